@@ -1,0 +1,67 @@
+"""The server itself: the emulator's application, and the paths of our own before it."""
+
+import asyncio
+import importlib.util
+import logging
+import signal
+import socket
+import sys
+import threading
+
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+from ministack import app as emulator
+from ministack.core import lambda_runtime
+
+from cordon_local import local_paths
+
+MODULES = ("step_functions",)
+
+
+def install() -> None:
+    """Mend the emulator. Must run before the first request."""
+    for name in MODULES:
+        if importlib.util.find_spec(f"cordon_local.{name}"):
+            importlib.import_module(f"cordon_local.{name}").install()
+
+
+async def application(scope, receive, send) -> None:
+    """Answer what AWS has no path for; the emulator answers the rest."""
+    if scope["type"] == "http" and scope["path"].startswith(local_paths.PREFIX):
+        await local_paths.answer(scope, receive, send)
+    else:
+        await emulator.app(scope, receive, send)
+
+
+def serve(listener: socket.socket, until_stdin_closes: bool) -> None:
+    """Serve until SIGTERM, SIGINT or the end of input, then end at once, with the Lambda processes."""
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.graceful_timeout = 0
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    asyncio.run(_serve(config, until_stdin_closes))
+
+
+async def _serve(config: Config, until_stdin_closes: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_stdin_closes:
+        threading.Thread(target=_wait_for_end_of_input, args=(loop, stop), daemon=True).start()
+
+    async def stopped() -> None:
+        await stop.wait()
+        # Open connections are cut off, on purpose: no news for anybody.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        # A call that waits for its function would keep us waiting too.
+        lambda_runtime.reset()
+
+    await hypercorn_serve(application, config, shutdown_trigger=stopped)
+
+
+def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    loop.call_soon_threadsafe(stop.set)
