@@ -1,0 +1,195 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { RegionInfo } from 'aws-cdk-lib/region-info';
+
+/** The configuration is missing, unreadable, or says something that cannot be deployed. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+}
+
+export interface Subscriber {
+  readonly protocol: string;
+  readonly endpoint: string;
+}
+
+export type Architecture = 'arm64' | 'x86_64';
+
+export type Partition = 'aws' | 'aws-cn' | 'aws-us-gov';
+
+export interface Configuration {
+  /** The account that administers Security Hub, where everything but the member roles lives. */
+  readonly securityAccount: string;
+  /** The administrator's home Region: findings of all linked Regions arrive there. */
+  readonly region: string;
+  readonly partition: Partition;
+  readonly organizationId: string;
+  readonly externalId: string;
+  /** The folder that holds `<function>/bootstrap` for each function. */
+  readonly binaries: string;
+  readonly architecture: Architecture;
+  /** Told of each incident. */
+  readonly responders: readonly Subscriber[];
+  /** Told when the machinery itself fails. */
+  readonly operations: readonly Subscriber[];
+  /** ARN patterns of principals that no step may touch. */
+  readonly protectedPrincipals: readonly string[];
+  readonly evidenceRetentionDays: number;
+  /** What the response-policy parameter holds at first. */
+  readonly responsePolicy: object;
+}
+
+const KEYS = [
+  'securityAccount',
+  'region',
+  'organizationId',
+  'externalId',
+  'binaries',
+  'architecture',
+  'responders',
+  'operations',
+  'protectedPrincipals',
+  'evidenceRetentionDays',
+  'responsePolicy',
+];
+
+/**
+ * Protocols of the SNS API's Subscribe action, without `http`, which would send incidents in the
+ * clear, and `firehose`, which needs a role of its own.
+ */
+const PROTOCOLS = ['application', 'email', 'email-json', 'https', 'lambda', 'sms', 'sqs'];
+
+export function readConfiguration(path: unknown): Configuration {
+  if (typeof path !== 'string') {
+    throw new ConfigurationError('no configuration file: name it with `-c config=<file>`');
+  }
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new ConfigurationError(`cannot read \`${path}\``, { cause });
+  }
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (cause) {
+    throw new ConfigurationError(`\`${path}\` is not JSON`, { cause });
+  }
+  return parseConfiguration(document);
+}
+
+/** Relative `binaries` are relative to the working directory, as the configuration's own path is. */
+export function parseConfiguration(document: unknown): Configuration {
+  const values = object('the configuration', document);
+  for (const key of Object.keys(values)) {
+    if (!KEYS.includes(key)) throw new ConfigurationError(`unknown key \`${key}\``);
+  }
+  const region = matching(values, 'region', /^[a-z]{2}(-[a-z]+)+-\d$/, 'a Region');
+  return {
+    securityAccount: matching(values, 'securityAccount', /^\d{12}$/, 'an account id'),
+    region,
+    partition: partition(region),
+    organizationId: matching(values, 'organizationId', /^o-[a-z0-9]{10,32}$/, 'an organization id'),
+    externalId: matching(
+      values,
+      'externalId',
+      /^[\w+=,.@:/-]{2,1224}$/,
+      'an external id as STS accepts it',
+    ),
+    binaries: resolve(matching(values, 'binaries', /./, 'a folder')),
+    architecture: architecture(values['architecture'] ?? 'arm64'),
+    responders: list(values, 'responders').map(subscriber),
+    operations: list(values, 'operations').map(subscriber),
+    protectedPrincipals: list({ protectedPrincipals: [], ...values }, 'protectedPrincipals').map(
+      protectedPrincipal,
+    ),
+    evidenceRetentionDays: retentionDays(values['evidenceRetentionDays'] ?? 365),
+    responsePolicy: object('`responsePolicy`', values['responsePolicy'] ?? {}),
+  };
+}
+
+function object(what: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ConfigurationError(`${what} is no JSON object: ${quoted(value)}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function list(values: Readonly<Record<string, unknown>>, key: string): readonly unknown[] {
+  const value = values[key];
+  if (!Array.isArray(value)) {
+    throw new ConfigurationError(`\`${key}\` is no list: ${quoted(value)}`);
+  }
+  return value;
+}
+
+function matching(
+  values: Readonly<Record<string, unknown>>,
+  key: string,
+  grammar: RegExp,
+  meaning: string,
+): string {
+  const value = values[key];
+  if (typeof value !== 'string' || !grammar.test(value)) {
+    throw new ConfigurationError(`\`${key}\` is not ${meaning}: ${quoted(value)}`);
+  }
+  return value;
+}
+
+function partition(region: string): Partition {
+  const partition = RegionInfo.get(region).partition;
+  switch (partition) {
+    case 'aws':
+    case 'aws-cn':
+    case 'aws-us-gov':
+      return partition;
+    default:
+      throw new ConfigurationError(`\`region\` is in no supported partition: \`${region}\``);
+  }
+}
+
+function architecture(value: unknown): Architecture {
+  if (value !== 'arm64' && value !== 'x86_64') {
+    throw new ConfigurationError(`\`architecture\` is not arm64 or x86_64: ${quoted(value)}`);
+  }
+  return value;
+}
+
+function subscriber(value: unknown): Subscriber {
+  const { protocol, endpoint, ...rest } = object('a subscriber', value);
+  if (typeof protocol !== 'string' || !PROTOCOLS.includes(protocol)) {
+    throw new ConfigurationError(`a subscriber's \`protocol\` is unknown: ${quoted(protocol)}`);
+  }
+  if (typeof endpoint !== 'string' || endpoint === '') {
+    throw new ConfigurationError(`a subscriber has no \`endpoint\`: ${quoted(value)}`);
+  }
+  for (const key of Object.keys(rest)) {
+    throw new ConfigurationError(`unknown key \`${key}\` of a subscriber`);
+  }
+  return { protocol, endpoint };
+}
+
+function protectedPrincipal(value: unknown): string {
+  if (
+    typeof value !== 'string' ||
+    !/^arn:[\w*-]+:iam::(\d{12}|\*):(user|role|\*)(\/.+)?$/.test(value)
+  ) {
+    throw new ConfigurationError(
+      `\`protectedPrincipals\` has something else than the ARN of a user or role: ${quoted(value)}`,
+    );
+  }
+  return value;
+}
+
+function retentionDays(value: unknown): number {
+  // The limit is that of S3's DefaultRetention.
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 36500) {
+    throw new ConfigurationError(
+      `\`evidenceRetentionDays\` is no whole number from 1 to 36500: ${quoted(value)}`,
+    );
+  }
+  return value;
+}
+
+function quoted(value: unknown): string {
+  return value === undefined ? 'it is missing' : `\`${JSON.stringify(value)}\``;
+}

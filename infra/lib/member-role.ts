@@ -1,0 +1,69 @@
+import { Aws } from 'aws-cdk-lib';
+import { CfnRole } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import type { Configuration } from './config.ts';
+import { securityRoleName, memberRoleName, ROLE_PATH, SESSION_PREFIX } from './names.ts';
+import { fillPolicy } from './policy-file.ts';
+import type { MemberStepFolder } from './steps.ts';
+
+export interface MemberRoleProps {
+  readonly step: MemberStepFolder;
+  readonly configuration: Configuration;
+}
+
+/** What one step may do in a member account, open to that step's function alone. */
+export class MemberRole extends Construct {
+  constructor(scope: Construct, id: string, { step, configuration }: MemberRoleProps) {
+    super(scope, id);
+    const caller = {
+      AWS: `arn:${Aws.PARTITION}:iam::${configuration.securityAccount}:role${ROLE_PATH}${securityRoleName(step.state)}`,
+    };
+    const sourceIdentity = { 'sts:SourceIdentity': `${SESSION_PREFIX}*` };
+    new CfnRole(this, 'Role', {
+      path: ROLE_PATH,
+      roleName: memberRoleName(step.state),
+      description: `Cordon: what the step ${step.state} may do in this account`,
+      maxSessionDuration: 3600,
+      // Two statements, because a request for sts:SetSourceIdentity carries no external id
+      // (Service Authorization Reference, "Actions defined by AWS Security Token Service").
+      assumeRolePolicyDocument: {
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Sid: 'OnlyThisStepForOneIncident',
+            Effect: 'Allow',
+            Principal: caller,
+            Action: 'sts:AssumeRole',
+            Condition: {
+              StringEquals: {
+                'sts:ExternalId': configuration.externalId,
+                'aws:PrincipalOrgID': configuration.organizationId,
+              },
+              StringLike: sourceIdentity,
+            },
+          },
+          {
+            Sid: 'NameTheIncident',
+            Effect: 'Allow',
+            Principal: caller,
+            Action: 'sts:SetSourceIdentity',
+            Condition: {
+              StringEquals: { 'aws:PrincipalOrgID': configuration.organizationId },
+              StringLike: sourceIdentity,
+            },
+          },
+        ],
+      },
+      policies: [
+        {
+          policyName: step.state,
+          policyDocument: fillPolicy(step.memberPolicy, {
+            'AWS::Partition': Aws.PARTITION,
+            'AWS::AccountId': Aws.ACCOUNT_ID,
+            ProtectedPrincipalArns: configuration.protectedPrincipals,
+          }),
+        },
+      ],
+    });
+  }
+}

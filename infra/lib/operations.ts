@@ -1,0 +1,194 @@
+import { Duration, Stack } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { CfnRule } from 'aws-cdk-lib/aws-events';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import type { FindingRule } from './finding-rule.ts';
+import type { Step } from './step.ts';
+import { UndeliveredEvents } from './undelivered-events.ts';
+
+export interface OperationsProps {
+  readonly operations: Topic;
+  readonly responders: Topic;
+  readonly stateMachineArn: string;
+  readonly findings: FindingRule;
+  readonly steps: readonly Step[];
+}
+
+interface AlarmProps {
+  readonly namespace: string;
+  readonly metricName: string;
+  readonly dimensions: Readonly<Record<string, string>>;
+  readonly statistic: 'Sum' | 'Maximum';
+  /** What happened, and what a person should do. */
+  readonly description: string;
+}
+
+/**
+ * The second signal, for what the state machine cannot report itself. Step Functions delivers
+ * status changes on a best-effort basis, so alarms stand beside the rule.
+ */
+export class Operations extends Construct {
+  private readonly action: SnsAction;
+
+  constructor(scope: Construct, id: string, props: OperationsProps) {
+    super(scope, id);
+    this.action = new SnsAction(props.operations);
+
+    const ruleName = 'cordon-execution-status';
+    const undelivered = this.executionStatusRule(ruleName, props);
+
+    this.executionAlarm(
+      'ExecutionsFailed',
+      props.stateMachineArn,
+      'An incident response failed. Responders were told which step and why, unless the rule cordon-execution-status reported it here: open the execution, fix what blocked it, redrive it.',
+    );
+    this.executionAlarm(
+      'ExecutionsTimedOut',
+      props.stateMachineArn,
+      'An incident response ran out of time, and nobody else was told. Open the execution, find the state that hung, fix it, redrive the execution.',
+    );
+    this.executionAlarm(
+      'ExecutionsAborted',
+      props.stateMachineArn,
+      'Somebody stopped an incident response. Find out who and why (CloudTrail: StopExecution); redrive the execution unless it was meant.',
+    );
+    this.queueAlarm(
+      'FindingsUndelivered',
+      props.findings.undelivered,
+      'Findings reached the state machine or the responders not at all. Read the messages in the queue, mend what their attributes name, start the state machine with each body as input, then delete it.',
+    );
+    this.queueAlarm(
+      'StatusChangesUndelivered',
+      undelivered,
+      'The news of a failed execution could not be published here. Read the messages in the queue, open the executions that they name, mend what the attributes name.',
+    );
+    for (const [id, name] of [
+      ['FindingsRuleFailing', props.findings.ruleName],
+      ['StatusRuleFailing', ruleName],
+    ] as const) {
+      this.alarm(id, {
+        namespace: 'AWS/Events',
+        metricName: 'FailedInvocations',
+        dimensions: { RuleName: name },
+        statistic: 'Sum',
+        description: `The rule ${name} failed to invoke a target for good. Check the target, its policy, the rule's role and the topics' key; the events are in the rule's dead-letter queue.`,
+      });
+    }
+    this.alarm('RespondersUnreachable', {
+      namespace: 'AWS/SNS',
+      metricName: 'NumberOfNotificationsFailed',
+      dimensions: { TopicName: props.responders.topicName },
+      statistic: 'Sum',
+      description:
+        'Responders were not told of an incident: SNS could not deliver to a subscriber. Tell them, then check the subscriptions of the topic.',
+    });
+    // No alarm on Errors: a step's named error is how it answers the state machine, which
+    // retries it, and tells the responders when that does not help.
+    for (const step of props.steps) {
+      this.alarm(`${step.state}Throttled`, {
+        namespace: 'AWS/Lambda',
+        metricName: 'Throttles',
+        dimensions: { FunctionName: step.functionName },
+        statistic: 'Sum',
+        description: `Lambda throttled ${step.functionName}, so containment was late. Check the account's concurrency in this Region; redrive executions that failed.`,
+      });
+    }
+  }
+
+  /** Returns the rule's dead-letter queue. */
+  private executionStatusRule(
+    ruleName: string,
+    { stateMachineArn, operations }: OperationsProps,
+  ): Queue {
+    const ruleArn = Stack.of(this).formatArn({
+      service: 'events',
+      resource: 'rule',
+      resourceName: ruleName,
+    });
+    const undelivered = new UndeliveredEvents(this, 'Undelivered', { ruleArn }).queue;
+    // States.NoChoiceMatched is how an execution fails once the responders have been told. The
+    // field is null or absent where Step Functions has nothing to say, or leaves it out, as it
+    // does under a customer key for the state machine (Step Functions Developer Guide, "Data at
+    // rest encryption").
+    const failedOtherwise = [
+      { error: [{ 'anything-but': ['States.NoChoiceMatched'] }] },
+      { error: [null] },
+      { error: [{ exists: false }] },
+    ];
+    new CfnRule(this, 'ExecutionStatus', {
+      name: ruleName,
+      description: 'Cordon: executions that ended without having told the responders',
+      eventPattern: {
+        source: ['aws.states'],
+        'detail-type': ['Step Functions Execution Status Change'],
+        detail: {
+          stateMachineArn: [stateMachineArn],
+          $or: [
+            { status: ['TIMED_OUT', 'ABORTED'] },
+            ...failedOtherwise.map((error) => ({ status: ['FAILED'], ...error })),
+          ],
+        },
+      },
+      targets: [
+        {
+          id: 'Operations',
+          arn: operations.topicArn,
+          deadLetterConfig: { arn: undelivered.queueArn },
+          retryPolicy: { maximumEventAgeInSeconds: Duration.hours(1).toSeconds() },
+          inputTransformer: {
+            inputPathsMap: {
+              execution: '$.detail.executionArn',
+              status: '$.detail.status',
+              error: '$.detail.error',
+              when: '$.time',
+            },
+            inputTemplate:
+              '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it. Error: <error>"',
+          },
+        },
+      ],
+    });
+    return undelivered;
+  }
+
+  private executionAlarm(metricName: string, stateMachineArn: string, description: string): void {
+    this.alarm(metricName, {
+      namespace: 'AWS/States',
+      metricName,
+      dimensions: { StateMachineArn: stateMachineArn },
+      statistic: 'Sum',
+      description,
+    });
+  }
+
+  private queueAlarm(id: string, queue: Queue, description: string): void {
+    this.alarm(id, {
+      namespace: 'AWS/SQS',
+      metricName: 'ApproximateNumberOfMessagesVisible',
+      dimensions: { QueueName: queue.queueName },
+      statistic: 'Maximum',
+      description,
+    });
+  }
+
+  /** One is too many of everything here. */
+  private alarm(id: string, props: AlarmProps): void {
+    new Alarm(this, id, {
+      alarmDescription: props.description,
+      metric: new Metric({
+        namespace: props.namespace,
+        metricName: props.metricName,
+        dimensionsMap: props.dimensions,
+        statistic: props.statistic,
+        period: Duration.minutes(1),
+      }),
+      threshold: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    }).addAlarmAction(this.action);
+  }
+}

@@ -1,0 +1,115 @@
+import { CfnOutput, Stack } from 'aws-cdk-lib';
+import { CfnParameter } from 'aws-cdk-lib/aws-ssm';
+import type { Construct } from 'constructs';
+import { AlertTopics } from './alert-topics.ts';
+import type { Configuration, Partition } from './config.ts';
+import { EvidenceBucket } from './evidence-bucket.ts';
+import { FindingRule } from './finding-rule.ts';
+import { IncidentResponseMachine } from './incident-response-machine.ts';
+import { Operations } from './operations.ts';
+import { Step } from './step.ts';
+import type { StepFolder } from './steps.ts';
+
+export interface SecurityStackProps {
+  readonly configuration: Configuration;
+  readonly steps: readonly StepFolder[];
+  /** The folder of the state machine's definition and policy. */
+  readonly stateMachine: string;
+}
+
+/** Everything that runs in the security account. */
+export class SecurityStack extends Stack {
+  constructor(scope: Construct, id: string, props: SecurityStackProps) {
+    const { configuration } = props;
+    super(scope, id, {
+      description: 'Cordon: contains principals that Security Hub reports as dangerous',
+      env: { account: configuration.securityAccount, region: configuration.region },
+    });
+
+    const topics = new AlertTopics(this, 'Topics', {
+      account: this.account,
+      responders: configuration.responders,
+      operations: configuration.operations,
+    });
+    const evidence = new EvidenceBucket(this, 'Evidence', {
+      retentionDays: configuration.evidenceRetentionDays,
+    }).bucket;
+
+    // Whoever answers incidents changes the value where it is. A later deployment leaves it
+    // alone, unless the configuration's initial value has changed too.
+    const responsePolicyName = '/cordon/response-policy';
+    const responsePolicy = new CfnParameter(this, 'ResponsePolicy', {
+      name: responsePolicyName,
+      type: 'String',
+      tier: 'Intelligent-Tiering',
+      description: 'Cordon: mode, exemptions and thresholds, read at the start of each execution',
+      value: JSON.stringify(configuration.responsePolicy),
+    });
+
+    const placeholders = {
+      'AWS::Partition': this.partition,
+      'AWS::AccountId': this.account,
+      'AWS::Region': this.region,
+      EvidenceBucketArn: evidence.bucketArn,
+      ResponsePolicyParameterArn: this.formatArn({
+        service: 'ssm',
+        resource: 'parameter',
+        resourceName: responsePolicyName.slice(1),
+      }),
+      AlertTopicArn: topics.responders.topicArn,
+      TopicKeyArn: topics.key.keyArn,
+    };
+
+    const steps = props.steps.map(
+      (step) =>
+        new Step(this, step.state, {
+          step,
+          configuration,
+          evidenceBucketName: evidence.bucketName,
+          placeholders,
+        }),
+    );
+    const functionArns = Object.fromEntries(
+      steps.map(({ state, functionArn }) => [`${state}FunctionArn`, functionArn]),
+    );
+
+    const machine = new IncidentResponseMachine(this, 'IncidentResponse', {
+      folder: props.stateMachine,
+      placeholders: { ...placeholders, ...functionArns },
+      substitutions: {
+        ...functionArns,
+        Partition: this.partition,
+        AlertTopicArn: topics.responders.topicArn,
+        ResponsePolicyParameter: responsePolicy.ref,
+        ConsoleUrl: consoleUrl(configuration),
+      },
+    });
+    const findings = new FindingRule(this, 'Findings', {
+      stateMachineArn: machine.arn,
+      alertTopicArn: topics.responders.topicArn,
+    });
+    new Operations(this, 'Operations', {
+      operations: topics.operations,
+      responders: topics.responders,
+      stateMachineArn: machine.arn,
+      findings,
+      steps,
+    });
+
+    new CfnOutput(this, 'EvidenceBucketName', { value: evidence.bucketName });
+    new CfnOutput(this, 'AlertTopicArn', { value: topics.responders.topicArn });
+    new CfnOutput(this, 'OperationsTopicArn', { value: topics.operations.topicArn });
+    new CfnOutput(this, 'StateMachineArn', { value: machine.arn });
+    new CfnOutput(this, 'ResponsePolicyParameter', { value: responsePolicy.ref });
+  }
+}
+
+const CONSOLES: Readonly<Record<Partition, string>> = {
+  aws: 'console.aws.amazon.com',
+  'aws-cn': 'console.amazonaws.cn',
+  'aws-us-gov': 'console.amazonaws-us-gov.com',
+};
+
+function consoleUrl({ partition, region }: Configuration): string {
+  return `https://${region}.${CONSOLES[partition]}`;
+}

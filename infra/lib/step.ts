@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ArnFormat, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { CfnRole } from 'aws-cdk-lib/aws-iam';
+import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Asset } from 'aws-cdk-lib/aws-s3-assets';
+import { Construct } from 'constructs';
+import { type Configuration, ConfigurationError } from './config.ts';
+import { securityRoleName, memberRoleName, ROLE_PATH } from './names.ts';
+import { fillPolicy, type PlaceholderValues } from './policy-file.ts';
+import { actsInMembers, type StepFolder } from './steps.ts';
+
+export interface StepProps {
+  readonly step: StepFolder;
+  readonly configuration: Configuration;
+  readonly evidenceBucketName: string;
+  /** What the policy file's placeholders stand for, but for the function's own log group. */
+  readonly placeholders: PlaceholderValues;
+}
+
+/** One step: its function, the role it runs as and its log group. */
+export class Step extends Construct {
+  readonly functionArn: string;
+  readonly functionName: string;
+  readonly state: string;
+
+  constructor(scope: Construct, id: string, props: StepProps) {
+    super(scope, id);
+    const { step, configuration } = props;
+    const stack = Stack.of(this);
+    this.state = step.state;
+    this.functionName = `cordon-${step.name}`;
+
+    const binary = join(configuration.binaries, step.name, 'bootstrap');
+    if (!existsSync(binary)) {
+      throw new ConfigurationError(`\`binaries\` lacks a function: there is no \`${binary}\``);
+    }
+    const code = new Asset(this, 'Code', { path: join(configuration.binaries, step.name) });
+
+    const logGroupName = `/aws/lambda/${this.functionName}`;
+    const logGroup = new LogGroup(this, 'Logs', {
+      logGroupName,
+      retention: RetentionDays.ONE_YEAR,
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+    });
+
+    // The low-level construct, because the others add statements of their own, and this role's
+    // only policy is the step's file.
+    const role = new CfnRole(this, 'Role', {
+      path: ROLE_PATH,
+      roleName: securityRoleName(step.state),
+      description: `Cordon: the function of the step ${step.state}`,
+      assumeRolePolicyDocument: {
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Sid: 'OnlyFunctionsOfThisAccount',
+            Effect: 'Allow',
+            Principal: { Service: 'lambda.amazonaws.com' },
+            Action: 'sts:AssumeRole',
+            Condition: { StringEquals: { 'aws:SourceAccount': configuration.securityAccount } },
+          },
+        ],
+      },
+      policies: [
+        {
+          policyName: step.state,
+          policyDocument: fillPolicy(step.executionPolicy, {
+            ...props.placeholders,
+            LogGroupArn: stack.formatArn({
+              service: 'logs',
+              resource: 'log-group',
+              resourceName: logGroupName,
+              arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+            }),
+          }),
+        },
+      ],
+    });
+
+    const fn = new CfnFunction(this, 'Function', {
+      functionName: this.functionName,
+      description: `Cordon: the step ${step.state}`,
+      runtime: 'provided.al2023',
+      handler: 'bootstrap',
+      architectures: [configuration.architecture],
+      code: { s3Bucket: code.s3BucketName, s3Key: code.s3ObjectKey },
+      role: role.attrArn,
+      timeout: 20,
+      memorySize: 512,
+      loggingConfig: { logGroup: logGroup.logGroupName },
+      environment: {
+        variables: {
+          ...(actsInMembers(step) && {
+            EXTERNAL_ID: configuration.externalId,
+            MEMBER_ROLE: memberRoleName(step.state),
+          }),
+          ...(step.executionPolicy.placeholders.has('EvidenceBucketArn') && {
+            EVIDENCE_BUCKET: props.evidenceBucketName,
+          }),
+        },
+      },
+    });
+    this.functionArn = fn.attrArn;
+  }
+}

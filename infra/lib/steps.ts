@@ -1,0 +1,46 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type PolicyFile, readPolicyFile } from './policy-file.ts';
+
+/** What a step's folder says about it. */
+export interface StepFolder {
+  /** The folder's name, which is also its binary's: `detach-policies`. */
+  readonly name: string;
+  /** The same name as the state machine spells it: `DetachPolicies`. */
+  readonly state: string;
+  /** What its function may do in the security account. */
+  readonly executionPolicy: PolicyFile;
+  /** What it may do in a member account, if it acts there. */
+  readonly memberPolicy?: PolicyFile;
+}
+
+/** A step that acts in member accounts. */
+export type MemberStepFolder = StepFolder & Required<Pick<StepFolder, 'memberPolicy'>>;
+
+export function actsInMembers(step: StepFolder): step is MemberStepFolder {
+  return step.memberPolicy !== undefined;
+}
+
+/**
+ * Finds the steps under `functions`, in the order of their names. A folder with neither policy
+ * file is a library.
+ */
+export function discoverSteps(functions: string): StepFolder[] {
+  return readdirSync(functions)
+    .sort()
+    .flatMap((name) => {
+      const executionPolicy = join(functions, name, 'execution-policy.json');
+      const memberPolicy = join(functions, name, 'member-policy.json');
+      if (!existsSync(executionPolicy) && !existsSync(memberPolicy)) return [];
+      return {
+        name,
+        state: stateName(name),
+        executionPolicy: readPolicyFile(executionPolicy),
+        ...(existsSync(memberPolicy) && { memberPolicy: readPolicyFile(memberPolicy) }),
+      };
+    });
+}
+
+function stateName(name: string): string {
+  return name.replace(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
