@@ -15,6 +15,30 @@ import sys
 from typing import Callable
 
 SOURCES: dict[str, str] = {
+    "ministack.app:call_service_handler_sync":
+        "64e0d7e635005816acc94f1822c2755b4c9f22e14a13c883f9045365c7273f0e",
+    "ministack.services.stepfunctions:_apply_state_assign":
+        "f9cc15f006a008bbf3c8c441c494e0be7d2af392d0c12f35bd68d8372f8c013c",
+    "ministack.services.stepfunctions:_describe_execution":
+        "c3ad294ad8b5070a8e7ac8d723dce006d64dd49516b4a22f23ee75307cdd8ea6",
+    "ministack.services.stepfunctions:_describe_state_machine_for_execution":
+        "a5ed57e041d70ece3e397b1555cc90f78ca3264ee8aff78cf911769d079e222b",
+    "ministack.services.stepfunctions:_emit_execution_status_event":
+        "9c89e45693e353eb9d427665ea17e9887c0b8a327f801f559de47807778dfd36",
+    "ministack.services.stepfunctions:_error_matches":
+        "519b9dc729c56a3caca5c301fd662ff40e1925ea47d7b8ad19b98236a9811dfa",
+    "ministack.services.stepfunctions:_evaluate_jsonata":
+        "d970811e01da08977936c72659ef14602a4a2c3adeef95b9741dffbfdcaa3789",
+    "ministack.services.stepfunctions:_invoke_aws_sdk_integration":
+        "59a970e1a7c06cbec76d869524092edfe16f302d83977d37032837569740bd54",
+    "ministack.services.stepfunctions:_run_execution":
+        "996dff84e0e0605ae3ffb450d0dfa0adc150caa811d0715fc2d4eb7cf28a1648",
+    "ministack.services.stepfunctions:_scaled_sleep":
+        "5ed19df2efa98412c20be89d2ac932b48b42994c7086ecf62b3ea29aa6f8113e",
+    "ministack.services.stepfunctions:_stop_execution":
+        "44d2d84ccd5c9702368e7b6e0382b330fbee17f85e3f8ca3788730bf9a7bfcea",
+    "ministack.services.stepfunctions:handle_request":
+        "efa6e8c4532a9e05de1d5c451ba1609388c4cb6662e72df46f3fb9158a84e9c4",
 }
 
 
