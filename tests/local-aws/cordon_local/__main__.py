@@ -48,7 +48,6 @@ def environment(port: int, folder: Path, log_level: str) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "LocalMachine",
         "AWS_SECRET_ACCESS_KEY": "LocalMachine",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "CLOUDTRAIL_RECORDING": "1",
         "GATEWAY_PORT": str(port),
         "HOME": str(folder),
         "IOT_MTLS_ENABLED": "0",

@@ -17,6 +17,26 @@ from typing import Callable
 SOURCES: dict[str, str] = {
     "ministack.app:call_service_handler_sync":
         "64e0d7e635005816acc94f1822c2755b4c9f22e14a13c883f9045365c7273f0e",
+    "ministack.core.iam_actions:extract_resource_arn":
+        "82f51700695c62fdca72583e1c264cc146fc22d5aa0a5faebabc3aa0a798f2e9",
+    "ministack.core.iam_actions:request_tag_context":
+        "d46adb816e024778849a7919c64f0d53773c5b181cc759ce69db89215ce77154",
+    "ministack.core.iam_evaluator:_first_match":
+        "dc96ef4846c742126bf10b8f9e434cb105140526498de8234d136b36db8df463",
+    "ministack.core.iam_evaluator:_principal_keys":
+        "82f8fd4f1d91e59211ba016346c0d6f1a6fb963d25119c3ff541acde0778ae0b",
+    "ministack.core.iam_evaluator:_principal_org_id":
+        "a582df4ff025c8bda27e2be26eb2ce3ec9768e417f3bd696e8078cf4cc7600af",
+    "ministack.core.iam_evaluator:_resolve_condition_key":
+        "15e26964cd38f32c421942a5542a689cb51b63a4e8f746932323a9aeb1caba0c",
+    "ministack.core.iam_evaluator:enforce":
+        "cf64b1ee5b099c8f705e919a43bd7b354e4772f150edb89f8218c930b8550c8c",
+    "ministack.core.iam_evaluator:evaluate_trust_policy":
+        "4b50aa29ad29fe20c5e8c3d4419ecb67469e8098b9dfc2b54b3f657c8720347d",
+    "ministack.core.iam_evaluator:fnmatch_iam_cs":
+        "73763e92fcaad29e55374402f09dc6316f6c2306af2dafa68e72def8741a16ab",
+    "ministack.services.iam:handle_request":
+        "97093e1a35f9b3ca2cd3bbad89f0bcacce2716695d6ab8e1b72d6c3ba4e4eb18",
     "ministack.services.stepfunctions:_apply_state_assign":
         "f9cc15f006a008bbf3c8c441c494e0be7d2af392d0c12f35bd68d8372f8c013c",
     "ministack.services.stepfunctions:_describe_execution":
@@ -39,6 +59,10 @@ SOURCES: dict[str, str] = {
         "44d2d84ccd5c9702368e7b6e0382b330fbee17f85e3f8ca3788730bf9a7bfcea",
     "ministack.services.stepfunctions:handle_request":
         "efa6e8c4532a9e05de1d5c451ba1609388c4cb6662e72df46f3fb9158a84e9c4",
+    "ministack.services.sts:handle_request":
+        "f2d7c72d01d6495029015f8803393e0435468dad4cf2716fa98d05a6c0c81702",
+    "ministack.services.sts:register_session":
+        "a84ec986ec0121463da9c469b685e3f92025acc323517b9ea5943aeb876f7615",
 }
 
 

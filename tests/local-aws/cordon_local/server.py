@@ -13,9 +13,9 @@ from hypercorn.config import Config
 from ministack import app as emulator
 from ministack.core import lambda_runtime
 
-from cordon_local import local_paths
+from cordon_local import calls, local_paths
 
-MODULES = ("step_functions",)
+MODULES = ("authorization", "iam", "aws_managed_policies", "sts", "calls", "step_functions")
 
 
 def install() -> None:
@@ -30,7 +30,7 @@ async def application(scope, receive, send) -> None:
     if scope["type"] == "http" and scope["path"].startswith(local_paths.PREFIX):
         await local_paths.answer(scope, receive, send)
     else:
-        await emulator.app(scope, receive, send)
+        await calls.recorded(emulator.app, scope, receive, send)
 
 
 def serve(listener: socket.socket, until_stdin_closes: bool) -> None:

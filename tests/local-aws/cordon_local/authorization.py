@@ -1,0 +1,266 @@
+"""IAM's decision: on which resource, under which conditions, with which variables."""
+
+import functools
+import re
+from dataclasses import replace
+
+from ministack.core import iam_evaluator
+from ministack.core.router import extract_access_key_id
+from ministack.services import iam, sts
+
+from cordon_local import MEMBER_ACCOUNTS, ORGANIZATION_ID, SECURITY_ACCOUNT, pins
+from cordon_local.api_model import query_parameters
+from cordon_local.identities import GROUPS, ROLES, USERS, caller_name, found
+
+_ACTIONS = "ministack.core.iam_actions"
+_EVALUATOR = "ministack.core.iam_evaluator"
+
+
+def install() -> None:
+    pins.replace(f"{_ACTIONS}:extract_resource_arn", _resource)
+    pins.replace(f"{_ACTIONS}:request_tag_context", _request_context)
+    pins.replace(f"{_EVALUATOR}:enforce", _enforce)
+    pins.replace(f"{_EVALUATOR}:evaluate_trust_policy", _evaluate_trust_policy)
+    pins.replace(f"{_EVALUATOR}:_first_match", _first_match)
+    pins.replace(f"{_EVALUATOR}:_principal_keys", _principal_keys)
+    pins.replace(f"{_EVALUATOR}:_principal_org_id", _organization)
+    pins.replace(f"{_EVALUATOR}:_resolve_condition_key", _condition_key)
+    pins.replace(f"{_EVALUATOR}:fnmatch_iam_cs", _matches)
+    # The STS module took its own name for the function when it was imported.
+    sts._principal_keys = iam_evaluator._principal_keys
+
+
+# Actions whose resource is a group although the request also names a user.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_identityandaccessmanagement.html
+_ON_GROUP = ("AddUserToGroup", "RemoveUserFromGroup")
+
+
+def _resource(original, service, method, path, headers, body, query, region, account):
+    """The ARN with its path, as IAM stores it: a policy may allow or deny by path.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+    """
+    if service != "iam":
+        return original(service, method, path, headers, body, query, region, account)
+    given = query_parameters(b"", query)
+    action = given.get("Action", "")
+    if action == "GetAccessKeyLastUsed":
+        owner = (iam._access_keys.get(given.get("AccessKeyId", "")) or {}).get("UserName", "")
+        return _identity_arn(USERS, {"UserName": owner}, account) if owner else "*"
+    if action in _ON_GROUP:
+        return _identity_arn(GROUPS, given, account)
+    for kind in (ROLES, USERS, GROUPS):
+        if kind.parameter in given:
+            return _identity_arn(kind, given, account)
+    if action in _OF_CALLER:
+        name = caller_name(extract_access_key_id(headers))
+        return _identity_arn(USERS, {"UserName": name}, account) if name else f"arn:aws:iam::{account}:root"
+    if action == "CreatePolicy":
+        return f"arn:aws:iam::{account}:policy{given.get('Path', '/')}{given.get('PolicyName', '')}"
+    return original(service, method, path, headers, body, query, region, account)
+
+
+# Actions that are about the caller when they name nobody.
+_OF_CALLER = (
+    "CreateAccessKey", "DeleteAccessKey", "GetUser", "ListAccessKeys", "ListMFADevices", "ListSSHPublicKeys",
+    "ListServiceSpecificCredentials", "ListSigningCertificates", "UpdateAccessKey", "UpdateSigningCertificate",
+    "UploadSigningCertificate", "DeleteSigningCertificate", "CreateServiceSpecificCredential",
+    "UpdateServiceSpecificCredential", "DeleteServiceSpecificCredential", "GetLoginProfile",
+)  # fmt: skip
+
+
+def _identity_arn(kind, given: dict, account: str) -> str:
+    name = given[kind.parameter]
+    stored = found(kind, name)
+    if stored:
+        return stored["Arn"]
+    return f"arn:aws:iam::{account}:{kind.noun}{given.get('Path', '/')}{name}"
+
+
+def _request_context(original, service, action, body, query):
+    """Condition keys that describe the request.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+    """
+    context = original(service, action, body, query)
+    if service not in ("iam", "sts"):
+        return context
+    given = query_parameters(b"", query)
+    if service == "iam":
+        context |= _present({"iam:PermissionsBoundary": _boundary(action, given)})
+        if action.partition(":")[2] in _NAMES_POLICY:
+            context |= _present({"iam:PolicyARN": given.get("PolicyArn")})
+    else:
+        context |= _present({
+            "sts:ExternalId": given.get("ExternalId"),
+            "sts:RoleSessionName": given.get("RoleSessionName"),
+            "sts:SourceIdentity": given.get("SourceIdentity"),
+        })
+    return context
+
+
+_NAMES_POLICY = tuple(f"{verb}{kind}Policy" for verb in ("Attach", "Detach") for kind in ("User", "Role", "Group"))
+
+
+def _boundary(action: str, given: dict) -> str | None:
+    """The boundary that the request sets or, for every other change of an identity, the one it has.
+
+    "Checks that the specified policy is attached as permissions boundary on
+    the IAM principal resource":
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#ck_PermissionsBoundary
+    """
+    if "PermissionsBoundary" in given:
+        return given["PermissionsBoundary"]
+    for kind in (ROLES, USERS):
+        if kind.parameter in given and not action.endswith("UserFromGroup") and not action.endswith("UserToGroup"):
+            return (found(kind, given[kind.parameter]) or {}).get("PermissionsBoundary")
+    return None
+
+
+def _present(keys: dict) -> dict:
+    return {key: value for key, value in keys.items() if value}
+
+
+def _enforce(original, access_key_id, action, service, region, resource_arn="*", service_context=None):
+    """Refuse what temporary credentials of a user may not call, whatever the policies say.
+
+    GetSessionToken without MFA: no IAM call, of STS only AssumeRole and
+    GetCallerIdentity. GetFederationToken: no IAM call, of STS only
+    GetCallerIdentity.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_sts-comparison.html
+    """
+    session = sts._sessions.get(access_key_id) or {}
+    kind = session.get("PrincipalType")
+    allowed = {"User": ("sts:AssumeRole", "sts:GetCallerIdentity"), "FederatedUser": ("sts:GetCallerIdentity",)}
+    if kind in allowed and service in ("iam", "sts") and action not in allowed[kind]:
+        denied = original(access_key_id, "sts:GetCallerIdentity", "sts", region)
+        message = "The security token included in the request is invalid"
+        return denied or iam_evaluator.AuthError("InvalidClientTokenId", message)
+    return original(access_key_id, action, service, region, resource_arn, service_context)
+
+
+def _evaluate_trust_policy(original, trust_policy, caller_arn, context=None):
+    """A trust policy may ask for the source identity of the session to be.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html
+    """
+    from cordon_local.sts import requested_source_identity
+
+    wanted = requested_source_identity.get()
+    if context is not None and wanted:
+        context = replace(context, service_context={**context.service_context, "sts:sourceidentity": wanted})
+    return original(trust_policy, caller_arn, context)
+
+
+def _principal_keys(original, credential):
+    """Keys of the caller that the emulator does not set.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    """
+    keys = original(credential)
+    session = sts._sessions.get(credential.access_key_id) or {}
+    if session.get("SourceIdentity"):
+        keys["aws:sourceidentity"] = session["SourceIdentity"]
+    keys["aws:viaawsservice"] = "false"
+    return keys
+
+
+def _organization(original, account):
+    """All three accounts are members of one organisation, always.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalorgid
+    """
+    return ORGANIZATION_ID if account in (SECURITY_ACCOUNT, *MEMBER_ACCOUNTS) else None
+
+
+def _condition_key(original, key, context):
+    """aws:PrincipalArn of a role session is the role's ARN, with its path.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+    """
+    if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
+        name = context.principal_arn.split("/")[1]
+        role = iam._roles.get_scoped(context.principal_account, None, name)
+        return role["Arn"] if role else context.principal_arn
+    return original(key, context)
+
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_LITERALS = ("*", "?", "$")
+
+
+class _Unresolved(Exception):
+    pass
+
+
+def _first_match(original, context, statements, effect):
+    """Fill in policy variables; a statement with a variable that has no value matches nothing."""
+    filled = []
+    for statement in statements:
+        try:
+            filled.append(_fill_in(statement, context))
+        except _Unresolved:
+            continue
+    return original(context, filled, effect)
+
+
+def _fill_in(statement, context):
+    if not any("${" in str(part) for part in (statement.resources, statement.not_resources, statement.conditions)):
+        return statement
+    return replace(
+        statement,
+        resources=[_expanded(pattern, context) for pattern in statement.resources],
+        not_resources=[_expanded(pattern, context) for pattern in statement.not_resources],
+        conditions={
+            operator: {key: _expanded_values(operator, values, context) for key, values in block.items()}
+            for operator, block in statement.conditions.items()
+        },
+    )
+
+
+def _expanded_values(operator: str, values, context):
+    wildcards = "like" in operator.lower() or "arn" in operator.lower()
+    expanded = [_expanded(str(value), context) for value in (values if isinstance(values, list) else [values])]
+    if wildcards:
+        return expanded
+    return [_VARIABLE.sub(lambda match: match[1], value) for value in expanded]
+
+
+def _expanded(pattern: str, context) -> str:
+    def value_of(match: re.Match) -> str:
+        name, _, default = match[1].partition(",")
+        if name in _LITERALS:
+            return match[0]
+        value = iam_evaluator._resolve_condition_key(name.strip(), context)
+        if value is None and default:
+            value = default.strip().strip("'")
+        if value is None or isinstance(value, list):
+            raise _Unresolved(name)
+        # A value is text: its own wildcards have no meaning.
+        return re.sub(r"[*?$]", lambda special: f"${{{special[0]}}}", value)
+
+    return _VARIABLE.sub(value_of, pattern)
+
+
+def _matches(original, value, pattern):
+    """Match with wildcards, where `${*}`, `${?}` and `${$}` stand for the characters themselves.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars
+    """
+    return pattern == "*" or _regex(pattern).fullmatch(value) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _regex(pattern: str) -> re.Pattern:
+    regex = ""
+    for part in re.split(r"(\$\{[*?$]\}|\*|\?)", pattern):
+        if part == "*":
+            regex += ".*"
+        elif part == "?":
+            regex += "."
+        elif part.startswith("${") and part[2:-1] in _LITERALS:
+            regex += re.escape(part[2:-1])
+        else:
+            regex += re.escape(part)
+    return re.compile(regex, re.DOTALL)

@@ -1,0 +1,152 @@
+"""What a machine's role must be allowed to do for each task, and the error when it is not.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html
+"""
+
+import contextvars
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import kms, sns
+from ministack.services import stepfunctions as sfn
+
+from cordon_local import pins
+from cordon_local.expressions import ExecutionError
+
+# The execution for which a task calls an AWS service.
+CALLER = contextvars.ContextVar("caller", default=None)
+
+
+def install() -> None:
+    pins.replace("ministack.app:call_service_handler_sync", call_service)
+    pins.replace("ministack.services.stepfunctions:_invoke_aws_sdk_integration", call_sdk)
+
+
+def perform_task(run, state, arguments, ctx):
+    """Calls what the task names, with the rights of the machine's role."""
+    resource = state["Resource"]
+    integration = resource.partition(":states:::")[2].removesuffix(".waitForTaskToken").removesuffix(".sync")
+    if ":function:" in resource:
+        require(run, "lambda:InvokeFunction", resource, "Lambda.AWSLambdaException")
+    elif integration in OPTIMIZED:
+        action, target, error = OPTIMIZED[integration]
+        require(run, action, target(arguments), error)
+        if integration == "sns:publish":
+            require_topic_key(run, arguments)
+    elif not integration.startswith("aws-sdk:") and ":activity:" not in resource:
+        raise ExecutionError("States.Runtime", f"the local AWS does not know which permission `{resource}` needs")
+    if integration.startswith("aws-sdk:"):
+        CALLER.set(run)
+    if "Task" in ctx:
+        return sfn._invoke_with_callback(resource, arguments, ctx["Task"]["Token"], state)
+    return sfn._invoke_resource(resource, arguments)
+
+
+def local_arn(service, resource):
+    return f"arn:aws:{service}:{get_region()}:{get_account_id()}:{resource}"
+
+
+def function_arn(arguments):
+    name = arguments["FunctionName"]
+    return name if name.startswith("arn:") else local_arn("lambda", f"function:{name}")
+
+
+def table_arn(arguments):
+    return local_arn("dynamodb", f"table/{arguments['TableName']}")
+
+
+# The optimized integrations: the action, the resource, and the error of a role that lacks the permission.
+OPTIMIZED = {
+    "lambda:invoke": ("lambda:InvokeFunction", function_arn, "Lambda.AWSLambdaException"),
+    "sns:publish": ("sns:Publish", lambda arguments: arguments["TopicArn"], "SNS.AuthorizationErrorException"),
+    "sqs:sendMessage": (
+        "sqs:SendMessage",
+        lambda arguments: local_arn("sqs", arguments["QueueUrl"].rsplit("/", 1)[-1]),
+        "SQS.AmazonSQSException",
+    ),
+    **{
+        f"dynamodb:{name[0].lower()}{name[1:]}": (f"dynamodb:{name}", table_arn, "DynamoDB.AmazonDynamoDBException")
+        for name in ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
+    },
+}
+
+
+def denial(run, action, resource):
+    """Why the machine's role may not do this, or None."""
+    role = run.execution["roleArn"]
+    account = role.split(":")[4]
+    name = role.rsplit("/", 1)[-1]
+    caller = f"arn:aws:sts::{account}:assumed-role/{name}/{run.execution['name']}"
+    credential = iam_evaluator.ResolvedCredential(
+        access_key_id="", secret_access_key="", account_id=account, principal_arn=caller,
+        principal_id=f"{name}:{run.execution['name']}", principal_type="AssumedRole")
+    principal = iam_evaluator.resolve_principal("", account, credential)
+    request = iam_evaluator.EvalContext(
+        principal_arn=caller, principal_type=principal.type, principal_account=account, action=action,
+        resource_arn=resource, region=get_region(), service_context={"aws:tagkeys": None},
+        principal_keys=principal.keys)
+    service = action.split(":")[0]
+    result = iam_evaluator.evaluate(request, principal.policies, *principal.limits)
+    policy = iam_evaluator._resource_policy(service, resource)
+    if policy:
+        result = iam_evaluator.combine_resource_policy(
+            result, request, *policy, required=service in iam_evaluator._POLICY_REQUIRED, limits=principal.limits)
+    if result.decision == "Allow":
+        return None
+    return iam_actions.identity_denial_message(action, caller, resource, result.decision == "Deny")
+
+
+def require(run, action, resource, error):
+    reason = denial(run, action, resource)
+    if reason:
+        raise ExecutionError(error, reason)
+
+
+def require_topic_key(run, arguments):
+    """Whoever publishes to an encrypted topic needs its key
+    (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html)."""
+    attributes = sns._topics.get(arguments["TopicArn"], {}).get("attributes", {})
+    key = kms._resolve_key(attributes.get("KmsMasterKeyId"))
+    if key:
+        for action in ("kms:GenerateDataKey", "kms:Decrypt"):
+            require(run, action, key["Arn"], "SNS.KMSAccessDeniedException")
+
+
+def call_service(original, handler, method, path, headers, body, query, timeout=None):
+    """Checks the role of a task that calls an AWS service, with what it sends, as the service would."""
+    run = CALLER.get()
+    if run is None:
+        return original(handler, method, path, headers, body, query, timeout)
+    service = headers["authorization"].split("/")[3]
+    query = app._routing_params(method, path, headers, body, query)
+    action = iam_actions.extract_iam_action(service, method, path, headers, body, query)
+    resource = iam_actions.extract_resource_arn(
+        service, method, path, headers, body, query, get_region(), get_account_id())
+    require(run, action, resource, "AccessDenied")
+    # What the service does then, it does on its own behalf.
+    outside = contextvars.copy_context()
+    outside.run(CALLER.set, None)
+    return outside.run(original, handler, method, path, headers, body, query, timeout)
+
+
+def call_sdk(original, resource, arguments):
+    """Errors of an AWS SDK integration have the names of the SDK for Java 2.x, whose exceptions all end in
+    `Exception`, and which knows only those that the operation's model lists
+    (supported-services-awssdk.html)."""
+    try:
+        return original(resource, arguments)
+    except ExecutionError as failure:
+        raise ExecutionError(sdk_error(resource, failure.error), failure.cause) from failure
+
+
+def sdk_error(resource, error):
+    service, action = resource.removesuffix(".waitForTaskToken").split(":")[-2:]
+    prefix, code = sfn._AWS_SDK_ERROR_PREFIX.get(service.lower(), service.capitalize()), error.rpartition(".")[2]
+    if error.startswith("States."):
+        return error
+    model = sfn._service_model(sfn._AWS_SDK_SERVICE_MAP[service.lower()].get("service_key", service.lower()))
+    for shape in model.operation_model(action[0].upper() + action[1:]).error_shapes:
+        if code in (shape.name, shape.metadata.get("error", {}).get("code")):
+            return f"{prefix}.{shape.name.removesuffix('Fault').removesuffix('Exception')}Exception"
+    return f"{prefix}.{prefix}Exception"
