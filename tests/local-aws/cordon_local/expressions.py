@@ -49,11 +49,7 @@ def evaluate(_original, expression, raw_input, ctx=None, result=None, error_outp
     """An expression's value. `$states` has a `result` only after a task or sub-workflow, an `errorOutput` only
     in a Catch, and the documented context object (transforming-data.html)."""
     ctx = ctx or {}
-    states = {
-        "input": raw_input,
-        "context": {
-            name: ctx[name] for name in ("Execution", "State", "StateMachine", "Task", "Map") if name in ctx},
-    }
+    states = {"input": raw_input, "context": {name: ctx[name] for name in CONTEXT if name in ctx}}
     if result is not None:
         states["result"] = result
     if error_output is not None:
@@ -61,14 +57,14 @@ def evaluate(_original, expression, raw_input, ctx=None, result=None, error_outp
     bindings = {name: NULL if value is None else value for name, value in ctx.get("variables", {}).items()}
     # An undefined value leaves the member out, which tells it from null. `$eval` is the one function that AWS lacks.
     try:
-        compiled = jsonata.Jsonata.jsonata('{"value": (' + expression + "\n)}", timeout=EVALUATION_LIMIT_MS)
+        compiled = jsonata.Jsonata.jsonata(f'{{"value": ({expression})}}', timeout=EVALUATION_LIMIT_MS)
         sfn._register_sfn_jsonata_functions(compiled)
         found = compiled.evaluate(None, {**bindings, "states": states, "eval": None})
         found = json.loads(json.dumps(found, allow_nan=False))
     except Exception as failure:
         code = getattr(failure, "error", None)
-        raise ExecutionError(
-            "States.QueryEvaluationError", f"{code}: {failure}" if isinstance(code, str) else str(failure)) from failure
+        cause = f"{code}: {failure}" if isinstance(code, str) else str(failure)
+        raise ExecutionError("States.QueryEvaluationError", cause) from failure
     if "value" not in found:
         raise ExecutionError("States.QueryEvaluationError", f"the expression `{expression}` returned nothing")
     return found["value"]

@@ -15,7 +15,7 @@ from ministack.core import lambda_runtime
 
 from cordon_local import calls, local_paths
 
-MODULES = ("authorization", "iam", "aws_managed_policies", "sts", "calls", "step_functions")
+MODULES = ("authorization", "iam", "aws_managed_policies", "sts", "calls", "security_hub", "step_functions")
 
 
 def install() -> None:

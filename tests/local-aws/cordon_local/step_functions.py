@@ -1,7 +1,7 @@
 """Step Functions: redrive, and the status of executions as AWS tells it.
 
 The emulator keeps its API, its records, and the leaves that do a state's work. What walks
-through a definition is ours: `execution`, with `expressions` and `task_role`.
+through a definition is ours: `executions`, with `expressions` and `task_role`.
 """
 
 import json
@@ -13,9 +13,8 @@ from ministack.core.responses import error_response_json, json_response
 from ministack.services import eventbridge
 from ministack.services import stepfunctions as sfn
 
-from cordon_local import execution as execution_module
-from cordon_local import expressions, pins, task_role
-from cordon_local.execution import Run, spawn
+from cordon_local import executions, expressions, pins, task_role
+from cordon_local.executions import Run, spawn
 
 HISTORY_LIMIT = 24_999
 CLIENT_TOKEN_SECONDS = 15 * 60
@@ -25,7 +24,7 @@ logger = logging.getLogger("states")
 
 def install():
     """Puts this module in the place of the emulator's functions."""
-    for module in (execution_module, expressions, task_role):
+    for module in (executions, expressions, task_role):
         module.install()
     states = "ministack.services.stepfunctions"
     pins.replace(f"{states}:_describe_execution", describe_execution)
@@ -36,6 +35,7 @@ def install():
     pins.replace(f"{states}:handle_request", handle_request)
 
 
+# The runs of the emulator's records, by ARN.
 RUNS = {}
 RUNS_LOCK = threading.Lock()
 
@@ -118,7 +118,8 @@ def describe_execution(original, request):
     if status != 200:
         return status, headers, body
     details = redrive_details(sfn._executions[request["executionArn"]])
-    return json_response({**json.loads(body), **{name: value for name, value in details.items() if value is not None}})
+    present = {name: value for name, value in details.items() if value is not None}
+    return json_response({**json.loads(body), **present})
 
 
 def describe_state_machine_for_execution(original, request):

@@ -113,6 +113,10 @@ def require_topic_key(run, arguments):
             require(run, action, key["Arn"], "SNS.KMSAccessDeniedException")
 
 
+# How a service calls a denial, where it is not an AccessDeniedException.
+DENIED = {"sns": "AuthorizationError"}
+
+
 def call_service(original, handler, method, path, headers, body, query, timeout=None):
     """Checks the role of a task that calls an AWS service, with what it sends, as the service would."""
     run = CALLER.get()
@@ -123,7 +127,7 @@ def call_service(original, handler, method, path, headers, body, query, timeout=
     action = iam_actions.extract_iam_action(service, method, path, headers, body, query)
     resource = iam_actions.extract_resource_arn(
         service, method, path, headers, body, query, get_region(), get_account_id())
-    require(run, action, resource, "AccessDenied")
+    require(run, action, resource, DENIED.get(service, "AccessDeniedException"))
     # What the service does then, it does on its own behalf.
     outside = contextvars.copy_context()
     outside.run(CALLER.set, None)

@@ -210,7 +210,8 @@ class Frame:
             except ExecutionError as failure:
                 failure.error, failure.cause = failure.error[:ERROR_LIMIT], failure.cause[:CAUSE_LIMIT]
                 if failure.error == "States.QueryEvaluationError":
-                    self.record("EvaluationFailed", {**failure_details(failure.error, failure.cause), "state": self.state})
+                    details = failure_details(failure.error, failure.cause)
+                    self.record("EvaluationFailed", {**details, "state": self.state})
                 retrier, index = sfn._find_matching_retrier(fallible.get("Retry", []), failure.error, retries)
                 catcher = sfn._find_matching_catcher(fallible.get("Catch", []), failure.error)
                 if retrier or catcher or failure.error == "States.DataLimitExceeded":
@@ -221,8 +222,8 @@ class Frame:
                     retries[index] = done + 1
                 elif catcher:
                     ctx = self.context(state, sum(retries.values()))
-                    output = sfn._apply_catcher(
-                        catcher, self.input, ctx, ctx["QueryLanguage"], {"Error": failure.error, "Cause": failure.cause})
+                    error_output = {"Error": failure.error, "Cause": failure.cause}
+                    output = sfn._apply_catcher(catcher, self.input, ctx, ctx["QueryLanguage"], error_output)
                     return encode(output), catcher["Next"], ctx["variables"].maps[0]
                 else:
                     raise

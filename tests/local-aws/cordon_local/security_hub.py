@@ -1,0 +1,262 @@
+"""Security Hub with an administrator account, and the events that it sends.
+
+https://docs.aws.amazon.com/securityhub/1.0/APIReference/Welcome.html
+"""
+
+import base64
+import json
+
+from ministack import app
+from ministack.core import iam_actions, router
+from ministack.core.iam_evaluator import caller_arn
+from ministack.core.responses import get_account_id, request_scope
+from ministack.services import eventbridge
+
+from cordon_local import MEMBER_ACCOUNTS, REGION, SECURITY_ACCOUNT, findings, local_paths, pins
+from cordon_local.api_model import Refused
+from cordon_local.local_paths import Answer
+
+SERVICE = "securityhub"
+ACCOUNTS = (SECURITY_ACCOUNT, *MEMBER_ACCOUNTS)
+MOST_FINDINGS = 100
+
+# (product ARN, finding id) -> finding, and the shared fields that a customer has updated.
+_findings: dict[tuple[str, str], dict] = {}
+_updated_fields: dict[tuple[str, str], set[str]] = {}
+
+
+def install() -> None:
+    app.SERVICE_HANDLERS[SERVICE] = _answer
+    router.SERVICE_PATTERNS[SERVICE] = {"credential_scope": SERVICE}
+    iam_actions.SERVICE_TO_IAM_NAMESPACE[SERVICE] = SERVICE
+    iam_actions._BOTOCORE_SERVICE_MAP[SERVICE] = [SERVICE]
+    pins.replace("ministack.core.iam_actions:extract_resource_arn", _resource)
+    pins.replace("ministack.core.iam_actions:request_tag_context", _request_context)
+    local_paths.add("POST", "/_local/securityhub/finding", _import_as_aws_service)
+    local_paths.add("POST", "/_local/securityhub/custom-action", _custom_action)
+
+
+def _hub_arn(account: str) -> str:
+    return f"arn:aws:securityhub:{REGION}:{account}:hub/default"
+
+
+def _default_product(account: str) -> str:
+    return f"arn:aws:securityhub:{REGION}:{account}:product/{account}/default"
+
+
+def _resource(original, service, method, path, headers, body, query, region, account):
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecurityhub.html"""
+    if service != SERVICE:
+        return original(service, method, path, headers, body, query, region, account)
+    if path == "/findings/import":
+        imported = _given(body).get("Findings") or [{}]
+        return str(imported[0].get("ProductArn", "*"))
+    return _hub_arn(account)
+
+
+def _request_context(original, service, action, body, query):
+    """Policies may ask which fields BatchUpdateFindings sets to what, and whose findings are imported.
+
+    https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchupdatefindings.html
+    """
+    context = original(service, action, body, query)
+    if action == "securityhub:BatchUpdateFindings":
+        update = {field: value for field, value in _given(body).items() if field != "FindingIdentifiers"}
+        context |= {f"securityhub:ASFFSyntaxPath/{path}": value for path, value in _leaves("", update)}
+    elif action == "securityhub:BatchImportFindings":
+        context["securityhub:TargetAccount"] = [
+            str(finding.get("AwsAccountId")) for finding in _given(body).get("Findings") or []
+        ]
+    return context
+
+
+def _leaves(path: str, value):
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(f"{path}.{name}" if path else name, inner)
+    else:
+        yield path, value
+
+
+def _given(body: bytes) -> dict:
+    try:
+        given = json.loads(body) if body else {}
+    except ValueError as error:
+        raise Refused("InvalidInputException", f"Invalid JSON: {error}") from error
+    return given if isinstance(given, dict) else {}
+
+
+async def _answer(method, path, headers, body, query):
+    operation = _OPERATIONS.get((method, path))
+    if operation is None:
+        message = f"the local AWS has no `{method} {path}` of Security Hub"
+        return _refusal(Refused("UnknownOperationException", message, 404))
+    try:
+        return 200, {"Content-Type": "application/json"}, json.dumps(operation(_given(body))).encode()
+    except Refused as error:
+        return _refusal(error)
+
+
+def _refusal(error: Refused):
+    headers = {"Content-Type": "application/json", "x-amzn-errortype": error.code}
+    return error.status, headers, json.dumps({"Message": error.message, "Code": error.code}).encode()
+
+
+def _enable(_given: dict) -> dict:
+    """All accounts of the local AWS have Security Hub from the start."""
+    raise Refused("ResourceConflictException", "Account is already subscribed to Security Hub", 409)
+
+
+def _describe(_given: dict) -> dict:
+    return {
+        "HubArn": _hub_arn(get_account_id()),
+        "SubscribedAt": "2024-01-01T00:00:00.000Z",
+        "AutoEnableControls": True,
+        "ControlFindingGenerator": "SECURITY_CONTROL",
+    }
+
+
+def _import(given: dict) -> dict:
+    """https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchImportFindings.html"""
+    imported = given.get("Findings")
+    if not isinstance(imported, list) or not 1 <= len(imported) <= MOST_FINDINGS:
+        raise Refused("InvalidInputException", "Invalid parameter 'Findings': must have from 1 to 100 items")
+    account = get_account_id()
+    for finding in imported:
+        product = finding.get("ProductArn", "")
+        if product and product != _default_product(account):
+            action = f"securityhub:BatchImportFindings on resource: {product}"
+            message = f"User: {caller_arn()} is not authorized to perform: {action}"
+            raise Refused("AccessDeniedException", message, 403)
+    accepted, failed = [], []
+    for finding in imported:
+        try:
+            findings.check(finding)
+            if finding["AwsAccountId"] != account:
+                raise findings.Misformed("data.AwsAccountId should be the account that imports the finding")
+        except findings.Misformed as error:
+            message = f"Finding does not adhere to Amazon Finding Format. {error}."
+            failed.append({"Id": str(finding.get("Id", "")), "ErrorCode": "InvalidInput", "ErrorMessage": message})
+        else:
+            accepted.append(finding)
+    for finding in accepted:
+        _store_and_tell(finding)
+    return {"FailedCount": len(failed), "SuccessCount": len(accepted), "FailedFindings": failed}
+
+
+def _store_and_tell(finding: dict) -> None:
+    key = finding["ProductArn"], finding["Id"]
+    present = _findings.get(key)
+    if present:
+        _findings[key] = findings.reimported(present, finding, _updated_fields.get(key, set()))
+    else:
+        _findings[key] = findings.filled_in(finding)
+    _tell(_findings[key])
+
+
+def _update(given: dict) -> dict:
+    """https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchUpdateFindings.html"""
+    identifiers = given.get("FindingIdentifiers")
+    if not isinstance(identifiers, list) or not 1 <= len(identifiers) <= MOST_FINDINGS:
+        message = "Invalid parameter 'FindingIdentifiers': must have from 1 to 100 items"
+        raise Refused("InvalidInputException", message)
+    update = findings.checked_update(given)
+    processed, unprocessed, seen = [], [], set()
+    for identifier in identifiers:
+        key = identifier.get("ProductArn"), identifier.get("Id")
+        problem = None
+        if key in seen:
+            problem = "DuplicatedFindingIdentifier", "Duplicated finding identifier"
+        elif key not in _findings or not _visible(_findings[key]):
+            problem = "FindingNotFound", "Finding Not Found"
+        elif findings.size(findings.updated(_findings[key], update)) > findings.MOST_BYTES:
+            problem = "FindingSizeExceeded", "Finding size exceeded 240 KB"
+        seen.add(key)
+        if problem:
+            code, message = problem
+            unprocessed.append({"FindingIdentifier": identifier, "ErrorCode": code, "ErrorMessage": message})
+            continue
+        _findings[key] = findings.updated(_findings[key], update)
+        _updated_fields.setdefault(key, set()).update(update)
+        processed.append(identifier)
+        _tell(_findings[key])
+    return {"ProcessedFindings": processed, "UnprocessedFindings": unprocessed}
+
+
+def _visible(finding: dict) -> bool:
+    """The administrator sees its members' findings, a member its own."""
+    return get_account_id() in (SECURITY_ACCOUNT, finding["AwsAccountId"])
+
+
+def _get(given: dict) -> dict:
+    """https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html"""
+    filters = given.get("Filters", {})
+    found = [finding for finding in _findings.values() if _visible(finding) and findings.matches(finding, filters)]
+    for criterion in reversed(given.get("SortCriteria", [])):
+        descending = criterion.get("SortOrder") == "desc"
+        found.sort(key=lambda finding: str(finding.get(criterion["Field"], "")), reverse=descending)
+    start = int(base64.b64decode(given["NextToken"])) if "NextToken" in given else 0
+    end = start + given.get("MaxResults", MOST_FINDINGS)
+    answer = {"Findings": found[start:end]}
+    if end < len(found):
+        answer["NextToken"] = base64.b64encode(str(end).encode()).decode()
+    return answer
+
+
+_OPERATIONS = {
+    ("POST", "/accounts"): _enable,
+    ("GET", "/accounts"): _describe,
+    ("POST", "/findings/import"): _import,
+    ("PATCH", "/findings/batchupdate"): _update,
+    ("POST", "/findings"): _get,
+}
+
+
+def _tell(finding: dict) -> None:
+    """Each import and each update, one event for each finding, in the finding's account and the administrator's.
+
+    https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-cwe-event-formats.html
+    """
+    resources = [f"{finding['ProductArn']}/{finding['Id']}"]
+    for account in {SECURITY_ACCOUNT, finding["AwsAccountId"]}:
+        _emit(account, "Security Hub Findings - Imported", resources, {"findings": [finding]})
+
+
+def _emit(account: str, detail_type: str, resources: list[str], detail: dict) -> None:
+    entry = {"Source": "aws.securityhub", "DetailType": detail_type, "Resources": resources, "Detail": json.dumps(detail)}
+    with request_scope(account, REGION):
+        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+async def _import_as_aws_service(_query: dict[str, str], finding: object) -> Answer:
+    """Import as the service that the product ARN names: only AWS's own services may do so on AWS."""
+    if not isinstance(finding, dict):
+        return 400, {"message": "the body must be a finding"}
+    try:
+        findings.check(finding)
+    except findings.Misformed as error:
+        return 400, {"message": str(error)}
+    if finding["AwsAccountId"] not in ACCOUNTS:
+        return 400, {"message": f"no such account: `{finding['AwsAccountId']}`"}
+    _store_and_tell(finding)
+    return 200, {"Id": finding["Id"], "ProductArn": finding["ProductArn"]}
+
+
+async def _custom_action(_query: dict[str, str], request: object) -> Answer:
+    """What a click in the administrator's console sends: one event for each selected finding.
+
+    https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-cwe-event-formats.html
+    """
+    if not isinstance(request, dict) or not request.get("actionArn") or not request.get("findings"):
+        return 400, {"message": "the body must have `actionArn` and `findings`"}
+    selected = []
+    for identifier in request["findings"]:
+        finding = _findings.get((identifier.get("ProductArn"), identifier.get("Id")))
+        if finding is None:
+            return 404, {"message": f"no such finding: `{identifier.get('Id')}`"}
+        selected.append(finding)
+    name = request["actionArn"].rpartition("/")[2]
+    for finding in selected:
+        detail = {"actionName": name, "actionDescription": name, "findings": [finding]}
+        _emit(SECURITY_ACCOUNT, "Security Hub Findings - Custom Action", [request["actionArn"]], detail)
+    return 200, {"sent": len(selected)}
