@@ -78,6 +78,9 @@ export class IncidentResponseMachine extends Construct {
         destinations: [{ cloudWatchLogsLogGroup: { logGroupArn: logGroup.logGroupArn } }],
       },
     });
+    // cfn-lint knows the task ARNs of the partition `aws` alone and takes the partition's
+    // placeholder for an error. The definition as filled in is validated by the tests.
+    machine.addMetadata('cfn-lint', { config: { ignore_checks: ['E3601'] } });
     this.arn = machine.attrArn;
   }
 }

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { ConfigurationError, parseConfiguration, readConfiguration } from '../lib/config.ts';
+import { CONFIGURATION, folder } from './fixture.ts';
+
+function refuses(changes: Readonly<Record<string, unknown>>, message: string): void {
+  assert.throws(
+    () => parseConfiguration({ ...CONFIGURATION, ...changes }),
+    new ConfigurationError(message),
+  );
+}
+
+describe('the configuration', () => {
+  it('is read from its file', () => {
+    const root = folder({ 'config.json': CONFIGURATION });
+    assert.deepEqual(readConfiguration(join(root, 'config.json')), {
+      ...CONFIGURATION,
+      partition: 'aws',
+      architecture: 'arm64',
+    });
+  });
+
+  it('has defaults for what few change', () => {
+    const { protectedPrincipals, evidenceRetentionDays, responsePolicy, ...required } =
+      CONFIGURATION;
+    assert.deepEqual(parseConfiguration(required), {
+      ...required,
+      partition: 'aws',
+      architecture: 'arm64',
+      protectedPrincipals: [],
+      evidenceRetentionDays: 365,
+      responsePolicy: {},
+    });
+  });
+
+  it('finds the partition by the Region', () => {
+    const partitions = ['us-east-1', 'cn-north-1', 'us-gov-west-1'].map(
+      (region) => parseConfiguration({ ...CONFIGURATION, region }).partition,
+    );
+    assert.deepEqual(partitions, ['aws', 'aws-cn', 'aws-us-gov']);
+  });
+
+  it('must be named', () => {
+    assert.throws(
+      () => readConfiguration(undefined),
+      new ConfigurationError('no configuration file: name it with `-c config=<file>`'),
+    );
+  });
+
+  it('must be there', () => {
+    assert.throws(() => readConfiguration('/nowhere/config.json'), {
+      name: 'ConfigurationError',
+      message: 'cannot read `/nowhere/config.json`',
+    });
+  });
+
+  it('must be JSON', () => {
+    const path = join(folder({ 'config.json': '{' }), 'config.json');
+    assert.throws(() => readConfiguration(path), {
+      name: 'ConfigurationError',
+      message: `\`${path}\` is not JSON`,
+    });
+  });
+
+  it('must be an object', () => {
+    assert.throws(
+      () => parseConfiguration([]),
+      new ConfigurationError('the configuration is no JSON object: `[]`'),
+    );
+  });
+
+  it('refuses what it does not know', () => {
+    refuses({ regoin: 'x' }, 'unknown key `regoin`');
+    refuses(
+      { responders: [{ protocol: 'email', endpoint: 'a@example.com', name: 'a' }] },
+      'unknown key `name` of a subscriber',
+    );
+  });
+
+  it('refuses what is missing', () => {
+    refuses(
+      { securityAccount: undefined },
+      '`securityAccount` is not an account id: it is missing',
+    );
+    refuses({ responders: undefined }, '`responders` is no list: it is missing');
+  });
+
+  it('refuses what AWS would refuse', () => {
+    refuses({ securityAccount: '1' }, '`securityAccount` is not an account id: `"1"`');
+    refuses({ region: 'Ireland' }, '`region` is not a Region: `"Ireland"`');
+    refuses({ region: 'us-iso-east-1' }, '`region` is in no supported partition: `us-iso-east-1`');
+    refuses({ organizationId: 'r-1' }, '`organizationId` is not an organization id: `"r-1"`');
+    refuses({ externalId: '?' }, '`externalId` is not an external id as STS accepts it: `"?"`');
+    refuses({ binaries: 1 }, '`binaries` is not a folder: `1`');
+    refuses({ architecture: 'mips' }, '`architecture` is not arm64 or x86_64: `"mips"`');
+    refuses(
+      { operations: [{ protocol: 'http', endpoint: 'http://ops.example.com' }] },
+      'a subscriber\'s `protocol` is unknown: `"http"`',
+    );
+    refuses(
+      { operations: [{ protocol: 'sqs', endpoint: '' }] },
+      'a subscriber has no `endpoint`: `{"protocol":"sqs","endpoint":""}`',
+    );
+    refuses(
+      { protectedPrincipals: ['break-glass'] },
+      '`protectedPrincipals` has something else than the ARN of a user or role: `"break-glass"`',
+    );
+    refuses(
+      { evidenceRetentionDays: 0 },
+      '`evidenceRetentionDays` is no whole number from 1 to 36500: `0`',
+    );
+    refuses({ responsePolicy: 'off' }, '`responsePolicy` is no JSON object: `"off"`');
+  });
+});

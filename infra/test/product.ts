@@ -1,0 +1,42 @@
+import { fileURLToPath } from 'node:url';
+import type { App } from 'aws-cdk-lib';
+import type { Configuration } from '../lib/config.ts';
+import { MemberStack } from '../lib/member-stack.ts';
+import { SecurityStack } from '../lib/security-stack.ts';
+import { discoverSteps } from '../lib/steps.ts';
+import { app, binaries, configuration } from './fixture.ts';
+
+const folder = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+export const STATE_MACHINE = folder('statemachine');
+export const STEPS = discoverSteps(folder('functions'));
+
+/** A Region of each partition, with a configuration for it. */
+export const CONFIGURATIONS: readonly Configuration[] = [
+  { region: 'us-east-1', partition: 'aws' },
+  { region: 'cn-north-1', partition: 'aws-cn' },
+  { region: 'us-gov-west-1', partition: 'aws-us-gov' },
+].map(({ region, partition }) =>
+  configuration({
+    region,
+    binaries: binaries(STEPS.map(({ name }) => name)),
+    protectedPrincipals: [`arn:${partition}:iam::*:role/break-glass`],
+  }),
+);
+
+/** The product as it is in this repository, but for the binaries. */
+export function product(
+  configuration: Configuration,
+  outdir?: string,
+): { app: App; security: SecurityStack; member: MemberStack } {
+  const scope = app(outdir);
+  return {
+    app: scope,
+    security: new SecurityStack(scope, 'CordonSecurity', {
+      configuration,
+      steps: STEPS,
+      stateMachine: STATE_MACHINE,
+    }),
+    member: new MemberStack(scope, 'CordonMember', { configuration, steps: STEPS }),
+  };
+}

@@ -1,0 +1,660 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { ConfigurationError } from '../lib/config.ts';
+import { SecurityStack } from '../lib/security-stack.ts';
+import { discoverSteps } from '../lib/steps.ts';
+import { app, arnOf, binaries, configuration, folder, ref, Synthesized } from './fixture.ts';
+
+const DEFINITION = `{
+  "Comment": "\${ClassifyFunctionArn} \${PreserveFunctionArn} \${Partition} \${AlertTopicArn}",
+  "StartAt": "Begin",
+  "States": {
+    "Begin": { "Type": "Succeed", "Comment": "\${ResponsePolicyParameter} \${ConsoleUrl}" }
+  }
+}
+`;
+
+const root = folder({
+  'functions/classify/execution-policy.json': {
+    Version: '2012-10-17',
+    Statement: [{ Sid: 'Log', Effect: 'Allow', Action: ['b', 'a'], Resource: '${LogGroupArn}:*' }],
+  },
+  'functions/preserve/execution-policy.json': {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Sid: 'Enter',
+        Effect: 'Allow',
+        Action: ['sts:AssumeRole'],
+        Resource: 'arn:${AWS::Partition}:iam::*:role/cordon/SecurityRemediation-Preserve',
+      },
+      { Sid: 'Keep', Effect: 'Allow', Action: 's3:PutObject', Resource: '${EvidenceBucketArn}' },
+    ],
+  },
+  'functions/preserve/member-policy.json': {},
+  'statemachine/incident-response.asl.json': DEFINITION,
+  'statemachine/execution-policy.json': {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Sid: 'Everything',
+        Effect: 'Allow',
+        Action: 'x:Y',
+        Resource: [
+          'arn:${AWS::Partition}:x:${AWS::Region}:${AWS::AccountId}:y',
+          '${ClassifyFunctionArn}',
+          '${PreserveFunctionArn}',
+          '${ResponsePolicyParameterArn}',
+          '${AlertTopicArn}',
+          '${TopicKeyArn}',
+        ],
+      },
+    ],
+  },
+});
+
+function synthesize(changes: Readonly<Record<string, unknown>> = {}): Synthesized {
+  return new Synthesized(
+    new SecurityStack(app(), 'CordonSecurity', {
+      configuration: configuration({ binaries: binaries(['classify', 'preserve']), ...changes }),
+      steps: discoverSteps(join(root, 'functions')),
+      stateMachine: join(root, 'statemachine'),
+    }),
+  );
+}
+
+describe('the security stack', () => {
+  const stack = synthesize();
+  const key = stack.one('AWS::KMS::Key').id;
+  const responders = stack.one('AWS::SNS::Topic', { DisplayName: 'Cordon incidents' }).id;
+  const operations = stack.one('AWS::SNS::Topic', { DisplayName: 'Cordon operations' }).id;
+  const bucket = stack.one('AWS::S3::Bucket').id;
+  const machine = stack.one('AWS::StepFunctions::StateMachine').id;
+  const findingsRule = stack.one('AWS::Events::Rule', { Name: 'cordon-findings' });
+  const statusRule = stack.one('AWS::Events::Rule', { Name: 'cordon-execution-status' });
+  const role = (name: string) => stack.one('AWS::IAM::Role', { RoleName: name });
+  const functionOf = (name: string) => stack.one('AWS::Lambda::Function', { FunctionName: name });
+  const logGroup = (name: string) => stack.one('AWS::Logs::LogGroup', { LogGroupName: name });
+
+  it('holds these resources and no others', () => {
+    assert.deepEqual(stack.census(), {
+      'AWS::CloudWatch::Alarm': 10,
+      'AWS::Events::Rule': 2,
+      'AWS::IAM::Role': 4,
+      'AWS::KMS::Key': 1,
+      'AWS::Lambda::Function': 2,
+      'AWS::Logs::LogGroup': 3,
+      'AWS::S3::Bucket': 1,
+      'AWS::S3::BucketPolicy': 1,
+      'AWS::SNS::Subscription': 2,
+      'AWS::SNS::Topic': 2,
+      'AWS::SNS::TopicPolicy': 2,
+      'AWS::SQS::Queue': 2,
+      'AWS::SQS::QueuePolicy': 2,
+      'AWS::SSM::Parameter': 1,
+      'AWS::StepFunctions::StateMachine': 1,
+    });
+  });
+
+  it('tells others where things are', () => {
+    assert.deepEqual(stack.json['Outputs'], {
+      EvidenceBucketName: { Value: ref(bucket) },
+      AlertTopicArn: { Value: ref(responders) },
+      OperationsTopicArn: { Value: ref(operations) },
+      StateMachineArn: { Value: arnOf(machine) },
+      ResponsePolicyParameter: { Value: ref('ResponsePolicy') },
+    });
+  });
+
+  describe('a function', () => {
+    it('runs the binary of its name as the role of its name', () => {
+      const { S3Key, ...code } = functionOf('cordon-classify').Properties['Code'] as {
+        S3Key: string;
+      };
+      assert.deepEqual(code, { S3Bucket: 'cdk-hnb659fds-assets-111111111111-eu-west-1' });
+      assert.match(S3Key, /^[0-9a-f]{64}\.zip$/);
+      const { Code, ...properties } = functionOf('cordon-classify').Properties;
+      assert.deepEqual(properties, {
+        Architectures: ['arm64'],
+        Description: 'Cordon: the step Classify',
+        Environment: { Variables: {} },
+        FunctionName: 'cordon-classify',
+        Handler: 'bootstrap',
+        LoggingConfig: { LogGroup: ref(logGroup('/aws/lambda/cordon-classify').id) },
+        MemorySize: 512,
+        Role: arnOf(role('Cordon-Classify').id),
+        Runtime: 'provided.al2023',
+        Timeout: 20,
+      });
+    });
+
+    it('knows its member role and the evidence bucket if it uses them', () => {
+      assert.deepEqual(functionOf('cordon-preserve').Properties['Environment'], {
+        Variables: {
+          EXTERNAL_ID: 'cordon-f00d',
+          MEMBER_ROLE: 'SecurityRemediation-Preserve',
+          EVIDENCE_BUCKET: ref(bucket),
+        },
+      });
+    });
+
+    it('may do what its file says, and nothing else', () => {
+      assert.deepEqual(role('Cordon-Preserve').Properties, {
+        Path: '/cordon/',
+        RoleName: 'Cordon-Preserve',
+        Description: 'Cordon: the function of the step Preserve',
+        AssumeRolePolicyDocument: {
+          Version: '2012-10-17',
+          Statement: [
+            {
+              Sid: 'OnlyFunctionsOfThisAccount',
+              Effect: 'Allow',
+              Principal: { Service: 'lambda.amazonaws.com' },
+              Action: 'sts:AssumeRole',
+              Condition: { StringEquals: { 'aws:SourceAccount': '111111111111' } },
+            },
+          ],
+        },
+        Policies: [
+          {
+            PolicyName: 'Preserve',
+            PolicyDocument: {
+              Version: '2012-10-17',
+              Statement: [
+                {
+                  Sid: 'Enter',
+                  Effect: 'Allow',
+                  Action: ['sts:AssumeRole'],
+                  Resource: 'arn:aws:iam::*:role/cordon/SecurityRemediation-Preserve',
+                },
+                { Sid: 'Keep', Effect: 'Allow', Action: 's3:PutObject', Resource: arnOf(bucket) },
+              ],
+            },
+          },
+        ],
+      });
+    });
+
+    it('writes to its own log group', () => {
+      assert.deepEqual(role('Cordon-Classify').Properties['Policies'], [
+        {
+          PolicyName: 'Classify',
+          PolicyDocument: {
+            Version: '2012-10-17',
+            Statement: [
+              {
+                Sid: 'Log',
+                Effect: 'Allow',
+                Action: ['b', 'a'],
+                Resource:
+                  'arn:aws:logs:eu-west-1:111111111111:log-group:/aws/lambda/cordon-classify:*',
+              },
+            ],
+          },
+        },
+      ]);
+    });
+
+    it('needs its binary', () => {
+      const without = binaries(['classify']);
+      assert.throws(
+        () => synthesize({ binaries: without }),
+        new ConfigurationError(
+          `\`binaries\` lacks a function: there is no \`${join(without, 'preserve', 'bootstrap')}\``,
+        ),
+      );
+    });
+
+    it('runs on the architecture that the binaries are for', () => {
+      const architectures = synthesize({ architecture: 'x86_64' })
+        .all('AWS::Lambda::Function')
+        .map(({ Properties }) => Properties['Architectures']);
+      assert.deepEqual(architectures, [['x86_64'], ['x86_64']]);
+    });
+  });
+
+  it('keeps logs for a year, and when it is deleted', () => {
+    const kept = stack.all('AWS::Logs::LogGroup').map(({ Type, ...rest }) => rest);
+    assert.deepEqual(
+      kept,
+      [
+        '/aws/lambda/cordon-classify',
+        '/aws/lambda/cordon-preserve',
+        '/aws/vendedlogs/states/cordon-incident-response',
+      ].map((name) => ({
+        Properties: { LogGroupName: name, RetentionInDays: 365 },
+        UpdateReplacePolicy: 'Retain',
+        DeletionPolicy: 'RetainExceptOnCreate',
+      })),
+    );
+  });
+
+  describe('the state machine', () => {
+    it('is its file, verbatim, with the placeholders filled by CloudFormation', () => {
+      assert.deepEqual(stack.one('AWS::StepFunctions::StateMachine').Properties, {
+        StateMachineName: 'cordon-incident-response',
+        StateMachineType: 'STANDARD',
+        DefinitionString: DEFINITION,
+        DefinitionSubstitutions: {
+          ClassifyFunctionArn: arnOf(functionOf('cordon-classify').id),
+          PreserveFunctionArn: arnOf(functionOf('cordon-preserve').id),
+          Partition: 'aws',
+          AlertTopicArn: ref(responders),
+          ResponsePolicyParameter: ref('ResponsePolicy'),
+          ConsoleUrl: 'https://eu-west-1.console.aws.amazon.com',
+        },
+        RoleArn: arnOf(role('Cordon-IncidentResponse').id),
+        TracingConfiguration: { Enabled: true },
+        LoggingConfiguration: {
+          Level: 'ALL',
+          IncludeExecutionData: true,
+          Destinations: [
+            {
+              CloudWatchLogsLogGroup: {
+                LogGroupArn: arnOf(logGroup('/aws/vendedlogs/states/cordon-incident-response').id),
+              },
+            },
+          ],
+        },
+      });
+    });
+
+    it('may do what its file says, and nothing else', () => {
+      assert.deepEqual(role('Cordon-IncidentResponse').Properties, {
+        Path: '/cordon/',
+        RoleName: 'Cordon-IncidentResponse',
+        Description: 'Cordon: the state machine that answers findings',
+        AssumeRolePolicyDocument: {
+          Version: '2012-10-17',
+          Statement: [
+            {
+              Sid: 'OnlyStateMachinesOfThisAccount',
+              Effect: 'Allow',
+              Principal: { Service: 'states.amazonaws.com' },
+              Action: 'sts:AssumeRole',
+              Condition: { StringEquals: { 'aws:SourceAccount': '111111111111' } },
+            },
+          ],
+        },
+        Policies: [
+          {
+            PolicyName: 'IncidentResponse',
+            PolicyDocument: {
+              Version: '2012-10-17',
+              Statement: [
+                {
+                  Sid: 'Everything',
+                  Effect: 'Allow',
+                  Action: 'x:Y',
+                  Resource: [
+                    'arn:aws:x:eu-west-1:111111111111:y',
+                    arnOf(functionOf('cordon-classify').id),
+                    arnOf(functionOf('cordon-preserve').id),
+                    'arn:aws:ssm:eu-west-1:111111111111:parameter/cordon/response-policy',
+                    ref(responders),
+                    arnOf(key),
+                  ],
+                },
+              ],
+            },
+          },
+        ],
+      });
+    });
+  });
+
+  it('starts with the response policy of the configuration', () => {
+    assert.deepEqual(stack.one('AWS::SSM::Parameter').Properties, {
+      Name: '/cordon/response-policy',
+      Type: 'String',
+      Tier: 'Intelligent-Tiering',
+      Description: 'Cordon: mode, exemptions and thresholds, read at the start of each execution',
+      Value: '{"mode":"contain"}',
+    });
+  });
+
+  describe('the evidence bucket', () => {
+    it('is locked, versioned, private and kept', () => {
+      const { id, ...resource } = stack.one('AWS::S3::Bucket');
+      assert.deepEqual(resource, {
+        Type: 'AWS::S3::Bucket',
+        Properties: {
+          BucketEncryption: {
+            ServerSideEncryptionConfiguration: [
+              { ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } },
+            ],
+          },
+          ObjectLockEnabled: true,
+          ObjectLockConfiguration: {
+            ObjectLockEnabled: 'Enabled',
+            Rule: { DefaultRetention: { Days: 400, Mode: 'GOVERNANCE' } },
+          },
+          OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
+          PublicAccessBlockConfiguration: {
+            BlockPublicAcls: true,
+            BlockPublicPolicy: true,
+            IgnorePublicAcls: true,
+            RestrictPublicBuckets: true,
+          },
+          VersioningConfiguration: { Status: 'Enabled' },
+        },
+        UpdateReplacePolicy: 'Retain',
+        DeletionPolicy: 'Retain',
+      });
+    });
+
+    it('is reached over TLS only', () => {
+      assert.deepEqual(stack.one('AWS::S3::BucketPolicy').Properties, {
+        Bucket: ref(bucket),
+        PolicyDocument: {
+          Version: '2012-10-17',
+          Statement: [
+            {
+              Effect: 'Deny',
+              Principal: { AWS: '*' },
+              Action: 's3:*',
+              Resource: [arnOf(bucket), { 'Fn::Join': ['', [arnOf(bucket), '/*']] }],
+              Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+            },
+          ],
+        },
+      });
+    });
+  });
+
+  describe('the topics', () => {
+    const onlyTls = (topic: string) => ({
+      Sid: 'AllowPublishThroughSSLOnly',
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 'sns:Publish',
+      Resource: ref(topic),
+      Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+    });
+    const rulesPublish = (topic: string) => ({
+      Sid: 'RulesPublish',
+      Effect: 'Allow',
+      Principal: { Service: 'events.amazonaws.com' },
+      Action: 'sns:Publish',
+      Resource: ref(topic),
+    });
+    const policyOf = (topic: string) =>
+      stack.one('AWS::SNS::TopicPolicy', { Topics: [ref(topic)] }).Properties['PolicyDocument'];
+
+    it('are under a key that lets rules and alarms publish', () => {
+      assert.deepEqual(
+        stack.all('AWS::SNS::Topic').map(({ Properties }) => Properties['KmsMasterKeyId']),
+        [arnOf(key), arnOf(key)],
+      );
+      assert.deepEqual(stack.one('AWS::KMS::Key').Properties, {
+        Description: 'Cordon: the topics of responders and operations',
+        EnableKeyRotation: true,
+        KeyPolicy: {
+          Version: '2012-10-17',
+          Statement: [
+            {
+              Effect: 'Allow',
+              Principal: { AWS: 'arn:aws:iam::111111111111:root' },
+              Action: 'kms:*',
+              Resource: '*',
+            },
+            {
+              Sid: 'RulesAndAlarmsPublishEncrypted',
+              Effect: 'Allow',
+              Principal: { Service: ['events.amazonaws.com', 'cloudwatch.amazonaws.com'] },
+              Action: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+              Resource: '*',
+            },
+          ],
+        },
+      });
+    });
+
+    it('take from services what is meant for them', () => {
+      assert.deepEqual(policyOf(responders), {
+        Version: '2012-10-17',
+        Statement: [onlyTls(responders), rulesPublish(responders)],
+      });
+      assert.deepEqual(policyOf(operations), {
+        Version: '2012-10-17',
+        Statement: [
+          onlyTls(operations),
+          rulesPublish(operations),
+          {
+            Sid: 'AlarmsOfThisAccountPublish',
+            Effect: 'Allow',
+            Principal: { Service: 'cloudwatch.amazonaws.com' },
+            Action: 'sns:Publish',
+            Resource: ref(operations),
+            Condition: { StringEquals: { 'aws:SourceAccount': '111111111111' } },
+          },
+        ],
+      });
+    });
+
+    it('have the subscribers of the configuration', () => {
+      assert.deepEqual(
+        stack.all('AWS::SNS::Subscription').map(({ Properties }) => Properties),
+        [
+          { TopicArn: ref(responders), Protocol: 'email', Endpoint: 'oncall@example.com' },
+          {
+            TopicArn: ref(operations),
+            Protocol: 'https',
+            Endpoint: 'https://ops.example.com/hook',
+          },
+        ],
+      );
+    });
+  });
+
+  /** The dead-letter queue of a rule's only or first target. */
+  const undelivered = (rule: typeof findingsRule): string => {
+    const [target] = rule.Properties['Targets'] as [
+      { DeadLetterConfig: { Arn: { 'Fn::GetAtt': [string, string] } } },
+    ];
+    return target.DeadLetterConfig.Arn['Fn::GetAtt'][0];
+  };
+
+  describe('the findings rule', () => {
+    it('takes new, active HIGH and CRITICAL findings', () => {
+      assert.deepEqual(findingsRule.Properties['EventPattern'], {
+        source: ['aws.securityhub'],
+        'detail-type': ['Security Hub Findings - Imported'],
+        detail: {
+          findings: {
+            Severity: { Label: ['HIGH', 'CRITICAL'] },
+            Workflow: { Status: ['NEW'] },
+            RecordState: ['ACTIVE'],
+          },
+        },
+      });
+    });
+
+    it('starts the state machine with the whole event, and notifies responders', () => {
+      const delivery = {
+        DeadLetterConfig: { Arn: arnOf(undelivered(findingsRule)) },
+        RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
+      };
+      assert.deepEqual(findingsRule.Properties['Targets'], [
+        {
+          Id: 'IncidentResponse',
+          Arn: arnOf(machine),
+          RoleArn: arnOf(role('Cordon-Findings').id),
+          ...delivery,
+        },
+        {
+          Id: 'Responders',
+          Arn: ref(responders),
+          InputTransformer: {
+            InputPathsMap: {
+              id: '$.detail.findings[0].Id',
+              account: '$.detail.findings[0].AwsAccountId',
+              severity: '$.detail.findings[0].Severity.Label',
+              type: '$.detail.findings[0].Types[0]',
+            },
+            InputTemplate:
+              '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows. Type: <type>"',
+          },
+          ...delivery,
+        },
+      ]);
+    });
+
+    it('may start that state machine, and nothing else', () => {
+      assert.deepEqual(role('Cordon-Findings').Properties, {
+        Path: '/cordon/',
+        RoleName: 'Cordon-Findings',
+        Description: 'Cordon: the rule that starts the state machine',
+        AssumeRolePolicyDocument: {
+          Version: '2012-10-17',
+          Statement: [
+            {
+              Sid: 'OnlyThisRule',
+              Effect: 'Allow',
+              Principal: { Service: 'events.amazonaws.com' },
+              Action: 'sts:AssumeRole',
+              Condition: {
+                StringEquals: { 'aws:SourceAccount': '111111111111' },
+                ArnEquals: {
+                  'aws:SourceArn': 'arn:aws:events:eu-west-1:111111111111:rule/cordon-findings',
+                },
+              },
+            },
+          ],
+        },
+        Policies: [
+          {
+            PolicyName: 'Findings',
+            PolicyDocument: {
+              Version: '2012-10-17',
+              Statement: [
+                {
+                  Sid: 'StartTheIncidentResponse',
+                  Effect: 'Allow',
+                  Action: 'states:StartExecution',
+                  Resource: arnOf(machine),
+                },
+              ],
+            },
+          },
+        ],
+      });
+    });
+  });
+
+  it('reports to operations how executions ended that told nobody', () => {
+    assert.deepEqual(statusRule.Properties['EventPattern'], {
+      source: ['aws.states'],
+      'detail-type': ['Step Functions Execution Status Change'],
+      detail: {
+        stateMachineArn: [arnOf(machine)],
+        $or: [
+          { status: ['TIMED_OUT', 'ABORTED'] },
+          { status: ['FAILED'], error: [{ 'anything-but': ['States.NoChoiceMatched'] }] },
+          { status: ['FAILED'], error: [null] },
+          { status: ['FAILED'], error: [{ exists: false }] },
+        ],
+      },
+    });
+    assert.deepEqual(statusRule.Properties['Targets'], [
+      {
+        Id: 'Operations',
+        Arn: ref(operations),
+        DeadLetterConfig: { Arn: arnOf(undelivered(statusRule)) },
+        RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
+        InputTransformer: {
+          InputPathsMap: {
+            execution: '$.detail.executionArn',
+            status: '$.detail.status',
+            error: '$.detail.error',
+            when: '$.time',
+          },
+          InputTemplate:
+            '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it. Error: <error>"',
+        },
+      },
+    ]);
+  });
+
+  it('keeps undelivered events encrypted, each rule in a queue of its own', () => {
+    for (const rule of [findingsRule, statusRule]) {
+      const queue = undelivered(rule);
+      assert.deepEqual(stack.resources[queue]?.Properties, {
+        MessageRetentionPeriod: 14 * 24 * 60 * 60,
+        SqsManagedSseEnabled: true,
+      });
+      assert.deepEqual(
+        stack.one('AWS::SQS::QueuePolicy', { Queues: [ref(queue)] }).Properties['PolicyDocument'],
+        {
+          Version: '2012-10-17',
+          Statement: [
+            {
+              Effect: 'Deny',
+              Principal: { AWS: '*' },
+              Action: 'sqs:*',
+              Resource: arnOf(queue),
+              Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+            },
+            {
+              Sid: 'TheRuleSends',
+              Effect: 'Allow',
+              Principal: { Service: 'events.amazonaws.com' },
+              Action: 'sqs:SendMessage',
+              Resource: arnOf(queue),
+              Condition: {
+                ArnEquals: {
+                  'aws:SourceArn': `arn:aws:events:eu-west-1:111111111111:rule/${rule.Properties['Name']}`,
+                },
+              },
+            },
+          ],
+        },
+      );
+    }
+  });
+
+  it('alarms operations at the first sign of what nobody else reports', () => {
+    const queueName = (rule: typeof findingsRule) => ({
+      'Fn::GetAtt': [undelivered(rule), 'QueueName'],
+    });
+    const watched = stack.all('AWS::CloudWatch::Alarm').map(({ Properties }) => {
+      const { AlarmDescription, Namespace, MetricName, Dimensions, Statistic, ...rest } =
+        Properties;
+      assert.deepEqual(rest, {
+        AlarmActions: [ref(operations)],
+        ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+        EvaluationPeriods: 1,
+        Period: 60,
+        Threshold: 1,
+        TreatMissingData: 'notBreaching',
+      });
+      assert.equal(typeof AlarmDescription, 'string');
+      const [{ Name, Value }] = Dimensions as [{ Name: string; Value: unknown }];
+      return [Namespace, MetricName, Statistic, Name, Value];
+    });
+    assert.deepEqual(watched, [
+      ['AWS/States', 'ExecutionsFailed', 'Sum', 'StateMachineArn', arnOf(machine)],
+      ['AWS/States', 'ExecutionsTimedOut', 'Sum', 'StateMachineArn', arnOf(machine)],
+      ['AWS/States', 'ExecutionsAborted', 'Sum', 'StateMachineArn', arnOf(machine)],
+      ...[findingsRule, statusRule].map((rule) => [
+        'AWS/SQS',
+        'ApproximateNumberOfMessagesVisible',
+        'Maximum',
+        'QueueName',
+        queueName(rule),
+      ]),
+      ['AWS/Events', 'FailedInvocations', 'Sum', 'RuleName', 'cordon-findings'],
+      ['AWS/Events', 'FailedInvocations', 'Sum', 'RuleName', 'cordon-execution-status'],
+      [
+        'AWS/SNS',
+        'NumberOfNotificationsFailed',
+        'Sum',
+        'TopicName',
+        { 'Fn::GetAtt': [responders, 'TopicName'] },
+      ],
+      ['AWS/Lambda', 'Throttles', 'Sum', 'FunctionName', 'cordon-classify'],
+      ['AWS/Lambda', 'Throttles', 'Sum', 'FunctionName', 'cordon-preserve'],
+    ]);
+  });
+});
