@@ -1,0 +1,203 @@
+//! Puts Cordon's stacks into a local AWS, the way they get into a real one: with CDK.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use futures::future::try_join_all;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::place::{self, Place, repository};
+use crate::progress::Progress;
+use crate::{EXTERNAL_ID, MEMBERS, ORGANIZATION, REGION, SECURITY, tools};
+
+/// What the security stack says about itself.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Outputs {
+    pub evidence_bucket_name: String,
+    pub alert_topic_arn: String,
+    pub operations_topic_arn: String,
+    pub state_machine_arn: String,
+    pub response_policy_parameter: String,
+}
+
+/// All files that decide what is deployed.
+pub(crate) fn inputs(binaries: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = place::files_below(
+        &repository().join("infra"),
+        &["node_modules", "test", "cdk.out"],
+    )?;
+    files.extend(place::files_below(&repository().join("statemachine"), &[])?);
+    for function in functions()? {
+        files.push(binaries.join(&function));
+        let policies = place::files_below(&repository().join("functions").join(function), &["src"])?;
+        files.extend(policies.into_iter().filter(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "json")
+        }));
+    }
+    Ok(files)
+}
+
+/// The names of the steps that are Lambda functions.
+fn functions() -> Result<Vec<String>> {
+    let folder = repository().join("functions");
+    let mut names = Vec::new();
+    for entry in
+        fs::read_dir(&folder).with_context(|| format!("cannot read `{}`", folder.display()))?
+    {
+        let entry = entry?;
+        if entry.path().join("execution-policy.json").exists() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Deploys both stacks, the member stack into each member account.
+pub(crate) async fn deploy(
+    place: &Place,
+    endpoint: &str,
+    binaries: &Path,
+    progress: &Progress,
+) -> Result<Outputs> {
+    lay_out(place, binaries)?;
+    let cdk = Cdk { place, endpoint };
+    tokio::try_join!(
+        progress.step("bootstrapping CDK in the security account", cdk.bootstrap()),
+        progress.step("synthesizing the stacks", cdk.synthesize()),
+    )?;
+    progress
+        .step("deploying the security stack", async {
+            cdk.deploy("CordonSecurity", SECURITY).await
+        })
+        .await?;
+    progress
+        .step(
+            "deploying the member stack",
+            try_join_all(MEMBERS.map(|member| cdk.deploy("CordonMember", member))),
+        )
+        .await?;
+    cdk.outputs()
+}
+
+/// Writes the configuration, and puts each binary where production packages have it.
+fn lay_out(place: &Place, binaries: &Path) -> Result<()> {
+    let packages = place.path("lambda");
+    for function in functions()? {
+        let from = binaries.join(&function);
+        let to = packages.join(&function).join("bootstrap");
+        fs::create_dir_all(packages.join(&function))
+            .and_then(|()| fs::copy(&from, &to))
+            .with_context(|| format!("cannot copy `{}` to `{}`", from.display(), to.display()))?;
+    }
+    let architecture = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x86_64"
+    };
+    place::write_json(
+        &place.path("config.json"),
+        &json!({
+            "securityAccount": SECURITY,
+            "region": REGION,
+            "organizationId": ORGANIZATION,
+            "externalId": EXTERNAL_ID,
+            "binaries": packages,
+            "architecture": architecture,
+            "responders": [],
+            "operations": [],
+            // IAM's reads are never stale here.
+            "responsePolicy": { "settlingSeconds": 1 },
+        }),
+    )
+}
+
+struct Cdk<'a> {
+    place: &'a Place,
+    endpoint: &'a str,
+}
+
+impl Cdk<'_> {
+    async fn bootstrap(&self) -> Result<()> {
+        let environment = format!("aws://{SECURITY}/{REGION}");
+        let mut command = self.command(SECURITY);
+        // Anywhere but in `infra/`, where it would synthesize the stacks first.
+        command
+            .args(["bootstrap", &environment])
+            .current_dir(place::local());
+        self.run("bootstrap", command).await
+    }
+
+    async fn synthesize(&self) -> Result<()> {
+        let config = self.place.path("config.json");
+        let mut command = self.command(SECURITY);
+        command
+            .args(["synth", "--quiet", "--no-staging", "--context"])
+            .arg(format!("config={}", config.display()))
+            .arg("--output")
+            .arg(self.place.path("cdk.out"))
+            .current_dir(repository().join("infra"));
+        self.run("synth", command).await
+    }
+
+    async fn deploy(&self, stack: &str, account: &str) -> Result<()> {
+        let mut command = self.command(account);
+        command
+            .args(["deploy", stack, "--app"])
+            .arg(self.place.path("cdk.out"))
+            .args(["--require-approval", "never", "--method", "direct"])
+            .args(["--asset-parallelism", "--progress", "events", "--outputs-file"])
+            .arg(self.outputs_file(stack, account))
+            .current_dir(place::local());
+        self.run(&format!("{stack}-{account}"), command).await
+    }
+
+    fn outputs(&self) -> Result<Outputs> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Stacks {
+            cordon_security: Outputs,
+        }
+        let path = self.outputs_file("CordonSecurity", SECURITY);
+        let stacks: Stacks = place::read_json(&path)?
+            .with_context(|| format!("CDK wrote no `{}`", path.display()))?;
+        Ok(stacks.cordon_security)
+    }
+
+    fn outputs_file(&self, stack: &str, account: &str) -> PathBuf {
+        self.place.path(&format!("outputs-{stack}-{account}.json"))
+    }
+
+    /// `cdk` as an account's root, with an environment of its own, so that no setting of the
+    /// developer's shell can lead it to a real account.
+    fn command(&self, account: &str) -> Command {
+        let mut command = Command::new("node");
+        command
+            .arg(repository().join("infra/node_modules/aws-cdk/bin/cdk"))
+            .arg("--no-notices")
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", place::local().join("home"))
+            .envs([
+                ("AWS_ENDPOINT_URL", self.endpoint),
+                ("AWS_REGION", REGION),
+                ("AWS_ACCESS_KEY_ID", account),
+                ("AWS_SECRET_ACCESS_KEY", "local"),
+                ("AWS_EC2_METADATA_DISABLED", "true"),
+                ("CDK_DISABLE_CLI_TELEMETRY", "true"),
+                ("CDK_DISABLE_VERSION_CHECK", "true"),
+                ("CI", "true"),
+            ]);
+        command
+    }
+
+    async fn run(&self, name: &str, mut command: Command) -> Result<()> {
+        let log = self.place.path(&format!("cdk-{name}.log"));
+        tools::run(&mut command, &log).await
+    }
+}

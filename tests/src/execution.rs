@@ -1,0 +1,273 @@
+//! Executions of the state machine: found, awaited, read.
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result, bail};
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use serde_json::Value;
+
+use crate::finding::Finding;
+use crate::local_aws::LocalAws;
+use crate::wait::{self, PATIENCE};
+
+/// How many of its last events are told about an execution that is not as expected.
+const LAST_EVENTS: usize = 12;
+
+/// One execution of the state machine.
+#[derive(Clone)]
+pub struct Execution {
+    states: aws_sdk_sfn::Client,
+    /// Its ARN.
+    pub arn: String,
+}
+
+impl LocalAws {
+    /// Waits for the execution that a finding starts.
+    pub async fn execution_of(&self, finding: &Finding) -> Result<Execution> {
+        wait::until(
+            format_args!("an execution for the finding `{}`", finding.id()),
+            PATIENCE,
+            async || Ok(self.executions_of(finding).await?.into_iter().next()),
+        )
+        .await
+    }
+
+    /// The executions that a finding has started so far, the newest first.
+    pub async fn executions_of(&self, finding: &Finding) -> Result<Vec<Execution>> {
+        let states = self.security().states();
+        let mut executions = states
+            .list_executions()
+            .state_machine_arn(&self.outputs().state_machine_arn)
+            .into_paginator()
+            .items()
+            .send();
+        let mut found = Vec::new();
+        let mut known = self.findings_of_executions.lock().await;
+        while let Some(execution) = executions.try_next().await? {
+            let arn = execution.execution_arn;
+            let id = match known.get(&arn) {
+                Some(id) => id.clone(),
+                None => {
+                    let described = states
+                        .describe_execution()
+                        .execution_arn(&arn)
+                        .send()
+                        .await?;
+                    let input: Value = serde_json::from_str(&described.input.unwrap_or_default())?;
+                    let id = input
+                        .pointer("/detail/findings/0/Id")
+                        .and_then(Value::as_str)
+                        .map(str::to_owned);
+                    known.insert(arn.clone(), id.clone());
+                    id
+                }
+            };
+            if id.as_deref() == Some(finding.id()) {
+                found.push(Execution {
+                    states: states.clone(),
+                    arn,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Imports a finding and waits for the end of the execution that it starts.
+    pub async fn respond_to(&self, finding: &Finding) -> Result<Execution> {
+        self.import(finding).await?;
+        let execution = self.execution_of(finding).await?;
+        execution.end().await?;
+        Ok(execution)
+    }
+
+    /// Starts an execution by hand, with any input.
+    pub async fn start(&self, input: &Value) -> Result<Execution> {
+        let states = self.security().states();
+        let started = states
+            .start_execution()
+            .state_machine_arn(&self.outputs().state_machine_arn)
+            .name(self.unique("by-hand"))
+            .input(input.to_string())
+            .send()
+            .await
+            .context("cannot start an execution")?;
+        Ok(Execution {
+            states,
+            arn: started.execution_arn,
+        })
+    }
+}
+
+impl Execution {
+    /// Its name, the last part of its ARN.
+    pub fn name(&self) -> &str {
+        self.arn.rsplit(':').next().unwrap_or_default()
+    }
+
+    /// What Step Functions says about it now.
+    pub async fn describe(&self) -> Result<DescribeExecutionOutput> {
+        self.states
+            .describe_execution()
+            .execution_arn(&self.arn)
+            .send()
+            .await
+            .with_context(|| format!("cannot describe `{}`", self.arn))
+    }
+
+    /// Waits for its end, whatever that is.
+    pub async fn end(&self) -> Result<DescribeExecutionOutput> {
+        let ended = wait::until(
+            format_args!("the end of the execution `{}`", self.name()),
+            PATIENCE,
+            async || {
+                let described = self.describe().await?;
+                Ok((described.status != ExecutionStatus::Running).then_some(described))
+            },
+        )
+        .await;
+        match ended {
+            Ok(described) => Ok(described),
+            Err(error) => Err(error.context(self.history().await?.last_events())),
+        }
+    }
+
+    /// Waits for its end, and fails unless it is this one.
+    pub async fn ends(&self, status: ExecutionStatus) -> Result<DescribeExecutionOutput> {
+        let described = self.end().await?;
+        if described.status != status {
+            bail!(
+                "the execution `{}` ended {} instead of {status}: {} {}\n{}",
+                self.name(),
+                described.status,
+                described.error.as_deref().unwrap_or_default(),
+                described.cause.as_deref().unwrap_or_default(),
+                self.history().await?.last_events()
+            );
+        }
+        Ok(described)
+    }
+
+    /// Waits for its end, and fails unless it succeeded.
+    pub async fn succeeds(&self) -> Result<DescribeExecutionOutput> {
+        self.ends(ExecutionStatus::Succeeded).await
+    }
+
+    /// Waits for its end, and fails unless it failed.
+    pub async fn fails(&self) -> Result<DescribeExecutionOutput> {
+        self.ends(ExecutionStatus::Failed).await
+    }
+
+    /// Runs it again from where it failed.
+    pub async fn redrive(&self) -> Result<()> {
+        self.states
+            .redrive_execution()
+            .execution_arn(&self.arn)
+            .send()
+            .await
+            .with_context(|| format!("cannot redrive `{}`", self.arn))?;
+        Ok(())
+    }
+
+    /// All events so far.
+    pub async fn history(&self) -> Result<History> {
+        let mut pages = self
+            .states
+            .get_execution_history()
+            .execution_arn(&self.arn)
+            .include_execution_data(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut events = Vec::new();
+        while let Some(event) = pages.try_next().await? {
+            events.push(event);
+        }
+        Ok(History { events })
+    }
+}
+
+/// What happened in an execution.
+pub struct History {
+    /// Its events, the first one first.
+    pub events: Vec<HistoryEvent>,
+}
+
+impl History {
+    /// The names of the states in the order in which they were entered.
+    pub fn path(&self) -> Vec<&str> {
+        self.events
+            .iter()
+            .filter_map(|event| event.state_entered_event_details.as_ref())
+            .map(|entered| entered.name.as_str())
+            .collect()
+    }
+
+    /// Whether a state was entered.
+    pub fn entered(&self, state: &str) -> bool {
+        self.path().contains(&state)
+    }
+
+    /// The state that was entered last.
+    pub fn last_state(&self) -> &str {
+        self.path().last().copied().unwrap_or_default()
+    }
+
+    /// What a state was left with, the last time it was.
+    pub fn output_of(&self, state: &str) -> Result<Value> {
+        let output = self
+            .events
+            .iter()
+            .rev()
+            .filter_map(|event| event.state_exited_event_details.as_ref())
+            .find(|exited| exited.name == state)
+            .and_then(|exited| exited.output.as_deref())
+            .with_context(|| format!("`{state}` was never left:\n{}", self.last_events()))?;
+        Ok(serde_json::from_str(output)?)
+    }
+
+    /// Everything that anybody who may read the history can read in it.
+    pub fn text(&self) -> String {
+        self.events.iter().fold(String::new(), |mut text, event| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{event:?}");
+            text
+        })
+    }
+
+    /// The last events in words, for whoever looks for the reason of a failure.
+    pub fn last_events(&self) -> String {
+        let mut text = "its last events:".to_owned();
+        let from = self.events.len().saturating_sub(LAST_EVENTS);
+        for event in self.events.iter().skip(from) {
+            let details = describe(event);
+            let _ = write!(text, "\n  {:>4} {} {details}", event.id, event.r#type);
+        }
+        text
+    }
+}
+
+/// What is worth knowing about an event beside its type.
+fn describe(event: &HistoryEvent) -> String {
+    if let Some(entered) = &event.state_entered_event_details {
+        return entered.name.clone();
+    }
+    if let Some(exited) = &event.state_exited_event_details {
+        return exited.name.clone();
+    }
+    let failure = [
+        event.task_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
+        event.task_timed_out_event_details.as_ref().map(|it| (&it.error, &it.cause)),
+        event.lambda_function_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
+        event.execution_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
+        event.evaluation_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
+    ];
+    let failure = failure.into_iter().flatten().next();
+    failure.map_or_else(String::new, |(error, cause)| {
+        format!(
+            "{}: {}",
+            error.as_deref().unwrap_or_default(),
+            cause.as_deref().unwrap_or_default()
+        )
+    })
+}

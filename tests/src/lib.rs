@@ -1,0 +1,38 @@
+//! Runs Cordon on one machine, for real: the emulator, the stacks that CDK makes of `infra/`,
+//! the functions as processes. What `make up` starts for a developer is what the tests start
+//! for themselves.
+//!
+//! A test begins with [`LocalAws`](local_aws::LocalAws), makes a [`User`](user::User), imports
+//! a [`Finding`](finding::Finding), and looks at the account, the
+//! [`Execution`](execution::Execution), the mails and the evidence that come of it.
+
+pub mod alone;
+pub mod clients;
+pub mod demo;
+mod deployment;
+pub mod endpoint;
+pub mod evidence;
+pub mod execution;
+pub mod finding;
+pub mod instance;
+pub mod local_aws;
+pub mod logs;
+pub mod messages;
+pub mod place;
+pub mod progress;
+mod server;
+mod tools;
+pub mod user;
+pub mod wait;
+
+/// The account that administers Security Hub, where Cordon runs.
+pub const SECURITY: &str = "111111111111";
+/// The accounts that Cordon watches over.
+pub const MEMBERS: [&str; 2] = ["222222222222", "333333333333"];
+/// The organization that all accounts are in.
+pub const ORGANIZATION: &str = "o-cordonlocal";
+/// Where everything is.
+pub const REGION: &str = "us-east-1";
+
+/// Not a secret: it keeps third parties from having Cordon enter an account by mistake.
+const EXTERNAL_ID: &str = "cordon-on-one-machine";

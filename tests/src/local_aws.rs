@@ -1,0 +1,136 @@
+//! A running local AWS with Cordon in it, as tests and the demo use it.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
+
+use crate::alone::Alone;
+use crate::clients::Clients;
+use crate::deployment::{self, Outputs};
+use crate::endpoint::Endpoint;
+use crate::messages::Topics;
+use crate::place::Place;
+use crate::progress::Progress;
+use crate::server::{self, Life};
+use crate::user::NewUser;
+use crate::{MEMBERS, SECURITY, tools};
+
+/// A local AWS with Cordon deployed.
+pub struct LocalAws {
+    endpoint: Endpoint,
+    outputs: Outputs,
+    topics: Topics,
+    started: u128,
+    names: AtomicU64,
+    /// Finding ids by execution ARN: an input, once read, does not change.
+    pub(crate) findings_of_executions: Mutex<HashMap<String, Option<String>>>,
+    turns: RwLock<()>,
+}
+
+impl LocalAws {
+    /// What is deployed at a port of this machine, with the mails of its topics from now on.
+    pub async fn at_port(port: u16, outputs: Outputs) -> Result<Self> {
+        let endpoint = Endpoint::at_port(port);
+        let started = now().as_millis();
+        let topics = Topics::subscribe(
+            &Clients::of_account(endpoint.url(), SECURITY),
+            &outputs,
+            &format!("harness-{started:x}"),
+        )
+        .await?;
+        Ok(Self {
+            endpoint,
+            outputs,
+            topics,
+            started,
+            names: AtomicU64::new(0),
+            findings_of_executions: Mutex::default(),
+            turns: RwLock::default(),
+        })
+    }
+
+    /// A local AWS for this process alone, which ends when the process does.
+    pub async fn for_tests(progress: &Progress) -> Result<Self> {
+        let place = Place::of_a_test_run()?;
+        let (binaries, python) = tools::prepare(progress).await?;
+        let port = free_port()?;
+        progress
+            .step(
+                "starting a local AWS",
+                server::start(&place, &python, port, Life::WithThisProcess),
+            )
+            .await?;
+        let url = Endpoint::at_port(port).url().to_owned();
+        let outputs = deployment::deploy(&place, &url, &binaries, progress).await?;
+        // Held as long as the server lives: until the process ends.
+        std::mem::forget(place);
+        Self::at_port(port, outputs).await
+    }
+
+    /// What the security stack says about itself.
+    pub fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    /// The URL for SDKs and the AWS CLI.
+    pub fn url(&self) -> &str {
+        self.endpoint.url()
+    }
+
+    /// The paths that AWS does not have.
+    pub fn beyond_aws(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What was sent to the people who are told.
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// Clients that act as the root of an account.
+    pub fn account(&self, account: &str) -> Clients {
+        Clients::of_account(self.url(), account)
+    }
+
+    /// Clients that act as the root of the security account.
+    pub fn security(&self) -> Clients {
+        self.account(SECURITY)
+    }
+
+    /// A user to be, in the first member account unless said otherwise.
+    pub fn user(&self) -> NewUser<'_> {
+        NewUser::new(self, MEMBERS[0])
+    }
+
+    /// A name that nothing else has here, not even from an earlier run.
+    pub fn unique(&self, kind: &str) -> String {
+        let number = self.names.fetch_add(1, Ordering::Relaxed);
+        format!("{kind}-{:x}-{number}", self.started)
+    }
+
+    /// Waits for whoever changes what all tests depend on, and keeps such changes away
+    /// while the answer lives.
+    pub async fn beside_others(&self) -> RwLockReadGuard<'_, ()> {
+        self.turns.read().await
+    }
+
+    /// Waits until no other test runs. Only then may be changed what all depend on.
+    pub async fn alone(&self) -> Alone<'_> {
+        Alone::new(self, self.turns.write().await)
+    }
+}
+
+/// The time since 1970.
+pub(crate) fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

@@ -1,0 +1,154 @@
+//! Programs that the local AWS is built and deployed with: cargo, Python, CDK.
+//!
+//! What has to be installed is installed once, below `target/` and `infra/node_modules`,
+//! and again when its list of pinned versions changes.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use tokio::process::Command;
+
+use crate::place::{self, repository};
+use crate::progress::Progress;
+
+/// The folder of the build that this program is part of: `target/debug`.
+fn build_folder() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let folder = program
+        .parent()
+        .map(|folder| match folder.parent() {
+            // Test programs lie one level deeper.
+            Some(parent) if folder.ends_with("deps") => parent,
+            _ => folder,
+        })
+        .context("this program's file is in no folder")?;
+    Ok(folder.to_owned())
+}
+
+/// Builds and installs all that a local AWS needs. Returns the folder with the binaries and
+/// the Python interpreter.
+pub(crate) async fn prepare(progress: &Progress) -> Result<(PathBuf, PathBuf)> {
+    let (binaries, python, ()) = tokio::try_join!(
+        progress.step("building the functions", build_functions()),
+        progress.step("Python packages", install_python_packages()),
+        progress.step("npm packages", install_node_packages()),
+    )?;
+    Ok((binaries, python))
+}
+
+/// Builds what the state machine calls and returns the folder with the binaries.
+async fn build_functions() -> Result<PathBuf> {
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--workspace", "--bins", "--locked", "--quiet"])
+        .current_dir(repository())
+        .stdin(Stdio::null())
+        .status()
+        .await
+        .context("cannot run `cargo`")?;
+    if !status.success() {
+        bail!("the functions do not compile");
+    }
+    build_folder()
+}
+
+/// Makes the Python environment of the local AWS and returns its interpreter.
+async fn install_python_packages() -> Result<PathBuf> {
+    let environment = place::local().join("venv");
+    let python = environment.join("bin/python");
+    let requirements = repository().join("tests/local-aws/requirements.txt");
+    let stamp = Stamp::of(&requirements, environment.join("requirements.sha256"))?;
+    if stamp.is_current() {
+        return Ok(python);
+    }
+    let log = place::local().join("pip.log");
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv", "--clear"]).arg(&environment);
+    run(&mut make, &log)
+        .await
+        .context("python3 cannot make a virtual environment: install its venv module")?;
+    let mut install = Command::new(&python);
+    install
+        .args(["-m", "pip", "install", "--quiet", "--no-input"])
+        .args(["--disable-pip-version-check", "--retries", "2"])
+        .args(["--require-hashes", "--requirement"])
+        .arg(&requirements);
+    run(&mut install, &log).await.context(
+        "cannot install the Python packages of the local AWS: check the network and run this again",
+    )?;
+    stamp.set()?;
+    Ok(python)
+}
+
+/// Installs CDK into `infra/node_modules`.
+async fn install_node_packages() -> Result<()> {
+    let infra = repository().join("infra");
+    let stamp = Stamp::of(
+        &infra.join("package-lock.json"),
+        infra.join("node_modules/package-lock.sha256"),
+    )?;
+    if stamp.is_current() {
+        return Ok(());
+    }
+    let mut install = Command::new("npm");
+    install
+        .args(["ci", "--no-audit", "--no-fund", "--fetch-retries=1"])
+        .current_dir(&infra);
+    run(&mut install, &place::local().join("npm.log"))
+        .await
+        .context(
+            "cannot install the npm packages of `infra/`: check the network and run this again",
+        )?;
+    stamp.set()
+}
+
+/// Remembers for which list of pinned versions something was installed.
+struct Stamp {
+    digest: String,
+    path: PathBuf,
+}
+
+impl Stamp {
+    fn of(pins: &Path, path: PathBuf) -> Result<Self> {
+        let bytes =
+            std::fs::read(pins).with_context(|| format!("cannot read `{}`", pins.display()))?;
+        let digest = place::sha256(&bytes);
+        Ok(Self { digest, path })
+    }
+
+    fn is_current(&self) -> bool {
+        std::fs::read_to_string(&self.path).is_ok_and(|digest| digest == self.digest)
+    }
+
+    fn set(&self) -> Result<()> {
+        std::fs::write(&self.path, &self.digest)
+            .with_context(|| format!("cannot write `{}`", self.path.display()))
+    }
+}
+
+/// Runs a program to its end, with what it prints in `log`.
+pub(crate) async fn run(command: &mut Command, log: &Path) -> Result<()> {
+    let program = command
+        .as_std()
+        .get_program()
+        .to_string_lossy()
+        .into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| format!("cannot run `{program}`"))?;
+    let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    std::fs::write(log, &said).with_context(|| format!("cannot write `{}`", log.display()))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&said);
+        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        bail!(
+            "`{program}` failed: {} (see `{}`)",
+            last.unwrap_or("it said nothing").trim(),
+            log.display()
+        );
+    }
+    Ok(())
+}
