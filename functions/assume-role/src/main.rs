@@ -1,0 +1,7 @@
+//! The function `assume-role`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    let entry = member::Entry::from_env().await?;
+    lambda::run(async |input| assume_role::assume_role(&entry, input).await).await
+}

@@ -1,0 +1,90 @@
+//! How functions call AWS: the configuration of every client, and what a failed call
+//! means for the state machine.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use incident::Failure;
+
+pub use aws_config::SdkConfig;
+
+/// The configuration of every client: what has no answer after seconds is tried again,
+/// and three attempts together stay below the function's own time-out of 20 seconds.
+pub async fn sdk_config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(3)
+                .with_initial_backoff(Duration::from_millis(200)),
+        )
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(2))
+                .operation_attempt_timeout(Duration::from_secs(4))
+                .operation_timeout(Duration::from_secs(9))
+                .build(),
+        )
+        .load()
+        .await
+}
+
+/// The failure that `error` means, for the call that IAM names `call`.
+///
+/// Sources: IAM API Reference, "Common Errors" and the errors of each action; S3 API
+/// Reference, "Error responses".
+pub fn failure<E, R>(call: &'static str, error: SdkError<E, R>) -> Failure
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let SdkError::ServiceError(answer) = &error else {
+        // No answer, or none that makes sense: the call may even have taken effect.
+        return Failure::ServiceUnavailable {
+            call,
+            source: error.into(),
+        };
+    };
+    let code = answer.err().code().unwrap_or("no error code").to_owned();
+    let message = answer.err().message().unwrap_or("no message");
+    let source = format!("{code}: {message}").into();
+    match code.as_str() {
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "InvalidClientTokenId"
+        | "ExpiredToken"
+        | "ExpiredTokenException" => Failure::AccessDenied { call, source },
+        "Throttling"
+        | "ThrottlingException"
+        | "TooManyRequestsException"
+        | "LimitExceededException"
+        | "SlowDown"
+        | "RequestLimitExceeded" => Failure::Throttled { call, source },
+        "ServiceFailure"
+        | "ServiceUnavailable"
+        | "InternalFailure"
+        | "InternalError"
+        | "InternalException"
+        | "ConcurrentModification"
+        | "EntityTemporarilyUnmodifiable"
+        | "RequestTimeout"
+        | "RequestExpired"
+        | "ConditionalRequestConflict"
+        | "no error code" => Failure::ServiceUnavailable { call, source },
+        "LimitExceeded" => Failure::LimitExceeded { call, source },
+        "NoSuchEntity" | "NoSuchKey" => Failure::NotFound { call, source },
+        _ => Failure::RequestRejected { call, source },
+    }
+}
+
+/// The call's answer, or nothing where what it names does not exist.
+pub fn if_found<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match result {
+        Err(Failure::NotFound { .. }) => Ok(None),
+        other => other.map(Some),
+    }
+}

@@ -1,0 +1,7 @@
+//! The function `deactivate-keys`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    let entry = member::Entry::from_env().await?;
+    lambda::run(async |input| deactivate_keys::deactivate_keys(&entry, input).await).await
+}

@@ -1,0 +1,7 @@
+//! The function `detach-policies`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    let entry = member::Entry::from_env().await?;
+    lambda::run(async |input| detach_policies::detach_policies(&entry, input).await).await
+}

@@ -1,0 +1,141 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An AWS account id: twelve digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// The id's digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for AccountId {
+    type Error = String;
+
+    fn try_from(id: String) -> Result<Self, String> {
+        if id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()) {
+            Ok(Self(id))
+        } else {
+            Err(format!("`{}` is no account id", crate::one_line(&id, 40)))
+        }
+    }
+}
+
+impl From<AccountId> for String {
+    fn from(id: AccountId) -> Self {
+        id.0
+    }
+}
+
+/// The ARN of an IAM user or role, as a finding claims it.
+///
+/// `arn:<partition>:iam::<account>:user/<path><name>`. Names follow IAM's grammar
+/// (`[\w+=,.@-]{1,128}`); a path is printable ASCII of at most 512 characters.
+///
+/// Source: IAM API Reference, `User` (`UserName`, `Path`) and `CreateUser`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrincipalArn<'a> {
+    /// `aws`, `aws-cn`, `aws-us-gov` …
+    pub partition: &'a str,
+    /// The account's id, as the ARN gives it.
+    pub account: &'a str,
+    /// `user` or `role`.
+    pub resource: &'a str,
+    /// With its slashes: `/` or `/a/b/`.
+    pub path: String,
+    /// What follows the last slash.
+    pub name: &'a str,
+}
+
+impl<'a> PrincipalArn<'a> {
+    /// Reads `arn`, or says what is wrong with it.
+    pub fn parse(arn: &'a str) -> Result<Self, &'static str> {
+        let mut parts = arn.splitn(6, ':');
+        let (Some("arn"), Some(partition), Some("iam"), Some(""), Some(account), Some(rest)) = (
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+        ) else {
+            return Err("it is no ARN of an IAM principal");
+        };
+        let Some((resource @ ("user" | "role"), path_and_name)) = rest.split_once('/') else {
+            return Err("it is neither a user nor a role");
+        };
+        let (path, name) = match path_and_name.rsplit_once('/') {
+            Some((path, name)) => (format!("/{path}/"), name),
+            None => ("/".to_owned(), path_and_name),
+        };
+        if !(1..=128).contains(&name.len()) || !name.bytes().all(is_name_byte) {
+            return Err("its name is outside IAM's grammar");
+        }
+        if path.len() > 512 || !path.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("its path is outside IAM's grammar");
+        }
+        Ok(Self {
+            partition,
+            account,
+            resource,
+            path,
+            name,
+        })
+    }
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_what_follows_the_last_slash() {
+        let arn = PrincipalArn::parse("arn:aws-cn:iam::222222222222:user/a*/${b}/eve@x").unwrap();
+        assert_eq!(
+            (arn.partition, arn.account, arn.path.as_str(), arn.name),
+            ("aws-cn", "222222222222", "/a*/${b}/", "eve@x")
+        );
+        assert_eq!(
+            PrincipalArn::parse("arn:aws:iam::222222222222:role/r")
+                .unwrap()
+                .path,
+            "/"
+        );
+    }
+
+    #[test]
+    fn what_is_no_principal_is_refused() {
+        for arn in [
+            "",
+            "eve",
+            "arn:aws:iam::222222222222:root",
+            "arn:aws:iam::222222222222:group/g",
+            "arn:aws:iam::222222222222:user/",
+            "arn:aws:iam::222222222222:user/a b",
+            "arn:aws:iam::222222222222:user/é",
+            "arn:aws:iam::222222222222:user/p\u{7f}/eve",
+            "arn:aws:sts::222222222222:assumed-role/r/s",
+            "arn:aws:iam:us-east-1:222222222222:user/eve",
+        ] {
+            assert!(PrincipalArn::parse(arn).is_err(), "{arn}");
+        }
+        let long = format!("arn:aws:iam::222222222222:user/{}/eve", "p".repeat(511));
+        assert!(PrincipalArn::parse(&long).is_err());
+    }
+}

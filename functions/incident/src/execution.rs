@@ -1,0 +1,96 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, hex_digest};
+
+/// The execution that handles the incident: `arn:<partition>:states:<region>:<account>:execution:<machine>:<name>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Execution {
+    arn: String,
+    partition: String,
+    account: AccountId,
+    name: String,
+}
+
+impl Execution {
+    /// The execution's ARN.
+    #[must_use]
+    pub fn arn(&self) -> &str {
+        &self.arn
+    }
+
+    /// The partition that the incident belongs to.
+    #[must_use]
+    pub fn partition(&self) -> &str {
+        &self.partition
+    }
+
+    /// The security account.
+    #[must_use]
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// The execution's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of the sessions in member accounts, session name and source identity
+    /// alike: `cordon-` and 40 hexadecimal digits of the SHA-256 of the execution's
+    /// name. STS takes 64 characters, execution names have up to 80.
+    ///
+    /// Source: STS API Reference, `AssumeRole` (`RoleSessionName`, `SourceIdentity`).
+    #[must_use]
+    pub fn session_name(&self) -> String {
+        let digest: String = hex_digest(self.name.as_bytes()).chars().take(40).collect();
+        format!("cordon-{digest}")
+    }
+}
+
+impl TryFrom<String> for Execution {
+    type Error = String;
+
+    fn try_from(arn: String) -> Result<Self, String> {
+        let parts: Vec<&str> = arn.split(':').collect();
+        let ["arn", partition, "states", _, account, "execution", _, name] = parts.as_slice()
+        else {
+            return Err(format!("`{arn}` is no execution ARN"));
+        };
+        let (partition, name) = ((*partition).to_owned(), (*name).to_owned());
+        let account = AccountId::try_from((*account).to_owned())?;
+        Ok(Self {
+            arn,
+            partition,
+            account,
+            name,
+        })
+    }
+}
+
+impl From<Execution> for String {
+    fn from(execution: Execution) -> Self {
+        execution.arn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_named_for_its_execution_whatever_its_length() {
+        let of = |name: &str| {
+            Execution::try_from(format!(
+                "arn:aws:states:us-east-1:111111111111:execution:cordon-incident-response:{name}"
+            ))
+            .unwrap()
+        };
+        let longest = of(&"x".repeat(80));
+        assert_eq!(longest.session_name().len(), 47);
+        assert_ne!(longest.session_name(), of("y").session_name());
+        assert_eq!(of("y").partition(), "aws");
+        assert_eq!(of("y").account().as_str(), "111111111111");
+    }
+}

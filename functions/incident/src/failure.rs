@@ -1,0 +1,159 @@
+use std::error::Error;
+
+type Source = Box<dyn Error + Send + Sync>;
+
+/// How a step fails, named for the decision that the state machine takes on it.
+///
+/// The variant's name is the error's name in the state machine (`ErrorEquals`).
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The step's input is not what the state machine is to pass. Not retried.
+    #[error("the step's input is unusable: {0}")]
+    InvalidInput(String),
+    /// The response policy can't be understood; nobody is contained. Not retried:
+    /// once it is mended, the execution is redriven.
+    #[error("the response policy is unusable: {0}")]
+    ResponsePolicyInvalid(String),
+    /// The member account does not let the step's function in. Not retried.
+    #[error("the account can't be entered as `{role}`")]
+    EntryRefused {
+        /// The member role that was to be assumed.
+        role: String,
+        /// What STS answered.
+        source: Source,
+    },
+    /// AWS refuses the call. Not retried: a policy has to be mended first.
+    #[error("{call} is refused")]
+    AccessDenied {
+        /// The call, as IAM names the action.
+        call: &'static str,
+        /// What the service answered.
+        source: Source,
+    },
+    /// AWS throttles the call. Retried with jitter.
+    #[error("{call} is throttled")]
+    Throttled {
+        /// The call, as IAM names the action.
+        call: &'static str,
+        /// What the service answered.
+        source: Source,
+    },
+    /// AWS can't serve the call now: an error of the service, a conflicting change,
+    /// a time-out, no connection. Retried.
+    #[error("{call} could not be served")]
+    ServiceUnavailable {
+        /// The call, as IAM names the action.
+        call: &'static str,
+        /// What the service answered.
+        source: Source,
+    },
+    /// A quota is used up. Not retried.
+    #[error("{call} would exceed a quota")]
+    LimitExceeded {
+        /// The call, as IAM names the action.
+        call: &'static str,
+        /// What the service answered.
+        source: Source,
+    },
+    /// Something that the call names does not exist. Not retried.
+    #[error("{call} names what does not exist")]
+    NotFound {
+        /// The call, as IAM names the action.
+        call: &'static str,
+        /// What the service answered.
+        source: Source,
+    },
+    /// AWS refuses the request for another reason. Not retried.
+    #[error("{call} is rejected")]
+    RequestRejected {
+        /// The call, as IAM names the action.
+        call: &'static str,
+        /// What the service answered.
+        source: Source,
+    },
+    /// The account has no such principal. Escalated.
+    #[error("the account has no {0}")]
+    PrincipalNotFound(String),
+    /// The principal was deleted and made anew since it was identified. Escalated.
+    #[error("`{arn}` is not the one that was identified: its id is `{found}`, not `{identified}`")]
+    PrincipalReplaced {
+        /// The principal's ARN.
+        arn: String,
+        /// The unique id that it has now.
+        found: String,
+        /// The unique id that it had when it was identified.
+        identified: String,
+    },
+    /// Machines must not contain this principal. Escalated.
+    #[error("`{arn}` is never contained by machine: {reason}")]
+    PrincipalProtected {
+        /// The principal's ARN.
+        arn: String,
+        /// Why not.
+        reason: String,
+    },
+    /// No deny stands, so taking a policy or a group away might raise the
+    /// principal's privilege. Nothing is taken away.
+    #[error("no deny stands on `{0}`: nothing was taken away")]
+    DenyMissing(String),
+    /// Read back, the principal is not contained.
+    #[error("`{arn}` is not contained: {left}")]
+    NotContained {
+        /// The principal's ARN.
+        arn: String,
+        /// What is left, for a person.
+        left: String,
+    },
+    /// What lies in the evidence bucket under this key is no evidence. Not retried.
+    #[error("the evidence `{key}` is unreadable")]
+    EvidenceUnreadable {
+        /// The object's key.
+        key: String,
+        /// What is wrong with it.
+        source: Source,
+    },
+    /// Security Hub did not update the finding, and a repetition will not help.
+    #[error("the finding was not updated: {0}")]
+    FindingNotUpdated(String),
+    /// Security Hub could not update the finding just now. Retried.
+    #[error("the finding could not be updated now: {0}")]
+    FindingBusy(String),
+}
+
+impl Failure {
+    /// The name under which the state machine knows this failure.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidInput(_) => "InvalidInput",
+            Self::ResponsePolicyInvalid(_) => "ResponsePolicyInvalid",
+            Self::EntryRefused { .. } => "EntryRefused",
+            Self::AccessDenied { .. } => "AccessDenied",
+            Self::Throttled { .. } => "Throttled",
+            Self::ServiceUnavailable { .. } => "ServiceUnavailable",
+            Self::LimitExceeded { .. } => "LimitExceeded",
+            Self::NotFound { .. } => "NotFound",
+            Self::RequestRejected { .. } => "RequestRejected",
+            Self::PrincipalNotFound(_) => "PrincipalNotFound",
+            Self::PrincipalReplaced { .. } => "PrincipalReplaced",
+            Self::PrincipalProtected { .. } => "PrincipalProtected",
+            Self::DenyMissing(_) => "DenyMissing",
+            Self::NotContained { .. } => "NotContained",
+            Self::EvidenceUnreadable { .. } => "EvidenceUnreadable",
+            Self::FindingNotUpdated(_) => "FindingNotUpdated",
+            Self::FindingBusy(_) => "FindingBusy",
+        }
+    }
+
+    /// The failure with all its causes, outermost first, on one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut chain = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            chain = format!("{chain}: {cause}");
+            source = cause.source();
+        }
+        crate::text::one_line(&chain, 1_000)
+    }
+}

@@ -1,0 +1,19 @@
+//! The domain of an incident: who is accused, who was identified, what the
+//! response policy allows, and how a step may fail.
+//!
+//! No I/O, no SDK, no async, no clock: everything here is decided from its input.
+
+mod arn;
+mod execution;
+mod failure;
+mod policy;
+mod principal;
+mod text;
+
+pub use arn::{AccountId, PrincipalArn};
+pub use execution::Execution;
+pub use failure::Failure;
+pub use policy::{Mode, ResponsePolicy};
+pub use principal::{Accused, Denial, DenyBy, Evidence, Held, InlinePolicy, Kind, Principal};
+pub use principal::{deny_policy, is_kept, is_own, matches_pattern};
+pub use text::{cut, hex_digest, one_line, tag_value};

@@ -1,0 +1,95 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, Failure};
+
+/// What Cordon may do, as the organisation sets it in one SSM parameter. Every field
+/// has a default, so `{}` is a policy. Read anew by every execution and every redrive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ResponsePolicy {
+    /// `contain` (the default), or `off`: every execution ends at once.
+    pub mode: Mode,
+    /// ARN patterns (`*`, `?`) of principals that are escalated to people, never
+    /// contained; matched against the identified principal, regardless of case.
+    pub exempt_principals: Vec<String>,
+    /// Accounts in which findings are escalated to people, never acted on.
+    pub exempt_accounts: Vec<AccountId>,
+    /// Accounts in scope; findings of others are ignored. Unset: all.
+    pub accounts_in_scope: Option<Vec<AccountId>>,
+    /// `ProductArn` patterns of custom products whose findings are acted on. Unset:
+    /// the default product of the finding's own account.
+    pub trusted_products: Option<Vec<String>>,
+    /// Seconds between the last change and the first read-back: 0 to 300, 10 unless set.
+    pub settling_seconds: u16,
+}
+
+/// Whether Cordon acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Contain what the rules say.
+    Contain,
+    /// Do nothing.
+    Off,
+}
+
+impl Default for ResponsePolicy {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Contain,
+            exempt_principals: Vec::new(),
+            exempt_accounts: Vec::new(),
+            accounts_in_scope: None,
+            trusted_products: None,
+            settling_seconds: 10,
+        }
+    }
+}
+
+impl ResponsePolicy {
+    /// Reads the policy, or names the field that is wrong.
+    pub fn parse(json: &str) -> Result<Self, Failure> {
+        let invalid = |why: String| Failure::ResponsePolicyInvalid(why);
+        let mut json = serde_json::Deserializer::from_str(json);
+        let policy: Self = serde_path_to_error::deserialize(&mut json)
+            .map_err(|error| invalid(format!("field `{}`: {}", error.path(), error.inner())))?;
+        json.end().map_err(|error| invalid(error.to_string()))?;
+        if policy.settling_seconds > 300 {
+            return Err(invalid(format!(
+                "field `settlingSeconds`: `{}` is more than 300",
+                policy.settling_seconds
+            )));
+        }
+        Ok(policy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_has_a_default() {
+        assert_eq!(
+            ResponsePolicy::parse("{}").unwrap(),
+            ResponsePolicy::default()
+        );
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        for (json, field) in [
+            ("{\"mode\": \"on\"}", "`mode`"),
+            ("{\"settlingSeconds\": 301}", "`settlingSeconds`"),
+            ("{\"exemptAccounts\": [\"1\"]}", "`exemptAccounts[0]`"),
+            ("{\"exempt\": []}", "`exempt`"),
+        ] {
+            let failure = ResponsePolicy::parse(json).unwrap_err();
+            assert_eq!(failure.name(), "ResponsePolicyInvalid");
+            assert!(failure.chain().contains(field), "{}", failure.chain());
+        }
+        for json in ["", "{} {}", "[]", "null"] {
+            assert!(ResponsePolicy::parse(json).is_err(), "{json}");
+        }
+    }
+}

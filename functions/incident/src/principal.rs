@@ -1,0 +1,256 @@
+use serde::{Deserialize, Serialize};
+
+use crate::AccountId;
+
+/// A principal as a finding names it: a claim, until it is identified in its account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Accused {
+    /// The ARN that the finding gives. Tells the principals of one finding apart.
+    pub arn: String,
+    /// The member account; equals the finding's `AwsAccountId`.
+    pub account: AccountId,
+    /// A user or a role.
+    pub kind: Kind,
+    /// The name that the finding gives.
+    pub name: String,
+}
+
+/// What kind of principal it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// An IAM user.
+    User,
+    /// An IAM role.
+    Role,
+}
+
+/// A principal as its account knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Principal {
+    /// Its true ARN, with its path.
+    pub arn: String,
+    /// The member account.
+    pub account: AccountId,
+    /// A user or a role.
+    pub kind: Kind,
+    /// Its name, as IAM spells it.
+    pub name: String,
+    /// Its path, with slashes at both ends.
+    pub path: String,
+    /// Its unique id (`AIDA…`, `AROA…`), which a namesake made later does not share.
+    pub id: String,
+    /// The permissions boundary that it had when the incident first reached it.
+    pub boundary: Option<String>,
+    /// The deny that stood already when the incident first reached it.
+    pub denied_before: Option<DenyBy>,
+}
+
+impl Principal {
+    /// ARN patterns for the `Resource` of a policy that mean this principal and no
+    /// other, whatever its path holds.
+    ///
+    /// A path may contain `*`, `?` and `$`, and escaped (`${*}`) the longest one
+    /// would not fit a session policy. Names have no such characters and are unique
+    /// in the account whatever the path, so `user/*/name` is exact.
+    ///
+    /// Sources: IAM User Guide, "IAM identifiers" and "IAM and AWS STS quotas".
+    #[must_use]
+    pub fn resource(&self, partition: &str) -> String {
+        let path = if self.path == "/" { "/" } else { "/*/" };
+        resource(partition, &self.account, self.kind, path, &self.name)
+    }
+}
+
+impl Accused {
+    /// The ARN patterns that mean the principal of this name, wherever its path.
+    #[must_use]
+    pub fn resources(&self, partition: &str) -> Vec<String> {
+        ["/", "/*/"]
+            .map(|path| resource(partition, &self.account, self.kind, path, &self.name))
+            .to_vec()
+    }
+}
+
+fn resource(partition: &str, account: &AccountId, kind: Kind, path: &str, name: &str) -> String {
+    let kind = match kind {
+        Kind::User => "user",
+        Kind::Role => "role",
+    };
+    format!("arn:{partition}:iam::{account}:{kind}{path}{name}")
+}
+
+/// Where the deny stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DenyBy {
+    /// `AWSDenyAll` is attached.
+    Policy,
+    /// `AWSDenyAll` is the permissions boundary, because no more policies fit.
+    Boundary,
+}
+
+/// What Quarantine did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Denial {
+    /// Where the deny stands.
+    pub by: DenyBy,
+    /// Whether it stood there before the incident; then it is not ours to remove.
+    pub already: bool,
+}
+
+/// Where the principal's evidence lies, and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// `s3://bucket/key` of the principal as the first incident found it.
+    pub original: String,
+    /// SHA-256 of that object, in hexadecimal digits.
+    pub original_sha256: String,
+    /// `s3://bucket/key` of the principal as this pass found it; the original's
+    /// where this pass wrote that.
+    pub snapshot: String,
+    /// SHA-256 of that object, in hexadecimal digits.
+    pub snapshot_sha256: String,
+    /// What the snapshot holds, and later steps may therefore take away.
+    pub held: Held,
+    /// ARN patterns of roles that the principal's policies let it assume, cut to 20.
+    pub assumable_roles: Vec<String>,
+}
+
+/// What a snapshot holds of what later steps take away.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// ARNs of attached managed policies.
+    pub managed_policies: Vec<String>,
+    /// Inline policies.
+    pub inline_policies: Vec<InlinePolicy>,
+    /// Names of groups.
+    pub groups: Vec<String>,
+}
+
+/// An inline policy, by name and document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InlinePolicy {
+    /// The policy's name.
+    pub name: String,
+    /// SHA-256 of the document as IAM returns it, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// The AWS managed policy that denies everything.
+///
+/// Source: AWS Managed Policy Reference, `AWSDenyAll`.
+#[must_use]
+pub fn deny_policy(partition: &str) -> String {
+    format!("arn:{partition}:iam::aws:policy/AWSDenyAll")
+}
+
+/// Whether a policy stays attached: our deny, and the policies by which AWS itself
+/// restricts users whose keys leaked ("do not remove").
+///
+/// Source: AWS Managed Policy Reference, `AWSCompromisedKeyQuarantineV2`, `…V3`.
+#[must_use]
+pub fn is_kept(partition: &str, policy: &str) -> bool {
+    policy == deny_policy(partition)
+        || policy.starts_with(&format!(
+            "arn:{partition}:iam::aws:policy/AWSCompromisedKeyQuarantine"
+        ))
+}
+
+/// Whether the principal is one of Cordon's own.
+#[must_use]
+pub fn is_own(principal: &Principal) -> bool {
+    principal.path.to_ascii_lowercase().starts_with("/cordon/")
+}
+
+/// Whether `text` matches `pattern`, in which `*` is any run of characters and `?`
+/// any one; letters match regardless of case.
+#[must_use]
+pub fn matches_pattern(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
+    let text: Vec<char> = text.to_lowercase().chars().collect();
+    let (mut p, mut t, mut retry) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                retry = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || text.get(t) == Some(c) => {
+                p += 1;
+                t += 1;
+            }
+            _ => match retry {
+                Some((star, from)) => {
+                    retry = Some((star, from + 1));
+                    p = star + 1;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.iter().skip(p).all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_means_one_user_whatever_its_path() {
+        let mut user = Principal {
+            arn: String::new(),
+            account: AccountId::try_from("222222222222".to_owned()).unwrap(),
+            kind: Kind::User,
+            name: "eve".into(),
+            path: format!("/{}/", "*${?}\"\\".repeat(72)),
+            id: "AIDA".into(),
+            boundary: None,
+            denied_before: None,
+        };
+        assert_eq!(user.resource("aws"), "arn:aws:iam::222222222222:user/*/eve");
+        user.path = "/".into();
+        assert_eq!(user.resource("aws"), "arn:aws:iam::222222222222:user/eve");
+    }
+
+    #[test]
+    fn the_deny_and_the_quarantine_of_aws_are_kept() {
+        assert!(is_kept("aws", "arn:aws:iam::aws:policy/AWSDenyAll"));
+        assert!(is_kept(
+            "aws",
+            "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"
+        ));
+        assert!(!is_kept(
+            "aws",
+            "arn:aws:iam::222222222222:policy/AWSDenyAll"
+        ));
+        assert!(!is_kept(
+            "aws",
+            "arn:aws:iam::aws:policy/AdministratorAccess"
+        ));
+    }
+
+    #[test]
+    fn patterns_match_regardless_of_case() {
+        for (pattern, text, matches) in [
+            ("*", "", true),
+            (
+                "arn:aws:iam::*:user/break-glass*",
+                "arn:aws:iam::222222222222:user/Break-Glass-1",
+                true,
+            ),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("a*b*c", "a1b2b3c", true),
+            ("a*b*c", "a1b2b3", false),
+            ("", "x", false),
+        ] {
+            assert_eq!(matches_pattern(pattern, text), matches, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+use aws_calls::{SdkConfig, failure, sdk_config};
+use aws_credential_types::Credentials;
+use aws_sdk_sts::error::ProvideErrorMetadata;
+use incident::{AccountId, Execution, Failure};
+use serde_json::json;
+
+/// The way into member accounts, through the role that is this step's own.
+#[derive(Debug)]
+pub struct Entry {
+    config: SdkConfig,
+    sts: aws_sdk_sts::Client,
+    role: String,
+    external_id: String,
+}
+
+/// What a session may do: its role's permissions, narrowed to these actions on these
+/// resources. It contains our own bugs and hostile findings; a thief of the function's
+/// credentials would simply not ask for it.
+#[derive(Debug)]
+pub struct Grant<'a> {
+    /// Actions, as IAM names them.
+    pub actions: &'a [&'a str],
+    /// ARN patterns.
+    pub resources: Vec<String>,
+}
+
+impl Entry {
+    /// The way in, by the function's settings `MEMBER_ROLE` and `EXTERNAL_ID`.
+    pub async fn from_env() -> Result<Self, lambda::Error> {
+        let config = sdk_config().await;
+        Ok(Self {
+            sts: aws_sdk_sts::Client::new(&config),
+            role: lambda::setting("MEMBER_ROLE")?,
+            external_id: lambda::setting("EXTERNAL_ID")?,
+            config,
+        })
+    }
+
+    /// What the function's clients in the security account are made from.
+    #[must_use]
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// An IAM client of the account, good for 15 minutes and for `grants` alone. Its
+    /// session name and source identity tie each of its calls to the execution in the
+    /// account's CloudTrail. Changes nothing.
+    pub async fn enter(
+        &self,
+        execution: &Execution,
+        account: &AccountId,
+        grants: &[Grant<'_>],
+    ) -> Result<aws_sdk_iam::Client, Failure> {
+        let partition = execution.partition();
+        let role = format!("arn:{partition}:iam::{account}:role/cordon/{}", self.role);
+        let session = execution.session_name();
+        let answer = self
+            .sts
+            .assume_role()
+            .role_arn(&role)
+            .role_session_name(&session)
+            .source_identity(&session)
+            .external_id(&self.external_id)
+            // The least that STS gives.
+            .duration_seconds(900)
+            .policy(session_policy(grants))
+            .send()
+            .await
+            .map_err(|error| match error.code() {
+                Some("AccessDenied") => Failure::EntryRefused {
+                    role: role.clone(),
+                    source: error.message().unwrap_or("AccessDenied").to_owned().into(),
+                },
+                _ => failure("sts:AssumeRole", error),
+            })?;
+        let credentials = answer
+            .credentials
+            .ok_or_else(|| Failure::ServiceUnavailable {
+                call: "sts:AssumeRole",
+                source: "the answer carries no credentials".into(),
+            })?;
+        let credentials = Credentials::new(
+            credentials.access_key_id,
+            credentials.secret_access_key,
+            Some(credentials.session_token),
+            None,
+            "cordon-member",
+        );
+        Ok(aws_sdk_iam::Client::from_conf(
+            aws_sdk_iam::config::Builder::from(&self.config)
+                .credentials_provider(credentials)
+                .build(),
+        ))
+    }
+}
+
+fn session_policy(grants: &[Grant<'_>]) -> String {
+    let statements: Vec<_> = grants
+        .iter()
+        .map(|grant| json!({"Effect": "Allow", "Action": grant.actions, "Resource": grant.resources}))
+        .collect();
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+}

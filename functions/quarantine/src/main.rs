@@ -1,0 +1,7 @@
+//! The function `quarantine`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    let entry = member::Entry::from_env().await?;
+    lambda::run(async |input| quarantine::quarantine(&entry, input).await).await
+}

@@ -1,0 +1,7 @@
+//! The function `remove-groups`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    let entry = member::Entry::from_env().await?;
+    lambda::run(async |input| remove_groups::remove_groups(&entry, input).await).await
+}

@@ -1,0 +1,251 @@
+//! Writes the outcome to the finding: its workflow status, a note for people, and
+//! fields that lead to the execution and the evidence.
+
+use std::collections::HashMap;
+
+use aws_calls::{SdkConfig, failure};
+use aws_sdk_securityhub::Client;
+use aws_sdk_securityhub::types::{
+    AwsSecurityFindingIdentifier, NoteUpdate, WorkflowStatus, WorkflowUpdate,
+};
+use incident::{DenyBy, Evidence, Execution, Failure, cut, one_line};
+use serde::{Deserialize, Serialize};
+
+/// The step's input.
+#[derive(Debug, Deserialize)]
+pub struct Input {
+    execution: Execution,
+    finding: Finding,
+    workflow: Workflow,
+    /// Why nothing was done, where nothing was.
+    reason: Option<String>,
+    outcomes: Vec<Outcome>,
+}
+
+/// The finding's identity, as Security Hub gave it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Finding {
+    id: String,
+    product_arn: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Workflow {
+    Notified,
+    Resolved,
+}
+
+/// How it ended for one principal.
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    arn: String,
+    #[serde(rename = "outcome")]
+    state: State,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    denied: Option<DenyBy>,
+    #[serde(default)]
+    evidence: Option<Evidence>,
+    #[serde(default)]
+    taken: Taken,
+    #[serde(default)]
+    tagged: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum State {
+    Contained,
+    Escalated,
+    Pending,
+}
+
+/// How much was taken away, over all passes of the execution.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Taken {
+    credentials: usize,
+    policies: usize,
+    inline_policies: usize,
+    groups: usize,
+}
+
+/// The step's output.
+#[derive(Debug, Serialize)]
+pub struct Output {
+    /// The note, as the finding carries it now.
+    note: String,
+}
+
+/// The function's client of Security Hub.
+#[must_use]
+pub fn client(config: &SdkConfig) -> Client {
+    Client::new(config)
+}
+
+/// Updates the finding, by its own `Id` and `ProductArn`. It becomes RESOLVED only with
+/// at least one principal, and all of them contained: anything else fails with
+/// [`Failure::InvalidInput`]. A finding that Security Hub leaves unprocessed fails with
+/// [`Failure::FindingBusy`] or [`Failure::FindingNotUpdated`]. Done twice, the finding
+/// is the same.
+///
+/// Source: Security Hub API Reference, `BatchUpdateFindings`.
+pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
+    let contained = input
+        .outcomes
+        .iter()
+        .all(|one| one.state == State::Contained);
+    if input.workflow == Workflow::Resolved && (input.outcomes.is_empty() || !contained) {
+        return Err(Failure::InvalidInput(
+            "only what is contained is resolved".to_owned(),
+        ));
+    }
+    let note = note(&input);
+    let finding = AwsSecurityFindingIdentifier::builder()
+        .id(&input.finding.id)
+        .product_arn(&input.finding.product_arn)
+        .build();
+    let status = match input.workflow {
+        Workflow::Notified => WorkflowStatus::Notified,
+        Workflow::Resolved => WorkflowStatus::Resolved,
+    };
+    let answer = hub
+        .batch_update_findings()
+        .finding_identifiers(finding)
+        .workflow(WorkflowUpdate::builder().status(status).build())
+        .note(
+            NoteUpdate::builder()
+                .text(&note)
+                .updated_by("cordon")
+                .build(),
+        )
+        .set_user_defined_fields(Some(fields(&input)))
+        .send()
+        .await
+        .map_err(|error| failure("securityhub:BatchUpdateFindings", error))?;
+    if let Some(unprocessed) = answer
+        .unprocessed_findings
+        .as_deref()
+        .unwrap_or_default()
+        .first()
+    {
+        let code = unprocessed.error_code().unwrap_or("no error code");
+        let why = format!(
+            "{code}: {}",
+            unprocessed.error_message().unwrap_or("no message")
+        );
+        return Err(match code {
+            "ConcurrentUpdateError" | "InternalFailure" => Failure::FindingBusy(why),
+            _ => Failure::FindingNotUpdated(why),
+        });
+    }
+    if answer
+        .processed_findings
+        .as_deref()
+        .unwrap_or_default()
+        .is_empty()
+    {
+        return Err(Failure::FindingNotUpdated(
+            "Security Hub says nothing of it".to_owned(),
+        ));
+    }
+    Ok(Output { note })
+}
+
+/// At most 512 characters, the most that a note takes.
+fn note(input: &Input) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(
+        input
+            .reason
+            .as_ref()
+            .map(|reason| format!("Not contained by machine: {reason}.")),
+    );
+    parts.extend(input.outcomes.iter().map(describe));
+    parts.push(match input.workflow {
+        Workflow::Resolved => {
+            "Sessions of roles that it had assumed before live on; see the evidence for those roles.".to_owned()
+        }
+        Workflow::Notified => "People were told.".to_owned(),
+    });
+    let end = format!("Execution {}.", input.execution.name());
+    let text = one_line(&parts.join(" "), 511 - end.chars().count());
+    format!("{text} {end}")
+}
+
+fn describe(one: &Outcome) -> String {
+    let arn = cut(&one.arn, 200);
+    if one.state != State::Contained {
+        let reason = one.reason.as_deref().unwrap_or("no reason given");
+        return format!("{arn} is not contained: {reason}.");
+    }
+    let deny = match one.denied {
+        Some(DenyBy::Boundary) => "AWSDenyAll as permissions boundary",
+        _ => "AWSDenyAll",
+    };
+    let Taken {
+        credentials,
+        policies,
+        inline_policies,
+        groups,
+    } = one.taken;
+    let tags = if one.tagged { "" } else { " No room for tags." };
+    format!(
+        "{arn} is contained, as read back: {deny}; {credentials} credentials deactivated, {policies} policies detached, \
+         {inline_policies} inline policies deleted, {groups} groups left.{tags}"
+    )
+}
+
+fn fields(input: &Input) -> HashMap<String, String> {
+    let sum = |of: fn(&Taken) -> usize| {
+        input
+            .outcomes
+            .iter()
+            .map(|one| of(&one.taken))
+            .sum::<usize>()
+            .to_string()
+    };
+    let mut fields = HashMap::from([(
+        "CordonExecution".to_owned(),
+        input.execution.arn().to_owned(),
+    )]);
+    if input.workflow == Workflow::Resolved {
+        fields.extend([
+            (
+                "CordonCredentialsDeactivated".to_owned(),
+                sum(|taken| taken.credentials),
+            ),
+            (
+                "CordonPoliciesDetached".to_owned(),
+                sum(|taken| taken.policies),
+            ),
+            (
+                "CordonInlinePoliciesDeleted".to_owned(),
+                sum(|taken| taken.inline_policies),
+            ),
+            ("CordonGroupsLeft".to_owned(), sum(|taken| taken.groups)),
+        ]);
+    }
+    // A finding takes 50 fields; the execution has the rest.
+    let evidence = input
+        .outcomes
+        .iter()
+        .filter_map(|one| one.evidence.as_ref())
+        .take(20);
+    for (n, evidence) in evidence.enumerate() {
+        let suffix = if n == 0 {
+            String::new()
+        } else {
+            (n + 1).to_string()
+        };
+        fields.insert(format!("CordonEvidence{suffix}"), evidence.original.clone());
+        fields.insert(
+            format!("CordonEvidenceSha256{suffix}"),
+            evidence.original_sha256.clone(),
+        );
+    }
+    fields
+}

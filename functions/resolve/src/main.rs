@@ -1,0 +1,7 @@
+//! The function `resolve`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    let hub = resolve::client(&aws_calls::sdk_config().await);
+    lambda::run(async |input| resolve::resolve(&hub, input).await).await
+}

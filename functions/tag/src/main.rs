@@ -1,0 +1,7 @@
+//! The function `tag`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    let entry = member::Entry::from_env().await?;
+    lambda::run(async |input| tag::tag(&entry, input).await).await
+}
