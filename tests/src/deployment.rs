@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::process::Command;
 
+use crate::clients::Clients;
 use crate::place::{self, Place, repository};
 use crate::progress::Progress;
 use crate::{EXTERNAL_ID, MEMBERS, ORGANIZATION, REGION, SECURITY, tools};
@@ -33,7 +34,8 @@ pub(crate) fn inputs(binaries: &Path) -> Result<Vec<PathBuf>> {
     files.extend(place::files_below(&repository().join("statemachine"), &[])?);
     for function in functions()? {
         files.push(binaries.join(&function));
-        let policies = place::files_below(&repository().join("functions").join(function), &["src"])?;
+        let policies =
+            place::files_below(&repository().join("functions").join(function), &["src"])?;
         files.extend(policies.into_iter().filter(|file| {
             file.extension()
                 .is_some_and(|extension| extension == "json")
@@ -130,7 +132,16 @@ impl Cdk<'_> {
         command
             .args(["bootstrap", &environment])
             .current_dir(place::local());
-        self.run("bootstrap", command).await
+        self.run("bootstrap", command).await?;
+        // It refuses requests without TLS, and the local AWS has none.
+        Clients::of_account(self.endpoint, SECURITY)
+            .s3()
+            .delete_bucket_policy()
+            .bucket(format!("cdk-hnb659fds-assets-{SECURITY}-{REGION}"))
+            .send()
+            .await
+            .context("cannot take the policy off CDK's bucket")?;
+        Ok(())
     }
 
     async fn synthesize(&self) -> Result<()> {
@@ -151,7 +162,12 @@ impl Cdk<'_> {
             .args(["deploy", stack, "--app"])
             .arg(self.place.path("cdk.out"))
             .args(["--require-approval", "never", "--method", "direct"])
-            .args(["--asset-parallelism", "--progress", "events", "--outputs-file"])
+            .args([
+                "--asset-parallelism",
+                "--progress",
+                "events",
+                "--outputs-file",
+            ])
             .arg(self.outputs_file(stack, account))
             .current_dir(place::local());
         self.run(&format!("{stack}-{account}"), command).await

@@ -24,8 +24,7 @@ impl Evidence {
 
     /// What it says.
     pub fn json(&self) -> Result<Value> {
-        serde_json::from_slice(&self.bytes)
-            .with_context(|| format!("`{}` is not JSON", self.uri))
+        serde_json::from_slice(&self.bytes).with_context(|| format!("`{}` is not JSON", self.uri))
     }
 }
 
@@ -54,7 +53,12 @@ impl LocalAws {
             .send();
         let mut all = Vec::new();
         while let Some(page) = pages.try_next().await? {
-            for key in page.contents.unwrap_or_default().into_iter().filter_map(|it| it.key) {
+            for key in page
+                .contents
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|it| it.key)
+            {
                 all.push(self.evidence(&key).await?);
             }
         }

@@ -256,11 +256,26 @@ fn describe(event: &HistoryEvent) -> String {
         return exited.name.clone();
     }
     let failure = [
-        event.task_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
-        event.task_timed_out_event_details.as_ref().map(|it| (&it.error, &it.cause)),
-        event.lambda_function_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
-        event.execution_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
-        event.evaluation_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
+        event
+            .task_failed_event_details
+            .as_ref()
+            .map(|it| (&it.error, &it.cause)),
+        event
+            .task_timed_out_event_details
+            .as_ref()
+            .map(|it| (&it.error, &it.cause)),
+        event
+            .lambda_function_failed_event_details
+            .as_ref()
+            .map(|it| (&it.error, &it.cause)),
+        event
+            .execution_failed_event_details
+            .as_ref()
+            .map(|it| (&it.error, &it.cause)),
+        event
+            .evaluation_failed_event_details
+            .as_ref()
+            .map(|it| (&it.error, &it.cause)),
     ];
     let failure = failure.into_iter().flatten().next();
     failure.map_or_else(String::new, |(error, cause)| {

@@ -44,7 +44,10 @@ impl Instance {
         let begun = Instant::now();
         let port = port()?;
         let running = Self::running(place).await?;
-        if running.as_ref().is_none_or(|instance| instance.port != port) {
+        if running
+            .as_ref()
+            .is_none_or(|instance| instance.port != port)
+        {
             require_free(port)?;
         }
         let (binaries, python) = tools::prepare(progress).await?;
@@ -53,7 +56,11 @@ impl Instance {
 
         let mut instance = match running {
             Some(instance) if instance.port == port && instance.server_inputs == server_inputs => {
-                if instance.deployed.as_ref().is_some_and(|it| it.inputs == inputs) {
+                if instance
+                    .deployed
+                    .as_ref()
+                    .is_some_and(|it| it.inputs == inputs)
+                {
                     progress.say(format_args!("Cordon is up at {}", instance.endpoint));
                     return Ok(instance);
                 }
@@ -61,7 +68,9 @@ impl Instance {
             }
             other => {
                 if let Some(old) = other {
-                    progress.step("ending the old local AWS", old.process.stop()).await?;
+                    progress
+                        .step("ending the old local AWS", old.process.stop())
+                        .await?;
                 }
                 let process = progress
                     .step(

@@ -39,11 +39,7 @@ impl Topics {
         name: &str,
     ) -> Result<Self> {
         let (alerts, operations) = tokio::try_join!(
-            Inbox::subscribe(
-                security,
-                &outputs.alert_topic_arn,
-                format!("{name}-alerts")
-            ),
+            Inbox::subscribe(security, &outputs.alert_topic_arn, format!("{name}-alerts")),
             Inbox::subscribe(
                 security,
                 &outputs.operations_topic_arn,

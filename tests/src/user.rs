@@ -379,7 +379,12 @@ impl Snapshot {
         };
         snapshot.read_privileges(&iam, name).await?;
         snapshot.read_credentials(&iam, name).await?;
-        let mut tags = iam.list_user_tags().user_name(name).into_paginator().items().send();
+        let mut tags = iam
+            .list_user_tags()
+            .user_name(name)
+            .into_paginator()
+            .items()
+            .send();
         while let Some(tag) = tags.try_next().await? {
             snapshot.tags.insert(tag.key, tag.value);
         }
@@ -435,7 +440,9 @@ impl Snapshot {
         while let Some(key) = keys.try_next().await? {
             credentials.insert(
                 key.access_key_id.context("an access key has no id")?,
-                key.status.context("an access key has no status")?.to_string(),
+                key.status
+                    .context("an access key has no status")?
+                    .to_string(),
             );
         }
         let mut keys = iam
@@ -481,7 +488,11 @@ impl Snapshot {
         for policy in self.attached.iter().filter(|policy| *policy != DENY_ALL) {
             left.push(format!("attached policy `{policy}`"));
         }
-        left.extend(self.inline.keys().map(|name| format!("inline policy `{name}`")));
+        left.extend(
+            self.inline
+                .keys()
+                .map(|name| format!("inline policy `{name}`")),
+        );
         left.extend(self.groups.iter().map(|name| format!("group `{name}`")));
         for (id, status) in &self.credentials {
             if status != "Inactive" {

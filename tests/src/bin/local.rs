@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use harness::instance::Instance;
 use harness::place::Place;
 use harness::progress::Progress;
-use harness::{SECURITY, REGION, demo};
+use harness::{REGION, SECURITY, demo};
 
 const USAGE: &str = "\
 usage: local COMMAND

@@ -1,1 +1,35 @@
-fn main(){}
+//! Cordon against a local AWS: every part is the real one but AWS itself.
+//!
+//! One local AWS serves all tests of a run. Each test makes its own users and looks at its
+//! own executions, so they run side by side; those that change what all depend on run alone.
+//!
+//! - [`guide`]: the guide's own test, from the user to the finding that is RESOLVED.
+
+mod guide;
+mod trials;
+
+use std::process::ExitCode;
+
+use harness::local_aws::LocalAws;
+use harness::progress::Progress;
+use libtest_mimic::Arguments;
+
+use crate::trials::Trials;
+
+/// Tests mostly wait for the local AWS, so there may be more of them than cores.
+const THREADS: usize = 8;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+
+    let mut trials = Trials::default();
+    guide::add_to(&mut trials);
+
+    let runtime = tokio::runtime::Runtime::new()?;
+    if arguments.list {
+        return Ok(trials.list(&arguments));
+    }
+    let aws = runtime.block_on(LocalAws::for_tests(&Progress::new()))?;
+    Ok(trials.run(&arguments, runtime.handle(), aws))
+}
