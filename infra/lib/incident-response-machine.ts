@@ -78,9 +78,11 @@ export class IncidentResponseMachine extends Construct {
         destinations: [{ cloudWatchLogsLogGroup: { logGroupArn: logGroup.logGroupArn } }],
       },
     });
-    // cfn-lint knows the task ARNs of the partition `aws` alone and takes the partition's
-    // placeholder for an error. The definition as filled in is validated by the tests.
-    machine.addMetadata('cfn-lint', { config: { ignore_checks: ['E3601'] } });
+    // One finding of cfn-lint is wrong here. E3601 knows the task ARNs of the partition `aws` alone
+    // and takes the partition's placeholder for an error; where that is inside a Parallel state, it
+    // fails while it says so, which shows as E1101. The tests validate the definition as filled in,
+    // for each partition.
+    machine.addMetadata('cfn-lint', { config: { ignore_checks: ['E3601', 'E1101'] } });
     this.arn = machine.attrArn;
   }
 }
