@@ -64,7 +64,7 @@ class Run:
         self.tokens = deque(maxlen=CLIENT_TOKENS)
         execution.update(redriveCount=0, roleArn=machine["roleArn"])
         execution["events"][0]["previousEventId"] = 0
-        self.top = Frame(self, body, body.get("StartAt", ""), self.input, [])
+        self.top = Frame(self, body, body["StartAt"], self.input, [])
 
     def drive(self):
         """Runs the frames to their end, in this thread."""

@@ -35,8 +35,16 @@ SOURCES: dict[str, str] = {
         "4b50aa29ad29fe20c5e8c3d4419ecb67469e8098b9dfc2b54b3f657c8720347d",
     "ministack.core.iam_evaluator:fnmatch_iam_cs":
         "73763e92fcaad29e55374402f09dc6316f6c2306af2dafa68e72def8741a16ab",
+    "ministack.services.eventbridge:_apply_input_transformer":
+        "c975a360e47a5b91ee0361b52ae3bbb33cfa029944ddb87040a8d034ca9be4b6",
+    "ministack.services.eventbridge:_dispatch_to_stepfunctions":
+        "d36195e1c480b1ab2ff7a880f50dd6663aa28eaae4d16143595d66129a1e5d66",
+    "ministack.services.eventbridge:_invoke_target":
+        "550e304af08095637ed4de07798e4acc1b1f89316f91ab60d4d865f9f46c58f2",
     "ministack.services.iam:handle_request":
         "97093e1a35f9b3ca2cd3bbad89f0bcacce2716695d6ab8e1b72d6c3ba4e4eb18",
+    "ministack.services.lambda_svc:_provided_worker_env":
+        "8cccaed6a6d8792afe3d2840bbe7f59d1b66365f92505f340545a5aef203b3f3",
     "ministack.services.stepfunctions:_apply_state_assign":
         "f9cc15f006a008bbf3c8c441c494e0be7d2af392d0c12f35bd68d8372f8c013c",
     "ministack.services.stepfunctions:_describe_execution":
@@ -51,12 +59,18 @@ SOURCES: dict[str, str] = {
         "d970811e01da08977936c72659ef14602a4a2c3adeef95b9741dffbfdcaa3789",
     "ministack.services.stepfunctions:_invoke_aws_sdk_integration":
         "59a970e1a7c06cbec76d869524092edfe16f302d83977d37032837569740bd54",
+    "ministack.services.stepfunctions:_invoke_sns_publish":
+        "81ac6228bc14a16a1ce88ddfccfdc68c9f6d024045bb5addf9bef8a54855af3d",
     "ministack.services.stepfunctions:_run_execution":
         "996dff84e0e0605ae3ffb450d0dfa0adc150caa811d0715fc2d4eb7cf28a1648",
     "ministack.services.stepfunctions:_scaled_sleep":
         "5ed19df2efa98412c20be89d2ac932b48b42994c7086ecf62b3ea29aa6f8113e",
+    "ministack.services.stepfunctions:_start_execution":
+        "9923282fc76c57b9d2541cc83863bfb69f2472b29aec9a9fc3454f3d19d045b4",
     "ministack.services.stepfunctions:_stop_execution":
         "44d2d84ccd5c9702368e7b6e0382b330fbee17f85e3f8ca3788730bf9a7bfcea",
+    "ministack.services.stepfunctions:_validate_definition_jsonata":
+        "a5ec092b2c8d49b83cbf1de4b37034421351f76baf6f440b29b09afbc7845a0c",
     "ministack.services.stepfunctions:handle_request":
         "efa6e8c4532a9e05de1d5c451ba1609388c4cb6662e72df46f3fb9158a84e9c4",
     "ministack.services.sts:handle_request":

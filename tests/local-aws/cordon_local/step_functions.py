@@ -15,6 +15,7 @@ from ministack.services import stepfunctions as sfn
 
 from cordon_local import executions, expressions, pins, task_role
 from cordon_local.executions import Run, spawn
+from cordon_local.expressions import ExecutionError, encode
 
 HISTORY_LIMIT = 24_999
 CLIENT_TOKEN_SECONDS = 15 * 60
@@ -31,7 +32,9 @@ def install():
     pins.replace(f"{states}:_describe_state_machine_for_execution", describe_state_machine_for_execution)
     pins.replace(f"{states}:_emit_execution_status_event", emit_status)
     pins.replace(f"{states}:_run_execution", run_execution)
+    pins.replace(f"{states}:_start_execution", start_execution)
     pins.replace(f"{states}:_stop_execution", stop_execution)
+    pins.replace(f"{states}:_validate_definition_jsonata", definition_error)
     pins.replace(f"{states}:handle_request", handle_request)
 
 
@@ -56,6 +59,36 @@ async def handle_request(original, method, path, headers, body, query):
     if headers.get("x-amz-target") == "AWSStepFunctions.RedriveExecution":
         return sfn._finalize_response(redrive_execution(json.loads(body)))
     return await original(method, path, headers, body, query)
+
+
+def definition_error(original, definition):
+    """Why AWS refuses a definition, as far as an execution could not even begin
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html)."""
+    if definition is None:  # an update of something else
+        return None
+    try:
+        body = json.loads(definition)
+    except ValueError as error:
+        return f"INVALID_JSON_DESCRIPTION: {error}"
+    if body.get("StartAt") not in body.get("States", {}):
+        return f"MISSING_TRANSITION_TARGET: there is no state `{body.get('StartAt')}` to start at"
+    return original(definition)
+
+
+def start_execution(original, request):
+    """https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html"""
+    given = request.get("input", "{}")
+    try:
+        encode(json.loads(given))
+    except (ExecutionError, ValueError) as error:
+        return error_response_json("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'", 400)
+    machine = sfn._state_machines.get(sfn._resolve_state_machine_arn(request.get("stateMachineArn", "")))
+    if machine and "name" in request:
+        arn = f"{machine['stateMachineArn'].replace(':stateMachine:', ':execution:')}:{request['name']}"
+        running = sfn._executions.get(arn)
+        if running and running["status"] == "RUNNING" and running["input"] == given:
+            return json_response({"executionArn": arn, "startDate": running["startDate"]})
+    return original(request)
 
 
 def redrive_execution(request):

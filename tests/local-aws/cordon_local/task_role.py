@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html
 """
 
 import contextvars
+from xml.etree import ElementTree
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
@@ -21,6 +22,9 @@ CALLER = contextvars.ContextVar("caller", default=None)
 def install() -> None:
     pins.replace("ministack.app:call_service_handler_sync", call_service)
     pins.replace("ministack.services.stepfunctions:_invoke_aws_sdk_integration", call_sdk)
+    pins.replace("ministack.services.stepfunctions:_invoke_sns_publish", publish)
+    # The table took its own name for the function when it was made.
+    sfn._SERVICE_DISPATCH["arn:aws:states:::sns:publish"] = sfn._invoke_sns_publish
 
 
 def perform_task(run, state, arguments, ctx):
@@ -111,6 +115,16 @@ def require_topic_key(run, arguments):
     if key:
         for action in ("kms:GenerateDataKey", "kms:Decrypt"):
             require(run, action, key["Arn"], "SNS.KMSAccessDeniedException")
+
+
+def publish(original, resource, arguments):
+    """SNS's own errors, as the optimized integration names them: the code, and `Exception`."""
+    try:
+        return original(resource, arguments)
+    except ExecutionError as failure:
+        refusal = ElementTree.fromstring(failure.cause)
+        code, message = refusal.findtext(".//{*}Code"), refusal.findtext(".//{*}Message")
+        raise ExecutionError(f"SNS.{code}Exception", message) from failure
 
 
 # How a service calls a denial, where it is not an AccessDeniedException.

@@ -3,15 +3,16 @@
 Pages without an address are under https://docs.aws.amazon.com/step-functions/latest/dg/.
 """
 
+import functools
 import io
 import json
 import time
-import unittest
 import zipfile
 
-from local_aws import MEMBER, SECURITY, LocalAwsTest, allow, policy, until, user_with
+from local_aws import MEMBER, SECURITY, LocalAwsTest, allow, policy, role_with, until, user_with
 
 LIMIT = 256 * 1024
+ECHO = "arn:aws:lambda:us-east-1:111111111111:function:echo"
 REDRIVEN = {"Condition": "{% $states.context.Execution.RedriveCount > $seen %}", "Next": "Done"}
 REMEMBER = {
     "Type": "Pass",
@@ -40,44 +41,45 @@ while True:
 """
 
 
-def setUpModule() -> None:
+
+@functools.cache
+def create_echo(aws) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
         entry = zipfile.ZipInfo("bootstrap")
         entry.external_attr = 0o755 << 16
         package.writestr(entry, BOOTSTRAP)
-    StepFunctionsTest.package = archive.getvalue()
+    role = role_with(aws, "echo", trust("lambda"), account=SECURITY)
+    aws.root("lambda", SECURITY).create_function(
+        FunctionName="echo", Runtime="provided.al2023", Handler="bootstrap", Timeout=1, Role=role,
+        Code={"ZipFile": archive.getvalue()})
 
 
-def trust(service: str) -> str:
-    principal = {"Service": f"{service}.amazonaws.com"}
-    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def trust(service: str) -> dict:
+    return {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
 class StepFunctionsTest(LocalAwsTest):
-    package: bytes
+    """Machines with a role for each class of tests."""
+
     machines = 0
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
+        create_echo(cls.aws)
         cls.sfn = cls.aws.root("stepfunctions", SECURITY)
         cls.iam = cls.aws.root("iam", SECURITY)
-        function_role = cls.iam.create_role(RoleName="function", AssumeRolePolicyDocument=trust("lambda"))
-        cls.role = cls.iam.create_role(
-            RoleName="machine", Path="/cordon/", AssumeRolePolicyDocument=trust("states"))["Role"]["Arn"]
-        cls.aws.root("lambda", SECURITY).create_function(
-            FunctionName="echo", Runtime="provided.al2023", Handler="bootstrap", Timeout=1,
-            Role=function_role["Role"]["Arn"], Code={"ZipFile": cls.package})
-        cls.grant("function", "lambda:InvokeFunction", "arn:aws:lambda:us-east-1:111111111111:function:echo")
+        cls.role_name = f"machine-{cls.__name__}"
+        cls.role = role_with(cls.aws, cls.role_name, trust("states"), account=SECURITY, path="/cordon/")
+        cls.grant("function", "lambda:InvokeFunction", ECHO)
 
     @classmethod
     def grant(cls, name: str, action, resource="*") -> None:
-        cls.iam.put_role_policy(RoleName="machine", PolicyName=name, PolicyDocument=allow(action, resource))
+        cls.iam.put_role_policy(RoleName=cls.role_name, PolicyName=name, PolicyDocument=allow(action, resource))
 
     def revoke(self, name: str) -> None:
-        self.iam.delete_role_policy(RoleName="machine", PolicyName=name)
+        self.iam.delete_role_policy(RoleName=self.role_name, PolicyName=name)
 
     def machine(self, definition: dict) -> str:
         StepFunctionsTest.machines += 1
@@ -202,7 +204,8 @@ class Redrive(StepFunctionsTest):
         execution = self.failed()
         arn = execution["executionArn"]
         nobody = user_with(self.aws, "nobody", account=SECURITY)
-        self.refused("AccessDeniedException", self.aws.client("stepfunctions", nobody).redrive_execution, executionArn=arn)
+        refused = self.aws.client("stepfunctions", nobody)
+        self.refused("AccessDeniedException", refused.redrive_execution, executionArn=arn)
         somebody = user_with(self.aws, "somebody", allow("states:RedriveExecution", arn), account=SECURITY)
         self.aws.client("stepfunctions", somebody).redrive_execution(executionArn=arn)
         self.assertEqual(self.ended(arn)["status"], "SUCCEEDED")
@@ -223,7 +226,7 @@ class Redrive(StepFunctionsTest):
         self.revoke("function")
         execution = self.run_states({"Before": say({"a": 1}, Next="Call"), "Call": echo()})
         self.assertEqual(execution["error"], "Lambda.AWSLambdaException")
-        self.grant("function", "lambda:InvokeFunction")
+        self.grant("function", "lambda:InvokeFunction", ECHO)
         output = json.loads(self.redrive(execution)["output"])
         self.assertEqual(output["Payload"]["got"], {"a": 1})
 
@@ -525,7 +528,8 @@ class Functions(StepFunctionsTest):
         self.assertEqual((len(execution["error"]), len(execution["cause"])), (256, 32_768))
 
     def test_the_history_shows_the_data(self):
-        execution = self.run_states({"Call": echo(Assign={"kept": "{% $states.result.Payload %}"})}, {"secret": "s3cr3t"})
+        keep = {"kept": "{% $states.result.Payload %}"}
+        execution = self.run_states({"Call": echo(Assign=keep)}, {"secret": "s3cr3t"})
         events = {event["type"]: event for event in self.history(execution)}
         for kind, details, field in (
             ("ExecutionStarted", "executionStartedEventDetails", "input"),
@@ -540,8 +544,7 @@ class Functions(StepFunctionsTest):
         self.assertIn("s3cr3t", assigned["kept"])
 
     def test_a_function_can_be_the_resource_itself(self):
-        arn = "arn:aws:lambda:us-east-1:111111111111:function:echo"
-        execution = self.run_states({"Call": {"Type": "Task", "Resource": arn, "End": True}}, {"a": 1})
+        execution = self.run_states({"Call": {"Type": "Task", "Resource": ECHO, "End": True}}, {"a": 1})
         self.assertEqual(json.loads(execution["output"])["got"], {"a": 1})
         self.assertIn("LambdaFunctionSucceeded", self.kinds(execution))
 
@@ -560,22 +563,22 @@ class Role(StepFunctionsTest):
     def test_a_function(self):
         # The error and its cause: https://github.com/awslabs/aws-deployment-framework/issues/460
         self.revoke("function")
-        self.addCleanup(self.grant, "function", "lambda:InvokeFunction")
-        arn = "arn:aws:lambda:us-east-1:111111111111:function:echo"
-        self.refused_then_allowed(echo(), "Lambda.AWSLambdaException", "lambda:InvokeFunction", arn)
+        self.addCleanup(self.grant, "function", "lambda:InvokeFunction", ECHO)
+        self.refused_then_allowed(echo(), "Lambda.AWSLambdaException", "lambda:InvokeFunction", ECHO)
 
     def test_an_explicit_deny(self):
         deny = policy("Deny", "lambda:InvokeFunction")
-        self.iam.put_role_policy(RoleName="machine", PolicyName="deny", PolicyDocument=deny)
+        self.iam.put_role_policy(RoleName=self.role_name, PolicyName="deny", PolicyDocument=deny)
         self.addCleanup(self.revoke, "deny")
         execution = self.run_states({"Call": echo()})
         self.assertEqual(execution["error"], "Lambda.AWSLambdaException")
-        self.assertIn(":assumed-role/machine/", execution["cause"])
+        self.assertIn(f":assumed-role/{self.role_name}/", execution["cause"])
 
     def test_a_topic(self):
         arn = self.aws.root("sns", SECURITY).create_topic(Name="topic")["TopicArn"]
         message = {"TopicArn": arn, "Message": "m"}
-        self.refused_then_allowed(service("sns:publish", message), "SNS.AuthorizationErrorException", "sns:Publish", arn)
+        self.refused_then_allowed(
+            service("sns:publish", message), "SNS.AuthorizationErrorException", "sns:Publish", arn)
         self.refused_then_allowed(
             service("aws-sdk:sns:publish", message), "Sns.AuthorizationErrorException", "sns:Publish", arn)
 
@@ -602,6 +605,13 @@ class Role(StepFunctionsTest):
         missing = service("aws-sdk:ssm:getParameter", {"Name": "/nothing"})
         self.assertEqual(self.error({"Call": missing}), "Ssm.ParameterNotFoundException")
 
+    def test_an_error_of_a_topic(self):
+        # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+        self.grant("publish", "sns:Publish")
+        self.addCleanup(self.revoke, "publish")
+        missing = {"TopicArn": "arn:aws:sns:us-east-1:111111111111:missing", "Message": "m"}
+        self.assertEqual(self.error({"Call": service("sns:publish", missing)}), "SNS.NotFoundException")
+
     def test_a_table(self):
         self.aws.root("dynamodb", SECURITY).create_table(
             TableName="table", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -612,6 +622,29 @@ class Role(StepFunctionsTest):
             service("dynamodb:updateItem", update), "DynamoDB.AmazonDynamoDBException", "dynamodb:UpdateItem", arn)
         self.refused_then_allowed(
             service("aws-sdk:dynamodb:updateItem", update), "DynamoDb.DynamoDbException", "dynamodb:UpdateItem", arn)
+
+
+class Starts(StepFunctionsTest):
+    """API_CreateStateMachine.html, API_StartExecution.html"""
+
+    def test_a_definition_that_cannot_start_is_refused(self):
+        for definition in ("nothing", "{}", json.dumps({"StartAt": "A", "States": {"B": DONE}})):
+            self.refused("InvalidDefinition", self.sfn.create_state_machine, name="none", definition=definition,
+                         roleArn=self.role)
+
+    def test_an_input_is_json_of_at_most_256_kib(self):
+        machine = self.machine({"StartAt": "Done", "States": {"Done": DONE}})
+        for given in ("{", json.dumps("x" * LIMIT)):
+            self.refused("InvalidExecutionInput", self.sfn.start_execution, stateMachineArn=machine, input=given)
+
+    def test_a_running_execution_with_the_same_name_and_input_is_the_answer(self):
+        machine = self.machine({"StartAt": "Wait", "States": Endings.WAIT})
+        start = {"stateMachineArn": machine, "name": "once"}
+        first = self.sfn.start_execution(**start, input="{}")
+        self.assertEqual(self.sfn.start_execution(**start, input="{}")["startDate"], first["startDate"])
+        self.refused("ExecutionAlreadyExists", self.sfn.start_execution, **start, input='{"other":1}')
+        self.sfn.stop_execution(executionArn=first["executionArn"])
+        self.refused("ExecutionAlreadyExists", self.sfn.start_execution, **start, input="{}")
 
 
 class Endings(StepFunctionsTest):
@@ -635,7 +668,8 @@ class Endings(StepFunctionsTest):
     def test_the_status_is_told_to_the_bus(self):
         # eventbridge-integration.html
         queue = self.aws.root("sqs", SECURITY)
-        url = queue.create_queue(QueueName="told")["QueueUrl"]
+        admits = allow("sqs:SendMessage", Principal={"Service": "events.amazonaws.com"})
+        url = queue.create_queue(QueueName="told", Attributes={"Policy": admits})["QueueUrl"]
         events = self.aws.root("events", SECURITY)
         events.put_rule(Name="told", EventPattern=json.dumps({"source": ["aws.states"]}))
         events.put_targets(Rule="told", Targets=[{"Id": "q", "Arn": "arn:aws:sqs:us-east-1:111111111111:told"}])
@@ -737,8 +771,9 @@ class Expressions(StepFunctionsTest):
     def test_payloads_and_variables_have_256_kib(self):
         # service-quotas.html
         large = f"{{% $pad('', {LIMIT}, 'x') %}}"
-        for state in (say(large), say(None, Assign={"v": large}), echo(Arguments={"FunctionName": "echo", "Payload": large}),
-                      parallel(branch(Say=say(1)), Arguments=large)):
+        call = echo(Arguments={"FunctionName": "echo", "Payload": large})
+        both = parallel(branch(Say=say(1)), Arguments=large)
+        for state in (say(large), say(None, Assign={"v": large}), call, both):
             self.assertEqual(self.error({"Try": state}), "States.DataLimitExceeded")
         self.assertEqual(len(self.value(f"$pad('', {LIMIT - 2}, 'x')")), LIMIT - 2)
 
@@ -773,7 +808,3 @@ class History(StepFunctionsTest):
         execution = self.run_states({"Done": DONE})
         other = self.aws.root("stepfunctions", MEMBER)
         self.refused("ExecutionDoesNotExist", other.redrive_execution, executionArn=execution["executionArn"])
-
-
-if __name__ == "__main__":
-    unittest.main()
