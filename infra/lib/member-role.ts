@@ -24,8 +24,8 @@ export class MemberRole extends Construct {
       roleName: memberRoleName(step.state),
       description: `Cordon: what the step ${step.state} may do in this account`,
       maxSessionDuration: 3600,
-      // Two statements, because a request for sts:SetSourceIdentity carries no external id
-      // (Service Authorization Reference, "Actions defined by AWS Security Token Service").
+      // Two statements, so that naming the source identity, which opens nothing by itself, does not
+      // hang on whether STS presents the external id for that permission too.
       assumeRolePolicyDocument: {
         Version: '2012-10-17',
         Statement: [
