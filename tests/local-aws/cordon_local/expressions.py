@@ -72,11 +72,11 @@ def evaluate(_original, expression, raw_input, ctx=None, result=None, error_outp
 
 def assign(_original, state, raw_input, ctx, result=None, error_output=None):
     """Assigns a state's variables, all computed from the values before (workflow-variables.html)."""
-    if ctx["QueryLanguage"] != "JSONata":
+    if sfn._state_query_language(state, ctx) != "JSONata":
         return
     values = {
         name: sfn._apply_jsonata_template(template, raw_input, ctx, result, error_output)
         for name, template in state.get("Assign", {}).items()
     }
     encode(values)
-    ctx["variables"].update(values)
+    ctx.setdefault("variables", {}).update(values)
