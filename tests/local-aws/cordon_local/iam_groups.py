@@ -1,11 +1,12 @@
-"""Membership of groups."""
+"""Groups and their members."""
 
+from ministack.core.responses import get_account_id
 from ministack.services import iam
 
 from cordon_local.api_model import Refused
-from cordon_local.iam_operations import limited, operation
+from cordon_local.iam_operations import limited, now, operation, unique_id
 from cordon_local.iam_users import shown as shown_user
-from cordon_local.identities import GROUPS, USERS, existing
+from cordon_local.identities import GROUPS, USERS, existing, found
 
 GROUPS_PER_USER = 10
 
@@ -16,6 +17,23 @@ def _shown(group: dict) -> dict:
 
 def _of(user: dict) -> list[dict]:
     return [group for group in iam._groups.values() if user["UserName"] in group["Users"]]
+
+
+@operation("CreateGroup")
+def create_group(given: dict) -> dict:
+    name, path = given["GroupName"], given.get("Path", "/")
+    if found(GROUPS, name):
+        raise Refused("EntityAlreadyExists", f"Group with name {name} already exists.", 409)
+    iam._groups[name] = {
+        "Path": path,
+        "GroupName": name,
+        "GroupId": unique_id("AGPA"),
+        "Arn": f"arn:aws:iam::{get_account_id()}:group{path}{name}",
+        "CreateDate": now(),
+        "Users": [],
+        "AttachedPolicies": [],
+    }
+    return {"Group": _shown(iam._groups[name])}
 
 
 @operation("GetGroup")
@@ -44,3 +62,9 @@ def remove_user_from_group(given: dict) -> None:
 @operation("ListGroupsForUser")
 def list_groups_for_user(given: dict) -> dict:
     return {"Groups": [_shown(group) for group in _of(existing(USERS, given["UserName"]))]}
+
+
+@operation("ListGroups")
+def list_groups(given: dict) -> dict:
+    prefix = given.get("PathPrefix", "/")
+    return {"Groups": [_shown(group) for group in iam._groups.values() if group["Path"].startswith(prefix)]}

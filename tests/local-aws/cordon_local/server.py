@@ -15,11 +15,13 @@ from ministack.core import lambda_runtime
 
 from cordon_local import calls, local_paths
 
-MODULES = ("authorization", "iam", "aws_managed_policies", "sts", "calls", "security_hub", "step_functions")
+MODULES = ("authorization", "iam", "aws_managed_policies", "sts", "calls", "security_hub", "eventbridge", "functions", "step_functions")
 
 
 def install() -> None:
     """Mend the emulator. Must run before the first request."""
+    # It would ask for a package that only asymmetric keys need.
+    logging.getLogger("kms").setLevel(logging.ERROR)
     for name in MODULES:
         if importlib.util.find_spec(f"cordon_local.{name}"):
             importlib.import_module(f"cordon_local.{name}").install()

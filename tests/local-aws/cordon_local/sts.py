@@ -111,6 +111,15 @@ def _trusted(role: dict, arn: str, access_key_id: str, keys: dict) -> bool:
 
 
 def _register_session(original, access_key_id, session):
+    """Complete the record: the emulator leaves gaps in the sessions that it gives to Lambda functions."""
+    arn = session["Arn"]
+    if ":assumed-role/" in arn:
+        _, role_name, session_name = arn.split("/", 2)
+        account = arn.split(":")[4]
+        role = iam._roles.get_scoped(account, None, role_name)
+        session |= {"PrincipalType": "AssumedRole", "AccountId": account}
+        if role:
+            session["UserId"] = f"{role['RoleId']}:{session_name}"
     identity = requested_source_identity.get()
     if identity:
         session["SourceIdentity"] = identity

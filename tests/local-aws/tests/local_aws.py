@@ -16,6 +16,7 @@ import botocore.session
 from botocore.exceptions import ClientError
 
 SECURITY, MEMBER, OTHER_MEMBER = "111111111111", "222222222222", "333333333333"
+SESSION = botocore.session.Session()
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -65,8 +66,8 @@ class LocalAws:
         return self.client(service, {"AccessKeyId": account, "SecretAccessKey": "any"})
 
     def client(self, service: str, credentials: dict):
-        config = botocore.config.Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"})
-        return botocore.session.Session().create_client(
+        config = botocore.config.Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}, parameter_validation=False)
+        return SESSION.create_client(
             service,
             region_name="us-east-1",
             endpoint_url=self.url,
@@ -88,13 +89,17 @@ def until(condition, what: str, seconds: float = 10):
 
 
 class LocalAwsTest(unittest.TestCase):
-    """Tests of one module against one server."""
+    """Tests against a server that all the classes of a module share."""
 
     aws: LocalAws
+    _servers: dict[str, LocalAws] = {}
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.aws = cls.enterClassContext(LocalAws())
+        if cls.__module__ not in cls._servers:
+            server = cls._servers[cls.__module__] = LocalAws().__enter__()
+            unittest.addModuleCleanup(server.__exit__)
+        cls.aws = cls._servers[cls.__module__]
 
     def refused(self, code: str, call, **arguments) -> ClientError:
         """The call must fail with this error code."""

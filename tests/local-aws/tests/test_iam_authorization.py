@@ -1,0 +1,149 @@
+"""How IAM decides, where the emulator alone decides otherwise."""
+
+from local_aws import MEMBER, OTHER_MEMBER, LocalAwsTest, allow, policy, role_with, user_with
+
+DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+WORST_PATH = "/" + "*?$&<>\"'{}~" * 40 + "/"
+
+
+
+class Conditions(LocalAwsTest):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html"""
+
+    def test_only_the_named_policy_may_be_attached(self):
+        only = allow("iam:AttachUserPolicy", Condition={"ArnEquals": {"iam:PolicyARN": DENY_ALL}})
+        iam = self.aws.client("iam", user_with(self.aws, "attacher", only))
+        iam.attach_user_policy(UserName="attacher", PolicyArn=DENY_ALL)
+
+    def test_another_policy_than_the_named_one_may_not_be_attached(self):
+        only = allow("iam:AttachUserPolicy", Condition={"ArnEquals": {"iam:PolicyARN": DENY_ALL}})
+        iam = self.aws.client("iam", user_with(self.aws, "escalator", only))
+        self.refused("AccessDenied", iam.attach_user_policy, UserName="escalator", PolicyArn=ADMINISTRATOR)
+
+    def test_a_deny_of_a_named_policy_holds_for_it_alone(self):
+        deny = policy("Deny", "iam:DetachUserPolicy", Condition={"ArnEquals": {"iam:PolicyARN": DENY_ALL}})
+        iam = self.aws.client("iam", user_with(self.aws, "detacher", allow("iam:*"), deny))
+        root = self.aws.root("iam")
+        root.create_user(UserName="detached")
+        for arn in (DENY_ALL, ADMINISTRATOR):
+            root.attach_user_policy(UserName="detached", PolicyArn=arn)
+        iam.detach_user_policy(UserName="detached", PolicyArn=ADMINISTRATOR)
+        self.refused("AccessDenied", iam.detach_user_policy, UserName="detached", PolicyArn=DENY_ALL)
+
+    def test_only_the_named_boundary_may_be_set(self):
+        condition = {"ArnEquals": {"iam:PermissionsBoundary": DENY_ALL}}
+        iam = self.aws.client("iam", user_with(self.aws, "fencer", allow("iam:PutUserPermissionsBoundary", Condition=condition)))
+        self.aws.root("iam").create_user(UserName="fenced")
+        self.refused("AccessDenied", iam.put_user_permissions_boundary, UserName="fenced", PermissionsBoundary=ADMINISTRATOR)
+        iam.put_user_permissions_boundary(UserName="fenced", PermissionsBoundary=DENY_ALL)
+
+    def test_only_named_tag_keys_may_be_set(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html#access_tags_control-tag-keys"""
+        condition = {"ForAllValues:StringEquals": {"aws:TagKeys": ["incident", "time"]}}
+        iam = self.aws.client("iam", user_with(self.aws, "tagger", allow("iam:TagUser", Condition=condition)))
+        iam.tag_user(UserName="tagger", Tags=[{"Key": "incident", "Value": "1"}])
+        both = [{"Key": "incident", "Value": "1"}, {"Key": "team", "Value": "x"}]
+        self.refused("AccessDenied", iam.tag_user, UserName="tagger", Tags=both)
+
+    def test_the_organisation_is_known_and_the_same_for_all_accounts(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalorgid"""
+        condition = {"StringEquals": {"aws:PrincipalOrgID": "o-cordonlocal"}}
+        for account in (MEMBER, OTHER_MEMBER):
+            user = user_with(self.aws, "organised", allow("iam:ListUsers", Condition=condition), account=account)
+            self.aws.client("iam", user).list_users()
+
+
+class Resources(LocalAwsTest):
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_identityandaccessmanagement.html"""
+
+    def test_a_user_is_authorised_with_its_path(self):
+        only = allow("iam:GetUser", f"arn:aws:iam::{MEMBER}:user/team/*")
+        iam = self.aws.client("iam", user_with(self.aws, "reader", only))
+        root = self.aws.root("iam")
+        root.create_user(UserName="inside", Path="/team/")
+        root.create_user(UserName="outside")
+        iam.get_user(UserName="inside")
+        self.refused("AccessDenied", iam.get_user, UserName="outside")
+
+    def test_leaving_a_group_is_authorised_on_the_group(self):
+        only = allow("iam:RemoveUserFromGroup", f"arn:aws:iam::{MEMBER}:group/admins")
+        iam = self.aws.client("iam", user_with(self.aws, "remover", only))
+        root = self.aws.root("iam")
+        root.create_user(UserName="leaver")
+        for group in ("admins", "others"):
+            root.create_group(GroupName=group)
+            root.add_user_to_group(GroupName=group, UserName="leaver")
+        iam.remove_user_from_group(GroupName="admins", UserName="leaver")
+        self.refused("AccessDenied", iam.remove_user_from_group, GroupName="others", UserName="leaver")
+
+    def test_wildcards_in_a_path_mean_themselves_when_escaped(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars"""
+        root = self.aws.root("iam")
+        arn = root.create_user(UserName="worst", Path=WORST_PATH)["User"]["Arn"]
+        root.create_user(UserName="decoy", Path=WORST_PATH.replace("*", "anything").replace("?", "x")[:500] + "/")
+        escaped = "".join(f"${{{character}}}" if character in "*?$" else character for character in arn)
+        only = allow("iam:GetUser", escaped.removesuffix("worst") + "*")
+        iam = self.aws.client("iam", user_with(self.aws, "careful", only))
+        self.assertEqual(iam.get_user(UserName="worst")["User"]["Path"], WORST_PATH)
+        self.refused("AccessDenied", iam.get_user, UserName="decoy")
+
+    def test_policy_variables_stand_for_the_callers_values(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html"""
+        own = allow("iam:GetUser", f"arn:aws:iam::{MEMBER}:user/${{aws:username}}")
+        iam = self.aws.client("iam", user_with(self.aws, "narcissus", own))
+        iam.get_user(UserName="narcissus")
+        self.refused("AccessDenied", iam.get_user, UserName="echo")
+
+    def test_a_statement_with_a_variable_without_value_matches_nothing(self):
+        own = allow("iam:GetUser", f"arn:aws:iam::{MEMBER}:user/${{aws:PrincipalTag/absent}}*")
+        iam = self.aws.client("iam", user_with(self.aws, "untagged", own))
+        self.refused("AccessDenied", iam.get_user, UserName="untagged")
+
+
+class Denies(LocalAwsTest):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"""
+
+    def test_a_deny_on_the_user_ends_keys_and_sessions_at_once(self):
+        key = user_with(self.aws, "intruder", allow("*"))
+        token = self.aws.client("sts", key).get_session_token()["Credentials"]
+        federated = self.aws.client("sts", key).get_federation_token(Name="bob", Policy=allow("*"))["Credentials"]
+        ssm = [self.aws.client("ssm", credentials) for credentials in (key, token, federated)]
+        for client in ssm:
+            client.describe_parameters()
+        self.aws.root("iam").attach_user_policy(UserName="intruder", PolicyArn=DENY_ALL)
+        for client in ssm:
+            self.refused("AccessDeniedException", client.describe_parameters)
+
+    def test_a_boundary_denies_too(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"""
+        ssm = self.aws.client("ssm", user_with(self.aws, "bounded", allow("*")))
+        self.aws.root("iam").put_user_permissions_boundary(UserName="bounded", PermissionsBoundary=DENY_ALL)
+        self.refused("AccessDeniedException", ssm.describe_parameters)
+
+    def test_deactivating_a_key_leaves_its_sessions_alive(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html"""
+        key = user_with(self.aws, "survivor", allow("*"))
+        token = self.aws.client("sts", key).get_session_token()["Credentials"]
+        self.aws.root("iam").update_access_key(UserName="survivor", AccessKeyId=key["AccessKeyId"], Status="Inactive")
+        self.refused("UnrecognizedClientException", self.aws.client("ssm", key).describe_parameters)
+        self.aws.client("ssm", token).describe_parameters()
+
+    def test_a_session_without_mfa_cannot_call_iam(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_sts-comparison.html"""
+        key = user_with(self.aws, "no-mfa", allow("*"))
+        token = self.aws.client("sts", key).get_session_token()["Credentials"]
+        self.refused("InvalidClientTokenId", self.aws.client("iam", token).list_users)
+        self.aws.client("sts", token).get_caller_identity()
+
+
+class Roles(LocalAwsTest):
+    def test_the_principal_of_a_role_session_is_the_role_with_its_path(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn"""
+        arn = f"arn:aws:iam::{MEMBER}:role/cordon/Worker"
+        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{MEMBER}:root"}, "Action": "sts:AssumeRole"}
+        only = allow("iam:ListUsers", Condition={"ArnEquals": {"aws:PrincipalArn": arn}})
+        role_with(self.aws, "Worker", trust, only, path="/cordon/")
+        key = user_with(self.aws, "assumer", allow("sts:AssumeRole"))
+        session = self.aws.client("sts", key).assume_role(RoleArn=arn, RoleSessionName="work")["Credentials"]
+        self.aws.client("iam", session).list_users()
