@@ -68,7 +68,7 @@ def _check_permission(target: dict, rule: dict) -> None:
     arn = target["Arn"]
     service = arn.split(":")[2]
     if service == "states":
-        _check_role(target.get("RoleArn", ""), arn)
+        _check_role(target.get("RoleArn", ""), arn, rule)
     elif service in _TARGETS:
         action, policy_of = _TARGETS[service]
         _check_policy(policy_of(arn), action, arn, rule)
@@ -112,7 +112,11 @@ def _check_topic_key(topic_arn: str, rule: dict) -> None:
             _check_policy((key["Policy"],), action, key["Arn"], {"Arn": None}, **{"aws:sourceaccount": None})
 
 
-def _check_role(role_arn: str, target_arn: str) -> None:
+def _check_role(role_arn: str, target_arn: str, rule: dict) -> None:
+    """The rule's role, whose trust may be bound to the rule and its account.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html
+    """
     account, name = get_account_id(), role_arn.rsplit("/", 1)[-1]
     role = iam._roles.get(name)
     trust = EvalContext(
@@ -122,6 +126,7 @@ def _check_role(role_arn: str, target_arn: str) -> None:
         action="sts:AssumeRole",
         resource_arn=role_arn,
         region=get_region(),
+        service_context={"aws:sourcearn": rule["Arn"], "aws:sourceaccount": account},
     )
     if role is None or not _trusts(role, trust):
         raise Undeliverable("FAILED_TO_ASSUME_ROLE", f"{PRINCIPAL} cannot assume role: {role_arn}")
