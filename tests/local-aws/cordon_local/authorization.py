@@ -26,8 +26,11 @@ def install() -> None:
     pins.replace(f"{_EVALUATOR}:_principal_org_id", _organization)
     pins.replace(f"{_EVALUATOR}:_resolve_condition_key", _condition_key)
     pins.replace(f"{_EVALUATOR}:fnmatch_iam_cs", _matches)
-    # The STS module took its own name for the function when it was imported.
+    pins.replace("ministack.app:pin_request_origin", _pin_request_origin)
+    pins.replace(f"{_EVALUATOR}:is_root_access_key", _is_root)
+    # The STS module took its own names for these when it was imported.
     sts._principal_keys = iam_evaluator._principal_keys
+    sts.is_root_access_key = iam_evaluator.is_root_access_key
 
 
 # Actions whose resource is a group although the request also names a user.
@@ -121,6 +124,11 @@ def _present(keys: dict) -> dict:
     return {key: value for key, value in keys.items() if value}
 
 
+def _is_root(_original, access_key_id):
+    """Twelve digits are an account's root. The emulator's other keys are nobody's here, nor is no key at all."""
+    return re.fullmatch(r"\d{12}", access_key_id or "", re.ASCII) is not None
+
+
 def _enforce(original, access_key_id, action, service, region, resource_arn="*", service_context=None):
     """Refuse what temporary credentials of a user may not call, whatever the policies say.
 
@@ -183,6 +191,14 @@ def _condition_key(original, key, context):
         role = iam._roles.get_scoped(context.principal_account, None, name)
         return role["Arn"] if role else context.principal_arn
     return original(key, context)
+
+
+def _pin_request_origin(original, source_ip, _secure_transport):
+    """A connection within the machine counts as TLS: buckets that deny everything else must work.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
+    """
+    return original(source_ip, True)
 
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html

@@ -17,6 +17,8 @@ from typing import Callable
 SOURCES: dict[str, str] = {
     "ministack.app:call_service_handler_sync":
         "64e0d7e635005816acc94f1822c2755b4c9f22e14a13c883f9045365c7273f0e",
+    "ministack.app:pin_request_origin":
+        "de819c1bd9ac2be4b8dd3c7a66d2c3c690fe74d95b4d42519ec581ac9ebf3b36",
     "ministack.core.iam_actions:extract_resource_arn":
         "82f51700695c62fdca72583e1c264cc146fc22d5aa0a5faebabc3aa0a798f2e9",
     "ministack.core.iam_actions:request_tag_context":
@@ -35,6 +37,8 @@ SOURCES: dict[str, str] = {
         "4b50aa29ad29fe20c5e8c3d4419ecb67469e8098b9dfc2b54b3f657c8720347d",
     "ministack.core.iam_evaluator:fnmatch_iam_cs":
         "73763e92fcaad29e55374402f09dc6316f6c2306af2dafa68e72def8741a16ab",
+    "ministack.core.iam_evaluator:is_root_access_key":
+        "e6ae3b63335593c0d7f112cdb3b505fef87e49f893e448738bef66d1d5064f8f",
     "ministack.services.eventbridge:_apply_input_transformer":
         "c975a360e47a5b91ee0361b52ae3bbb33cfa029944ddb87040a8d034ca9be4b6",
     "ministack.services.eventbridge:_dispatch_to_stepfunctions":

@@ -1,11 +1,11 @@
 """The server itself: the emulator's application, and the paths of our own before it."""
 
 import asyncio
-import importlib.util
+import importlib
 import logging
+import os
 import signal
 import socket
-import sys
 import threading
 
 from hypercorn.asyncio import serve as hypercorn_serve
@@ -15,7 +15,18 @@ from ministack.core import lambda_runtime
 
 from cordon_local import calls, local_paths
 
-MODULES = ("authorization", "iam", "aws_managed_policies", "sts", "calls", "security_hub", "eventbridge", "functions", "step_functions")
+# In this order: of two that replace the same function, the later one is asked first.
+MODULES = (
+    "authorization",
+    "iam",
+    "aws_managed_policies",
+    "sts",
+    "calls",
+    "security_hub",
+    "eventbridge",
+    "functions",
+    "step_functions",
+)
 
 
 def install() -> None:
@@ -23,8 +34,7 @@ def install() -> None:
     # It would ask for a package that only asymmetric keys need.
     logging.getLogger("kms").setLevel(logging.ERROR)
     for name in MODULES:
-        if importlib.util.find_spec(f"cordon_local.{name}"):
-            importlib.import_module(f"cordon_local.{name}").install()
+        importlib.import_module(f"cordon_local.{name}").install()
 
 
 async def application(scope, receive, send) -> None:
@@ -64,6 +74,7 @@ async def _serve(config: Config, until_stdin_closes: bool) -> None:
 
 
 def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not through `sys.stdin`: its lock, held while it waits, would stop the interpreter from ending.
+    while os.read(0, 4096):
         pass
     loop.call_soon_threadsafe(stop.set)

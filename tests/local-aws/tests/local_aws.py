@@ -29,14 +29,14 @@ def free_port() -> int:
 class LocalAws:
     """A server of our own, ended with the block."""
 
-    def __init__(self, *options: str):
-        self._options = options
+    def __init__(self, **environment: str):
+        self._environment = {"PATH": os.environ["PATH"], **environment}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> "LocalAws":
-        command = [sys.executable, "-m", "cordon_local", "--port", str(self.port), "--until-stdin-closes", *self._options]
-        self.process = subprocess.Popen(command, cwd=PACKAGE, stdin=subprocess.PIPE, env={"PATH": os.environ["PATH"]})
+        command = [sys.executable, "-m", "cordon_local", "--port", str(self.port), "--until-stdin-closes"]
+        self.process = subprocess.Popen(command, cwd=PACKAGE, stdin=subprocess.PIPE, env=self._environment)
         until(lambda: self._is_ready(), "the local AWS answers")
         return self
 

@@ -1,0 +1,91 @@
+"""What the product needs of other services, with IAM enforced. The emulator does these; the tests keep it so."""
+
+import json
+
+from local_aws import SECURITY, LocalAwsTest, allow, until, user_with
+
+TLS_ONLY = {
+    "Sid": "TlsOnly",
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "s3:*",
+    "Resource": ["arn:aws:s3:::guarded", "arn:aws:s3:::guarded/*"],
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+}
+
+
+class Evidence(LocalAwsTest):
+    def setUp(self) -> None:
+        self.root = self.aws.root("s3", SECURITY)
+
+    def writer(self, name: str, *policies: str):
+        return self.aws.client("s3", user_with(self.aws, name, *policies, account=SECURITY))
+
+    def test_an_object_is_written_once_when_asked_so(self):
+        """https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html"""
+        self.root.create_bucket(Bucket="once")
+        put = {"Bucket": "once", "Key": "evidence/original.json", "IfNoneMatch": "*"}
+        self.root.put_object(**put, Body=b"first")
+        error = self.refused("PreconditionFailed", self.root.put_object, **put, Body=b"second")
+        self.assertEqual(error.response["ResponseMetadata"]["HTTPStatusCode"], 412)
+        self.assertEqual(self.root.get_object(Bucket="once", Key=put["Key"])["Body"].read(), b"first")
+
+    def test_objects_are_authorised_by_key(self):
+        """https://docs.aws.amazon.com/AmazonS3/latest/userguide/security_iam_service-with-iam.html"""
+        self.root.create_bucket(Bucket="keyed")
+        s3 = self.writer("keyed-writer", allow("s3:PutObject", "arn:aws:s3:::keyed/evidence/*"))
+        s3.put_object(Bucket="keyed", Key="evidence/a.json", Body=b"{}")
+        self.refused("AccessDenied", s3.put_object, Bucket="keyed", Key="elsewhere/a.json", Body=b"{}")
+        self.refused("AccessDenied", s3.get_object, Bucket="keyed", Key="evidence/a.json")
+
+    def test_versions_and_locks_keep_evidence(self):
+        """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html"""
+        self.root.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+        rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+        configuration = {"ObjectLockEnabled": "Enabled", "Rule": rule}
+        self.root.put_object_lock_configuration(Bucket="locked", ObjectLockConfiguration=configuration)
+        version = self.root.put_object(Bucket="locked", Key="a", Body=b"1", ContentMD5="xMpCOKC5I4INzFCab3WEmw==")["VersionId"]
+        self.refused("AccessDenied", self.root.delete_object, Bucket="locked", Key="a", VersionId=version)
+
+    def test_a_bucket_for_tls_alone_still_serves_the_local_machine(self):
+        """A local connection counts as secure, as the only one there is.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
+        """
+        self.root.create_bucket(Bucket="guarded")
+        self.root.put_bucket_policy(Bucket="guarded", Policy=json.dumps({"Version": "2012-10-17", "Statement": [TLS_ONLY]}))
+        s3 = self.writer("guarded-writer", allow("s3:*"))
+        s3.put_object(Bucket="guarded", Key="a", Body=b"1")
+
+
+class Messages(LocalAwsTest):
+    def test_a_topic_reaches_a_queue_that_admits_it(self):
+        """https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html"""
+        sns, sqs = self.aws.root("sns", SECURITY), self.aws.root("sqs", SECURITY)
+        topic = sns.create_topic(Name="alerts")["TopicArn"]
+        queue = f"arn:aws:sqs:us-east-1:{SECURITY}:mail"
+        admit = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        rights = json.dumps({"Version": "2012-10-17", "Statement": [admit]})
+        url = sqs.create_queue(QueueName="mail", Attributes={"Policy": rights})["QueueUrl"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+        publisher = self.aws.client("sns", user_with(self.aws, "publisher", allow("sns:Publish", topic), account=SECURITY))
+        publisher.publish(TopicArn=topic, Subject="subject", Message="text")
+        message = until(lambda: sqs.receive_message(QueueUrl=url).get("Messages"), "the message")[0]
+        self.assertEqual(json.loads(message["Body"])["Message"], "text")
+        other = self.aws.client("sns", user_with(self.aws, "silent", account=SECURITY))
+        self.refused("AuthorizationError", other.publish, TopicArn=topic, Message="text")
+
+    def test_a_parameter_is_read_by_whoever_may(self):
+        """https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html"""
+        self.aws.root("ssm", SECURITY).put_parameter(Name="/cordon/policy", Type="String", Value="{}")
+        name = f"arn:aws:ssm:us-east-1:{SECURITY}:parameter/cordon/policy"
+        may = self.aws.client("ssm", user_with(self.aws, "reader", allow("ssm:GetParameter", name), account=SECURITY))
+        self.assertEqual(may.get_parameter(Name="/cordon/policy")["Parameter"]["Value"], "{}")
+        may_not = self.aws.client("ssm", user_with(self.aws, "no-reader", allow("ssm:GetParameters"), account=SECURITY))
+        self.refused("AccessDeniedException", may_not.get_parameter, Name="/cordon/policy")
