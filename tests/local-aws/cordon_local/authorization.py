@@ -23,6 +23,7 @@ def install() -> None:
     pins.replace(f"{_EVALUATOR}:evaluate_trust_policy", _evaluate_trust_policy)
     pins.replace(f"{_EVALUATOR}:_first_match", _first_match)
     pins.replace(f"{_EVALUATOR}:_principal_keys", _principal_keys)
+    pins.replace(f"{_EVALUATOR}:_principal_matches", _principal_matches)
     pins.replace(f"{_EVALUATOR}:_principal_org_id", _organization)
     pins.replace(f"{_EVALUATOR}:_resolve_condition_key", _condition_key)
     pins.replace(f"{_EVALUATOR}:fnmatch_iam_cs", _matches)
@@ -106,7 +107,7 @@ _NAMES_POLICY = tuple(f"{verb}{kind}Policy" for verb in ("Attach", "Detach") for
 
 
 def _boundary(action: str, given: dict) -> str | None:
-    """The boundary that the request sets or, for every other change of an identity, the one it has.
+    """The boundary that the request sets or, for other changes of an identity's policies, the one it has.
 
     "Checks that the specified policy is attached as permissions boundary on
     the IAM principal resource":
@@ -115,8 +116,8 @@ def _boundary(action: str, given: dict) -> str | None:
     if "PermissionsBoundary" in given:
         return given["PermissionsBoundary"]
     for kind in (ROLES, USERS):
-        if kind.parameter in given and not action.endswith("UserFromGroup") and not action.endswith("UserToGroup"):
-            return (found(kind, given[kind.parameter]) or {}).get("PermissionsBoundary")
+        if re.fullmatch(rf"iam:(Attach|Detach|Put|Delete){kind.title}(Policy|PermissionsBoundary)", action):
+            return (found(kind, given.get(kind.parameter, "")) or {}).get("PermissionsBoundary")
     return None
 
 
@@ -158,6 +159,20 @@ def _evaluate_trust_policy(original, trust_policy, caller_arn, context=None):
     if context is not None and wanted:
         context = replace(context, service_context={**context.service_context, "sts:sourceidentity": wanted})
     return original(trust_policy, caller_arn, context)
+
+
+def _principal_matches(_original, principal, caller_arn):
+    """A principal is named whole: no wildcards, the role with its path, the account by number or root.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    named = principal.get("AWS", []) if isinstance(principal, dict) else principal
+    caller_account = caller_arn.split(":")[4] if caller_arn.startswith("arn:") else None
+    caller_names = {caller_arn, caller_account, f"arn:aws:iam::{caller_account}:root"}
+    if ":assumed-role/" in caller_arn:
+        role = iam._roles.get_scoped(caller_account, None, caller_arn.split("/")[1])
+        caller_names.add((role or {}).get("Arn"))
+    return any(each == "*" or each in caller_names for each in ([named] if isinstance(named, str) else named))
 
 
 def _principal_keys(original, credential):

@@ -4,6 +4,7 @@ from ministack.core.responses import get_account_id
 from ministack.services import iam
 
 from cordon_local.api_model import Refused
+from cordon_local.iam_credentials import held
 from cordon_local.iam_operations import limited, now, operation, unique_id
 from cordon_local.identities import ROOT, USERS, existing, found, inline_policies
 
@@ -57,14 +58,38 @@ def list_users(given: dict) -> dict:
     return {"Users": [shown(user, whole=False) for user in users if user["Path"].startswith(prefix)]}
 
 
+@operation("UpdateUser")
+def update_user(given: dict) -> None:
+    """Renames a user or moves it to another path: its unique id stays.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateUser.html
+    """
+    user = existing(USERS, given["UserName"])
+    old, new = user["UserName"], given.get("NewUserName", user["UserName"])
+    if found(USERS, new) not in (None, user):
+        raise Refused("EntityAlreadyExists", f"User with name {new} already exists.", 409)
+    user["Path"] = given.get("NewPath", user["Path"])
+    user["UserName"] = new
+    user["Arn"] = f"arn:aws:iam::{get_account_id()}:user{user['Path']}{new}"
+    if new == old:
+        return
+    for store in (iam._users, iam._user_inline_policies, iam._login_profiles):
+        if old in store:
+            store[new] = store.pop(old)
+    if new in iam._login_profiles:
+        iam._login_profiles[new]["UserName"] = new
+    for group in iam._groups.values():
+        group["Users"] = [new if name == old else name for name in group["Users"]]
+    for credential in (each for kind in held(old).values() for each in kind):
+        credential["User" if "User" in credential else "UserName"] = new
+
+
 @operation("DeleteUser")
 def delete_user(given: dict) -> None:
     """ "You must delete the items attached to the user manually, or the deletion fails"
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html
     """
-    from cordon_local.iam_credentials import held
-
     user = existing(USERS, given["UserName"])
     name = user["UserName"]
     obstacles = {

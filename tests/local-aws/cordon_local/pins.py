@@ -27,6 +27,8 @@ SOURCES: dict[str, str] = {
         "dc96ef4846c742126bf10b8f9e434cb105140526498de8234d136b36db8df463",
     "ministack.core.iam_evaluator:_principal_keys":
         "82f8fd4f1d91e59211ba016346c0d6f1a6fb963d25119c3ff541acde0778ae0b",
+    "ministack.core.iam_evaluator:_principal_matches":
+        "e1370d344db7cdef97bebcf91fc6fa6e8c2a2f5d9a7dc7e8387dd82c37dbf777",
     "ministack.core.iam_evaluator:_principal_org_id":
         "a582df4ff025c8bda27e2be26eb2ce3ec9768e417f3bd696e8078cf4cc7600af",
     "ministack.core.iam_evaluator:_resolve_condition_key":

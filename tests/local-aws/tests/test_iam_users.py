@@ -51,6 +51,20 @@ class Names(IamTest):
         self.iam.delete_user(UserName="phoenix")
         self.assertNotEqual(self.user("phoenix")["UserId"], first["UserId"])
 
+    def test_a_renamed_user_keeps_its_id_and_all_it_has(self):
+        """https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateUser.html"""
+        key = user_with(self.aws, "maiden", allow("iam:GetUser"))
+        self.iam.create_group(GroupName="family")
+        self.iam.add_user_to_group(GroupName="family", UserName="maiden")
+        before = self.iam.get_user(UserName="maiden")["User"]
+        self.iam.update_user(UserName="maiden", NewUserName="married", NewPath="/moved/")
+        after = self.aws.client("iam", key).get_user()["User"]
+        self.assertEqual(after["Arn"], f"arn:aws:iam::{MEMBER}:user/moved/married")
+        self.assertEqual(after["UserId"], before["UserId"])
+        self.assertEqual(self.iam.list_user_policies(UserName="married")["PolicyNames"], ["policy-0"])
+        self.assertEqual(len(self.iam.list_groups_for_user(UserName="married")["Groups"]), 1)
+        self.refused("NoSuchEntity", self.iam.get_user, UserName="maiden")
+
     def test_a_user_that_holds_something_is_not_deleted(self):
         """https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html"""
         self.user("holder")

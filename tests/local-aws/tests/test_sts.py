@@ -46,6 +46,17 @@ class AcrossAccounts(LocalAwsTest):
         self.sts().assume_role(RoleArn=role, RoleSessionName="step")
         self.refused("AccessDenied", self.sts("Cordon-Other").assume_role, RoleArn=role, RoleSessionName="step")
 
+    def test_a_trusted_role_is_named_with_its_path(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html"""
+        pathless = f"arn:aws:iam::{SECURITY}:role/Cordon-Step"
+        role = role_with(self.aws, "Imprecise", trust(pathless), path="/cordon/")
+        self.refused("AccessDenied", self.sts().assume_role, RoleArn=role, RoleSessionName="step")
+
+    def test_a_role_for_a_service_is_nobody_elses(self):
+        entry = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        role = role_with(self.aws, "Serving", entry)
+        self.refused("AccessDenied", self.aws.root("sts").assume_role, RoleArn=role, RoleSessionName="root")
+
     def test_a_role_of_the_same_name_in_another_account_does_not_enter(self):
         entry = trust(f"arn:aws:iam::{OTHER_MEMBER}:root", ["sts:AssumeRole"])
         twin = role_with(self.aws, "Cordon-Step", entry, ENTER, account=OTHER_MEMBER, path="/cordon/")
