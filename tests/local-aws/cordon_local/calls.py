@@ -124,9 +124,8 @@ class _Answer:
 
 
 async def _list(query: dict[str, str], _body: object) -> Answer:
-    """All calls, or those made with credentials of one account."""
-    account = query.get("account")
-    return 200, {"calls": [asdict(call) for call in _calls if account in (None, call.account)]}
+    """All calls, or those in which each field that the query names is as it says, such as `account`."""
+    return 200, {"calls": [call for call in map(asdict, _calls) if query.items() <= call.items()]}
 
 
 def _write_trails(call: Call) -> None:

@@ -22,6 +22,7 @@ MODULES = (
     "aws_managed_policies",
     "sts",
     "calls",
+    "credentials",
     "security_hub",
     "eventbridge",
     "functions",

@@ -47,6 +47,8 @@ class Calls(LocalAwsTest):
         self.assertEqual(identity["sessionContext"]["sessionIssuer"]["arn"], role)
         (call,) = self.calls_by("assumed-role/Worker/incident")
         self.assertEqual((call["action"], call["sourceIdentity"], call["error"]), ("CreateGroup", "cordon-1", None))
+        of_the_incident = self.aws.get("/_local/calls?sourceIdentity=cordon-1&action=CreateGroup")["calls"]
+        self.assertEqual(of_the_incident, [call])
 
     def test_entering_another_account_is_recorded_in_both(self):
         """https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html"""
