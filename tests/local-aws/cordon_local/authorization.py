@@ -95,11 +95,13 @@ def _request_context(original, service, action, body, query):
         if action.partition(":")[2] in _NAMES_POLICY:
             context |= _present({"iam:PolicyARN": given.get("PolicyArn")})
     else:
-        context |= _present({
-            "sts:ExternalId": given.get("ExternalId"),
-            "sts:RoleSessionName": given.get("RoleSessionName"),
-            "sts:SourceIdentity": given.get("SourceIdentity"),
-        })
+        context |= _present(
+            {
+                "sts:ExternalId": given.get("ExternalId"),
+                "sts:RoleSessionName": given.get("RoleSessionName"),
+                "sts:SourceIdentity": given.get("SourceIdentity"),
+            }
+        )
     return context
 
 

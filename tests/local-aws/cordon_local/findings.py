@@ -62,11 +62,11 @@ def check(finding: dict) -> None:
             raise Misformed(f"data.{field} should NOT be longer than {longest} characters")
     for field in TIMESTAMPS:
         if field in finding and not _is_timestamp(finding[field]):
-            raise Misformed(f"data.{field} should match format \"date-time\"")
+            raise Misformed(f'data.{field} should match format "date-time"')
     if finding["SchemaVersion"] != "2018-10-08":
         raise Misformed("data.SchemaVersion should be equal to one of the allowed values")
     if not re.fullmatch(r"\d{12}", str(finding["AwsAccountId"])):
-        raise Misformed("data.AwsAccountId should match pattern \"^[0-9]{12}$\"")
+        raise Misformed('data.AwsAccountId should match pattern "^[0-9]{12}$"')
     resources = finding["Resources"]
     if not isinstance(resources, list) or not 1 <= len(resources) <= MOST_RESOURCES:
         raise Misformed(f"data.Resources should have from 1 to {MOST_RESOURCES} items")

@@ -12,8 +12,8 @@ from ministack.core.router import extract_access_key_id
 
 from cordon_local import api_model, pins
 from cordon_local.api_model import Refused
-from cordon_local.identities import ROOT, caller_name, is_role_session
 from cordon_local.iam_operations import OPERATIONS, load
+from cordon_local.identities import ROOT, caller_name, is_role_session
 
 PAGE = 100
 

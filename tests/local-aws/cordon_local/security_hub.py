@@ -223,7 +223,12 @@ def _tell(finding: dict) -> None:
 
 
 def _emit(account: str, detail_type: str, resources: list[str], detail: dict) -> None:
-    entry = {"Source": "aws.securityhub", "DetailType": detail_type, "Resources": resources, "Detail": json.dumps(detail)}
+    entry = {
+        "Source": "aws.securityhub",
+        "DetailType": detail_type,
+        "Resources": resources,
+        "Detail": json.dumps(detail),
+    }
     with request_scope(account, REGION):
         eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 

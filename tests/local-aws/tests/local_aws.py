@@ -66,7 +66,9 @@ class LocalAws:
         return self.client(service, {"AccessKeyId": account, "SecretAccessKey": "any"})
 
     def client(self, service: str, credentials: dict):
-        config = botocore.config.Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}, parameter_validation=False)
+        config = botocore.config.Config(
+            retries={"max_attempts": 0}, s3={"addressing_style": "path"}, parameter_validation=False
+        )
         return SESSION.create_client(
             service,
             region_name="us-east-1",

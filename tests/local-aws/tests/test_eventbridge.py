@@ -80,9 +80,19 @@ class DeadLetters(EventBridgeTest):
         attributes = self.dead_letter("no-trust", Arn=self.machine("untrusted"), RoleArn=role)
         self.assertEqual(attributes["ERROR_CODE"], "FAILED_TO_ASSUME_ROLE")
 
+    def test_a_role_that_is_bound_to_another_rule(self):
+        """https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html"""
+        rule = f"arn:aws:events:us-east-1:{SECURITY}:rule/another"
+        bound = {**self.trust("events"), "Condition": {"ArnEquals": {"aws:SourceArn": rule}}}
+        role = role_with(self.aws, "bound", bound, allow("states:*"), account=SECURITY)
+        attributes = self.dead_letter("not-another", Arn=self.machine("unbound"), RoleArn=role)
+        self.assertEqual(attributes["ERROR_CODE"], "FAILED_TO_ASSUME_ROLE")
+
     def test_a_role_that_may_starts_the_machine(self):
         machine = self.machine("started")
-        role = role_with(self.aws, "may-start", self.trust("events"), allow("states:StartExecution", machine), account=SECURITY)
+        role = role_with(
+            self.aws, "may-start", self.trust("events"), allow("states:StartExecution", machine), account=SECURITY
+        )
         self.rule("start", {}, Arn=machine, RoleArn=role)
         self.send("start", {"of": "start"})
         states = self.aws.root("stepfunctions", SECURITY)
@@ -109,7 +119,12 @@ class Topics(EventBridgeTest):
 
     def key(self, principal: str, **more) -> str:
         rights = json.loads(grant(principal, ["kms:GenerateDataKey*", "kms:Decrypt"], "*", **more))
-        owner = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{SECURITY}:root"}, "Action": "kms:*", "Resource": "*"}
+        owner = {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{SECURITY}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
         rights["Statement"].append(owner)
         return self.aws.root("kms", SECURITY).create_key(Policy=json.dumps(rights))["KeyMetadata"]["Arn"]
 
@@ -142,7 +157,11 @@ class Inputs(EventBridgeTest):
 
     def test_paths_have_indexes(self):
         transformer = {
-            "InputPathsMap": {"id": "$.detail.findings[0].Id", "all": "$.detail.findings", "none": "$.detail.nothing[3]"},
+            "InputPathsMap": {
+                "id": "$.detail.findings[0].Id",
+                "all": "$.detail.findings",
+                "none": "$.detail.nothing[3]",
+            },
             "InputTemplate": '{"id": <id>, "all": <all>, "none": "<none>"}',
         }
         self.rule("transformed", {}, Arn=self.queue("transformed"), InputTransformer=transformer)
@@ -179,7 +198,10 @@ class Patterns(EventBridgeTest):
         both = {"findings": {"Severity": {"Label": ["HIGH"]}, "Workflow": {"Status": ["NEW"]}}}
         new, high = {"Status": "NEW"}, {"Label": "HIGH"}
         self.assert_matches(both, {"findings": [{"Severity": high, "Workflow": new}]})
-        apart = [{"Severity": high, "Workflow": {"Status": "RESOLVED"}}, {"Severity": {"Label": "LOW"}, "Workflow": new}]
+        apart = [
+            {"Severity": high, "Workflow": {"Status": "RESOLVED"}},
+            {"Severity": {"Label": "LOW"}, "Workflow": new},
+        ]
         self.assert_matches(both, {"findings": apart}, False)
 
     def test_lists_within_lists(self):

@@ -7,7 +7,6 @@ ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 WORST_PATH = "/" + "*?$&<>\"'{}~" * 40 + "/"
 
 
-
 class Conditions(LocalAwsTest):
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html"""
 
@@ -33,9 +32,13 @@ class Conditions(LocalAwsTest):
 
     def test_only_the_named_boundary_may_be_set(self):
         condition = {"ArnEquals": {"iam:PermissionsBoundary": DENY_ALL}}
-        iam = self.aws.client("iam", user_with(self.aws, "fencer", allow("iam:PutUserPermissionsBoundary", Condition=condition)))
+        iam = self.aws.client(
+            "iam", user_with(self.aws, "fencer", allow("iam:PutUserPermissionsBoundary", Condition=condition))
+        )
         self.aws.root("iam").create_user(UserName="fenced")
-        self.refused("AccessDenied", iam.put_user_permissions_boundary, UserName="fenced", PermissionsBoundary=ADMINISTRATOR)
+        self.refused(
+            "AccessDenied", iam.put_user_permissions_boundary, UserName="fenced", PermissionsBoundary=ADMINISTRATOR
+        )
         iam.put_user_permissions_boundary(UserName="fenced", PermissionsBoundary=DENY_ALL)
 
     def test_only_named_tag_keys_may_be_set(self):

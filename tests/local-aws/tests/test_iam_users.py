@@ -107,15 +107,17 @@ class Policies(IamTest):
     def test_policies_of_incident_response_and_of_job_functions_exist(self):
         """https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html"""
         for name in (
-            "AWSDenyAll", "AWSCompromisedKeyQuarantine", "AWSCompromisedKeyQuarantineV2", "AWSCompromisedKeyQuarantineV3",
-            "AdministratorAccess", "PowerUserAccess", "ReadOnlyAccess", "SecurityAudit", "job-function/ViewOnlyAccess",
+            "AWSDenyAll", "AWSCompromisedKeyQuarantine", "AWSCompromisedKeyQuarantineV2",
+            "AWSCompromisedKeyQuarantineV3", "AdministratorAccess", "PowerUserAccess", "ReadOnlyAccess", "SecurityAudit", "job-function/ViewOnlyAccess",
             "job-function/Billing", "AmazonS3FullAccess", "IAMFullAccess", "AWSLambda_FullAccess",
         ):  # fmt: skip
             self.assertEqual(self.iam.get_policy(PolicyArn=MANAGED + name)["Policy"]["Arn"], MANAGED + name)
 
     def test_an_unknown_policy_is_not_attached(self):
         self.user("hopeful")
-        self.refused("NoSuchEntity", self.iam.attach_user_policy, UserName="hopeful", PolicyArn=MANAGED + "NoSuchPolicy")
+        self.refused(
+            "NoSuchEntity", self.iam.attach_user_policy, UserName="hopeful", PolicyArn=MANAGED + "NoSuchPolicy"
+        )
 
     def test_detaching_what_is_not_attached_is_no_such_entity(self):
         self.user("bare")
@@ -126,7 +128,9 @@ class Policies(IamTest):
         self.user("writer")
         document = allow(["s3:" + "G" * 1900])
         self.iam.put_user_policy(UserName="writer", PolicyName="one", PolicyDocument=document + " " * 4000)
-        self.refused("LimitExceeded", self.iam.put_user_policy, UserName="writer", PolicyName="two", PolicyDocument=document)
+        self.refused(
+            "LimitExceeded", self.iam.put_user_policy, UserName="writer", PolicyName="two", PolicyDocument=document
+        )
         self.iam.put_user_policy(UserName="writer", PolicyName="one", PolicyDocument=document)
 
     def test_inline_policies_come_in_pages_and_as_they_were(self):

@@ -148,7 +148,9 @@ class Updates(SecurityHubTest):
     def test_a_member_does_not_reach_another_members_findings(self):
         imported = self.imported("private")
         other = self.aws.root("securityhub", OTHER_MEMBER)
-        answer = other.batch_update_findings(FindingIdentifiers=[identifier_of(imported)], Workflow={"Status": "RESOLVED"})
+        answer = other.batch_update_findings(
+            FindingIdentifiers=[identifier_of(imported)], Workflow={"Status": "RESOLVED"}
+        )
         self.assertEqual(answer["UnprocessedFindings"][0]["ErrorCode"], "FindingNotFound")
         self.assertEqual(self.read(imported)["Workflow"]["Status"], "NEW")
 
@@ -283,7 +285,12 @@ class Events(SecurityHubTest):
         """A function that returns the events that a new rule has matched so far."""
         sqs, events = self.aws.root("sqs", account), self.aws.root("events", account)
         queue = f"arn:aws:sqs:us-east-1:{account}:{name}"
-        send = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue}
+        send = {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue,
+        }
         url = sqs.create_queue(
             QueueName=name, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [send]})}
         )["QueueUrl"]
@@ -313,7 +320,10 @@ class Events(SecurityHubTest):
         self.assertEqual(second["detail"]["findings"][0]["Workflow"], {"Status": "NOTIFIED"})
 
     def test_a_pattern_looks_into_the_list_of_findings(self):
-        events = self.listen("severe", {**PATTERN, "detail": {"findings": {**PATTERN["detail"]["findings"], "Id": [{"prefix": "severe-"}]}}})
+        events = self.listen(
+            "severe",
+            {**PATTERN, "detail": {"findings": {**PATTERN["detail"]["findings"], "Id": [{"prefix": "severe-"}]}}},
+        )
         self.imported("severe-no", Severity={"Label": "LOW"})
         self.imported("severe-yes")
         (event,) = until(events, "the severe finding's event")
@@ -342,7 +352,9 @@ class Events(SecurityHubTest):
         self.assertEqual(answer["Entries"][0]["ErrorCode"], "NotAuthorizedForSourceException")
 
     def test_a_hundred_findings_are_told_within_a_second(self):
-        events = self.listen("flood", {"source": ["aws.securityhub"], "detail": {"findings": {"Id": [{"prefix": "flood-"}]}}})
+        events = self.listen(
+            "flood", {"source": ["aws.securityhub"], "detail": {"findings": {"Id": [{"prefix": "flood-"}]}}}
+        )
         started = time.monotonic()
         self.member.batch_import_findings(Findings=[finding(f"flood-{number}") for number in range(100)])
         until(lambda: len(events()) == 100, "a hundred events")

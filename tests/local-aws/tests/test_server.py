@@ -15,7 +15,7 @@ from local_aws import PACKAGE, LocalAws, until
 from test_functions import deploy, invoke
 
 sys.path.insert(0, str(PACKAGE))
-from cordon_local import pins  # noqa: E402
+from cordon_local import pins
 
 
 class Server(unittest.TestCase):

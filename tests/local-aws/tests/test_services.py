@@ -44,7 +44,9 @@ class Evidence(LocalAwsTest):
         rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
         configuration = {"ObjectLockEnabled": "Enabled", "Rule": rule}
         self.root.put_object_lock_configuration(Bucket="locked", ObjectLockConfiguration=configuration)
-        version = self.root.put_object(Bucket="locked", Key="a", Body=b"1", ContentMD5="xMpCOKC5I4INzFCab3WEmw==")["VersionId"]
+        version = self.root.put_object(Bucket="locked", Key="a", Body=b"1", ContentMD5="xMpCOKC5I4INzFCab3WEmw==")[
+            "VersionId"
+        ]
         self.refused("AccessDenied", self.root.delete_object, Bucket="locked", Key="a", VersionId=version)
 
     def test_a_bucket_for_tls_alone_still_serves_the_local_machine(self):
@@ -53,7 +55,9 @@ class Evidence(LocalAwsTest):
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
         """
         self.root.create_bucket(Bucket="guarded")
-        self.root.put_bucket_policy(Bucket="guarded", Policy=json.dumps({"Version": "2012-10-17", "Statement": [TLS_ONLY]}))
+        self.root.put_bucket_policy(
+            Bucket="guarded", Policy=json.dumps({"Version": "2012-10-17", "Statement": [TLS_ONLY]})
+        )
         s3 = self.writer("guarded-writer", allow("s3:*"))
         s3.put_object(Bucket="guarded", Key="a", Body=b"1")
 
@@ -74,7 +78,9 @@ class Messages(LocalAwsTest):
         rights = json.dumps({"Version": "2012-10-17", "Statement": [admit]})
         url = sqs.create_queue(QueueName="mail", Attributes={"Policy": rights})["QueueUrl"]
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
-        publisher = self.aws.client("sns", user_with(self.aws, "publisher", allow("sns:Publish", topic), account=SECURITY))
+        publisher = self.aws.client(
+            "sns", user_with(self.aws, "publisher", allow("sns:Publish", topic), account=SECURITY)
+        )
         publisher.publish(TopicArn=topic, Subject="subject", Message="text")
         message = until(lambda: sqs.receive_message(QueueUrl=url).get("Messages"), "the message")[0]
         self.assertEqual(json.loads(message["Body"])["Message"], "text")
