@@ -17,16 +17,8 @@ pub struct Alone<'a> {
 
 enum Undo {
     ResponsePolicy(String),
-    Trust {
-        account: String,
-        role: String,
-        document: String,
-    },
-    RolePolicy {
-        account: String,
-        role: String,
-        policy: String,
-    },
+    Trust { account: String, role: String, document: String },
+    RolePolicy { account: String, role: String, policy: String },
 }
 
 impl Deref for Alone<'_> {
@@ -39,11 +31,7 @@ impl Deref for Alone<'_> {
 
 impl<'a> Alone<'a> {
     pub(crate) fn new(aws: &'a LocalAws, turn: RwLockWriteGuard<'a, ()>) -> Self {
-        Self {
-            aws,
-            _turn: turn,
-            undo: Mutex::default(),
-        }
+        Self { aws, _turn: turn, undo: Mutex::default() }
     }
 
     /// The response policy in force, as the parameter has it.
@@ -122,16 +110,10 @@ impl<'a> Alone<'a> {
         while let Some(change) = changes.pop() {
             match change {
                 Undo::ResponsePolicy(policy) => self.put_response_policy(&policy).await?,
-                Undo::Trust {
-                    account,
-                    role,
-                    document,
-                } => self.put_trust(&account, &role, &document).await?,
-                Undo::RolePolicy {
-                    account,
-                    role,
-                    policy,
-                } => {
+                Undo::Trust { account, role, document } => {
+                    self.put_trust(&account, &role, &document).await?
+                }
+                Undo::RolePolicy { account, role, policy } => {
                     self.account(&account)
                         .iam()
                         .delete_role_policy()

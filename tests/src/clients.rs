@@ -18,10 +18,7 @@ impl Clients {
     /// Clients that act as the root of an account.
     #[must_use]
     pub fn of_account(endpoint: &str, account: &str) -> Self {
-        Self::with(
-            endpoint,
-            Credentials::new(account, "local", None, None, "root"),
-        )
+        Self::with(endpoint, Credentials::new(account, "local", None, None, "root"))
     }
 
     /// Clients that use some credentials.
@@ -41,13 +38,7 @@ impl Clients {
     /// The same clients, but an answer is an answer: nothing is tried twice.
     #[must_use]
     pub fn without_retries(&self) -> Self {
-        Self {
-            config: self
-                .config
-                .to_builder()
-                .retry_config(RetryConfig::disabled())
-                .build(),
-        }
+        Self { config: self.config.to_builder().retry_config(RetryConfig::disabled()).build() }
     }
 
     /// For IAM.

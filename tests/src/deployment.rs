@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::clients::Clients;
 use crate::place::{self, Place, repository};
 use crate::progress::Progress;
 use crate::{EXTERNAL_ID, MEMBERS, ORGANIZATION, REGION, SECURITY, tools};
@@ -27,19 +26,18 @@ pub struct Outputs {
 
 /// All files that decide what is deployed.
 pub(crate) fn inputs(binaries: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = place::files_below(
-        &repository().join("infra"),
-        &["node_modules", "test", "cdk.out"],
-    )?;
+    let mut files =
+        place::files_below(&repository().join("infra"), &["node_modules", "test", "cdk.out"])?;
     files.extend(place::files_below(&repository().join("statemachine"), &[])?);
     for function in functions()? {
         files.push(binaries.join(&function));
         let policies =
             place::files_below(&repository().join("functions").join(function), &["src"])?;
-        files.extend(policies.into_iter().filter(|file| {
-            file.extension()
-                .is_some_and(|extension| extension == "json")
-        }));
+        files.extend(
+            policies
+                .into_iter()
+                .filter(|file| file.extension().is_some_and(|extension| extension == "json")),
+        );
     }
     Ok(files)
 }
@@ -97,11 +95,7 @@ fn lay_out(place: &Place, binaries: &Path) -> Result<()> {
             .and_then(|()| fs::copy(&from, &to))
             .with_context(|| format!("cannot copy `{}` to `{}`", from.display(), to.display()))?;
     }
-    let architecture = if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "x86_64"
-    };
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     place::write_json(
         &place.path("config.json"),
         &json!({
@@ -129,19 +123,8 @@ impl Cdk<'_> {
         let environment = format!("aws://{SECURITY}/{REGION}");
         let mut command = self.command(SECURITY);
         // Anywhere but in `infra/`, where it would synthesize the stacks first.
-        command
-            .args(["bootstrap", &environment])
-            .current_dir(place::local());
-        self.run("bootstrap", command).await?;
-        // It refuses requests without TLS, and the local AWS has none.
-        Clients::of_account(self.endpoint, SECURITY)
-            .s3()
-            .delete_bucket_policy()
-            .bucket(format!("cdk-hnb659fds-assets-{SECURITY}-{REGION}"))
-            .send()
-            .await
-            .context("cannot take the policy off CDK's bucket")?;
-        Ok(())
+        command.args(["bootstrap", &environment]).current_dir(place::local());
+        self.run("bootstrap", command).await
     }
 
     async fn synthesize(&self) -> Result<()> {
@@ -162,12 +145,7 @@ impl Cdk<'_> {
             .args(["deploy", stack, "--app"])
             .arg(self.place.path("cdk.out"))
             .args(["--require-approval", "never", "--method", "direct"])
-            .args([
-                "--asset-parallelism",
-                "--progress",
-                "events",
-                "--outputs-file",
-            ])
+            .args(["--asset-parallelism", "--progress", "events", "--outputs-file"])
             .arg(self.outputs_file(stack, account))
             .current_dir(place::local());
         self.run(&format!("{stack}-{account}"), command).await

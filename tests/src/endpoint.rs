@@ -61,10 +61,7 @@ impl Endpoint {
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         if !status.is_success() {
-            bail!(
-                "`{call}` was answered {status}: {}",
-                String::from_utf8_lossy(&body)
-            );
+            bail!("`{call}` was answered {status}: {}", String::from_utf8_lossy(&body));
         }
         serde_json::from_slice(&body).with_context(|| format!("`{call}` was not answered in JSON"))
     }

@@ -37,8 +37,7 @@ impl LocalAws {
 
     /// All evidence about a user, in the order of its keys.
     pub async fn evidence_about(&self, user: &User) -> Result<Vec<Evidence>> {
-        self.evidence_below(&format!("evidence/{}/{}/", user.account, user.id))
-            .await
+        self.evidence_below(&format!("evidence/{}/{}/", user.account, user.id)).await
     }
 
     /// All evidence whose key begins with something.
@@ -53,12 +52,7 @@ impl LocalAws {
             .send();
         let mut all = Vec::new();
         while let Some(page) = pages.try_next().await? {
-            for key in page
-                .contents
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|it| it.key)
-            {
+            for key in page.contents.unwrap_or_default().into_iter().filter_map(|it| it.key) {
                 all.push(self.evidence(&key).await?);
             }
         }

@@ -49,11 +49,7 @@ impl LocalAws {
             let id = match known.get(&arn) {
                 Some(id) => id.clone(),
                 None => {
-                    let described = states
-                        .describe_execution()
-                        .execution_arn(&arn)
-                        .send()
-                        .await?;
+                    let described = states.describe_execution().execution_arn(&arn).send().await?;
                     let input: Value = serde_json::from_str(&described.input.unwrap_or_default())?;
                     let id = input
                         .pointer("/detail/findings/0/Id")
@@ -64,10 +60,7 @@ impl LocalAws {
                 }
             };
             if id.as_deref() == Some(finding.id()) {
-                found.push(Execution {
-                    states: states.clone(),
-                    arn,
-                });
+                found.push(Execution { states: states.clone(), arn });
             }
         }
         Ok(found)
@@ -92,10 +85,7 @@ impl LocalAws {
             .send()
             .await
             .context("cannot start an execution")?;
-        Ok(Execution {
-            states,
-            arn: started.execution_arn,
-        })
+        Ok(Execution { states, arn: started.execution_arn })
     }
 }
 
@@ -248,7 +238,7 @@ impl History {
 }
 
 /// What is worth knowing about an event beside its type.
-fn describe(event: &HistoryEvent) -> String {
+pub(crate) fn describe(event: &HistoryEvent) -> String {
     if let Some(entered) = &event.state_entered_event_details {
         return entered.name.clone();
     }
@@ -256,26 +246,11 @@ fn describe(event: &HistoryEvent) -> String {
         return exited.name.clone();
     }
     let failure = [
-        event
-            .task_failed_event_details
-            .as_ref()
-            .map(|it| (&it.error, &it.cause)),
-        event
-            .task_timed_out_event_details
-            .as_ref()
-            .map(|it| (&it.error, &it.cause)),
-        event
-            .lambda_function_failed_event_details
-            .as_ref()
-            .map(|it| (&it.error, &it.cause)),
-        event
-            .execution_failed_event_details
-            .as_ref()
-            .map(|it| (&it.error, &it.cause)),
-        event
-            .evaluation_failed_event_details
-            .as_ref()
-            .map(|it| (&it.error, &it.cause)),
+        event.task_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
+        event.task_timed_out_event_details.as_ref().map(|it| (&it.error, &it.cause)),
+        event.lambda_function_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
+        event.execution_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
+        event.evaluation_failed_event_details.as_ref().map(|it| (&it.error, &it.cause)),
     ];
     let failure = failure.into_iter().flatten().next();
     failure.map_or_else(String::new, |(error, cause)| {

@@ -194,9 +194,7 @@ impl LocalAws {
 
     /// Imports a finding as the AWS service that its product's ARN names.
     pub async fn import_as_service(&self, finding: &Finding) -> Result<()> {
-        self.beyond_aws()
-            .post("/_local/securityhub/finding", finding.asff())
-            .await?;
+        self.beyond_aws().post("/_local/securityhub/finding", finding.asff()).await?;
         Ok(())
     }
 
@@ -218,10 +216,7 @@ impl LocalAws {
     /// The finding as Security Hub has it now.
     pub async fn in_security_hub(&self, finding: &Finding) -> Result<AwsSecurityFinding> {
         let equals = |value: &str| {
-            StringFilter::builder()
-                .value(value)
-                .comparison(StringFilterComparison::Equals)
-                .build()
+            StringFilter::builder().value(value).comparison(StringFilterComparison::Equals).build()
         };
         let found = self
             .security()

@@ -44,10 +44,7 @@ impl Instance {
         let begun = Instant::now();
         let port = port()?;
         let running = Self::running(place).await?;
-        if running
-            .as_ref()
-            .is_none_or(|instance| instance.port != port)
-        {
+        if running.as_ref().is_none_or(|instance| instance.port != port) {
             require_free(port)?;
         }
         let (binaries, python) = tools::prepare(progress).await?;
@@ -56,11 +53,7 @@ impl Instance {
 
         let mut instance = match running {
             Some(instance) if instance.port == port && instance.server_inputs == server_inputs => {
-                if instance
-                    .deployed
-                    .as_ref()
-                    .is_some_and(|it| it.inputs == inputs)
-                {
+                if instance.deployed.as_ref().is_some_and(|it| it.inputs == inputs) {
                     progress.say(format_args!("Cordon is up at {}", instance.endpoint));
                     return Ok(instance);
                 }
@@ -68,9 +61,7 @@ impl Instance {
             }
             other => {
                 if let Some(old) = other {
-                    progress
-                        .step("ending the old local AWS", old.process.stop())
-                        .await?;
+                    progress.step("ending the old local AWS", old.process.stop()).await?;
                 }
                 let process = progress
                     .step(
@@ -121,10 +112,8 @@ impl Instance {
 
     /// Clients and more for what is deployed there.
     pub async fn connect(&self) -> Result<LocalAws> {
-        let deployed = self
-            .deployed
-            .as_ref()
-            .context("Cordon is not deployed yet: run `make up`")?;
+        let deployed =
+            self.deployed.as_ref().context("Cordon is not deployed yet: run `make up`")?;
         LocalAws::at_port(self.port, deployed.outputs.clone()).await
     }
 
@@ -135,9 +124,7 @@ impl Instance {
 
 fn port() -> Result<u16> {
     match std::env::var("CORDON_PORT") {
-        Ok(text) => text
-            .parse()
-            .with_context(|| format!("`CORDON_PORT` is no port: `{text}`")),
+        Ok(text) => text.parse().with_context(|| format!("`CORDON_PORT` is no port: `{text}`")),
         Err(_) => Ok(PORT),
     }
 }

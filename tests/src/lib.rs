@@ -21,7 +21,7 @@ pub mod messages;
 pub mod place;
 pub mod progress;
 mod server;
-mod tools;
+pub mod tools;
 pub mod user;
 pub mod wait;
 

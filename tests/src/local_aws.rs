@@ -108,8 +108,12 @@ impl LocalAws {
 
     /// A name that nothing else has here, not even from an earlier run.
     pub fn unique(&self, kind: &str) -> String {
+        format!("{kind}-{}", self.suffix())
+    }
+
+    pub(crate) fn suffix(&self) -> String {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
-        format!("{kind}-{:x}-{number}", self.started)
+        format!("{:x}-{number}", self.started)
     }
 
     /// Waits for whoever changes what all tests depend on, and keeps such changes away
@@ -126,9 +130,7 @@ impl LocalAws {
 
 /// The time since 1970.
 pub(crate) fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn free_port() -> Result<u16> {

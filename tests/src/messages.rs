@@ -40,11 +40,7 @@ impl Topics {
     ) -> Result<Self> {
         let (alerts, operations) = tokio::try_join!(
             Inbox::subscribe(security, &outputs.alert_topic_arn, format!("{name}-alerts")),
-            Inbox::subscribe(
-                security,
-                &outputs.operations_topic_arn,
-                format!("{name}-operations")
-            ),
+            Inbox::subscribe(security, &outputs.operations_topic_arn, format!("{name}-operations")),
         )?;
         Ok(Self { alerts, operations })
     }
@@ -94,11 +90,7 @@ impl Inbox {
         let messages = Arc::default();
         let (count, arrived) = watch::channel(0);
         tokio::spawn(read(sqs, url, Arc::clone(&messages), count));
-        Ok(Self {
-            topic: topic.to_owned(),
-            messages,
-            arrived,
-        })
+        Ok(Self { topic: topic.to_owned(), messages, arrived })
     }
 
     /// The messages so far that mention something.
@@ -126,30 +118,17 @@ impl Inbox {
                 if let Some(message) = self.matching(&wanted).into_iter().next() {
                     return Ok(message);
                 }
-                arrived
-                    .changed()
-                    .await
-                    .context("nobody reads the topic's queue any more")?;
+                arrived.changed().await.context("nobody reads the topic's queue any more")?;
             }
         };
-        tokio::time::timeout(PATIENCE, found)
-            .await
-            .with_context(|| {
-                format!(
-                    "waited {} s for a message {which} at `{}`",
-                    PATIENCE.as_secs(),
-                    self.topic
-                )
-            })?
+        tokio::time::timeout(PATIENCE, found).await.with_context(|| {
+            format!("waited {} s for a message {which} at `{}`", PATIENCE.as_secs(), self.topic)
+        })?
     }
 
     fn matching(&self, wanted: impl Fn(&Message) -> bool) -> Vec<Message> {
         let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        messages
-            .iter()
-            .filter(|&message| wanted(message))
-            .cloned()
-            .collect()
+        messages.iter().filter(|&message| wanted(message)).cloned().collect()
     }
 }
 
@@ -172,19 +151,12 @@ async fn read(
         let Ok(received) = received else { return };
         for message in received.messages.unwrap_or_default() {
             let body = message.body.unwrap_or_default();
-            let read = serde_json::from_str(&body).unwrap_or(Message {
-                subject: String::new(),
-                text: body,
-            });
+            let read = serde_json::from_str(&body)
+                .unwrap_or(Message { subject: String::new(), text: body });
             keep(&messages, &count, read);
             if let Some(handle) = message.receipt_handle {
                 // A message read twice is still one that was sent.
-                let _ = sqs
-                    .delete_message()
-                    .queue_url(&url)
-                    .receipt_handle(handle)
-                    .send()
-                    .await;
+                let _ = sqs.delete_message().queue_url(&url).receipt_handle(handle).send().await;
             }
         }
     }

@@ -54,10 +54,7 @@ impl Place {
         let lock =
             File::create(&path).with_context(|| format!("cannot write `{}`", path.display()))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self {
-                folder,
-                _lock: lock,
-            })),
+            Ok(()) => Ok(Some(Self { folder, _lock: lock })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("cannot lock `{}`", path.display()))
@@ -100,10 +97,7 @@ pub fn files_below(folder: &Path, skip: &[&str]) -> Result<Vec<PathBuf>> {
             .with_context(|| format!("cannot read `{}`", folder.display()))?;
         for entry in entries {
             let entry = entry?;
-            if skip
-                .iter()
-                .any(|name| entry.file_name().as_encoded_bytes() == name.as_bytes())
-            {
+            if skip.iter().any(|name| entry.file_name().as_encoded_bytes() == name.as_bytes()) {
                 continue;
             }
             if entry.file_type()?.is_dir() {
@@ -124,12 +118,7 @@ pub fn fingerprint(files: &[PathBuf]) -> Result<String> {
         let metadata = std::fs::metadata(file)
             .with_context(|| format!("cannot look at `{}`", file.display()))?;
         let changed = metadata.modified()?.duration_since(UNIX_EPOCH)?;
-        let line = format!(
-            "{} {} {}\n",
-            file.display(),
-            metadata.len(),
-            changed.as_nanos()
-        );
+        let line = format!("{} {} {}\n", file.display(), metadata.len(), changed.as_nanos());
         sha2::Digest::update(&mut hasher, line.as_bytes());
     }
     Ok(hex(sha2::Digest::finalize(hasher).as_slice()))

@@ -16,10 +16,7 @@ impl Progress {
     /// To standard error.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            terminal: std::io::stderr().is_terminal(),
-            under_way: Mutex::new(Vec::new()),
-        }
+        Self { terminal: std::io::stderr().is_terminal(), under_way: Mutex::new(Vec::new()) }
     }
 
     /// Runs a step and says how long it took, unless there was nothing to do. A step that
@@ -44,10 +41,7 @@ impl Progress {
     }
 
     fn show(&self, change: impl FnOnce(&mut Vec<String>), line: Option<String>) {
-        let mut under_way = self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut under_way);
         let mut out = std::io::stderr().lock();
         let mut text = String::new();

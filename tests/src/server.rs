@@ -53,9 +53,8 @@ pub(crate) async fn start(place: &Place, python: &Path, port: u16, life: Life) -
     } else {
         command.stdin(Stdio::null());
     }
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("cannot run `{}`", python.display()))?;
+    let mut child =
+        command.spawn().with_context(|| format!("cannot run `{}`", python.display()))?;
     let id = i32::try_from(child.id())?;
     let process = Process { id };
     let endpoint = Endpoint::at_port(port);
@@ -63,10 +62,7 @@ pub(crate) async fn start(place: &Place, python: &Path, port: u16, life: Life) -
         if let Some(status) = child.try_wait()? {
             let log = std::fs::read_to_string(&log_path)?;
             let last = log.lines().last().unwrap_or("it said nothing");
-            bail!(
-                "the local AWS ended with {status}: {last} (see `{}`)",
-                log_path.display()
-            );
+            bail!("the local AWS ended with {status}: {last} (see `{}`)", log_path.display());
         }
         Ok(endpoint.is_ready().await.then_some(()))
     })

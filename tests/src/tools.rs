@@ -3,6 +3,7 @@
 //! What has to be installed is installed once, below `target/` and `infra/node_modules`,
 //! and again when its list of pinned versions changes.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -29,12 +30,21 @@ fn build_folder() -> Result<PathBuf> {
 /// Builds and installs all that a local AWS needs. Returns the folder with the binaries and
 /// the Python interpreter.
 pub(crate) async fn prepare(progress: &Progress) -> Result<(PathBuf, PathBuf)> {
-    let (binaries, python, ()) = tokio::try_join!(
+    let (binaries, python) = tokio::try_join!(
         progress.step("building the functions", build_functions()),
-        progress.step("Python packages", install_python_packages()),
-        progress.step("npm packages", install_node_packages()),
+        install(progress),
     )?;
     Ok((binaries, python))
+}
+
+/// Installs what is pinned in the lists of Python and npm packages, unless it is there.
+/// Returns the Python interpreter.
+pub async fn install(progress: &Progress) -> Result<PathBuf> {
+    let (python, ()) = tokio::try_join!(
+        progress.step("installing Python packages", install_python_packages()),
+        progress.step("installing npm packages", install_node_packages()),
+    )?;
+    Ok(python)
 }
 
 /// Builds what the state machine calls and returns the folder with the binaries.
@@ -56,7 +66,9 @@ async fn build_functions() -> Result<PathBuf> {
 async fn install_python_packages() -> Result<PathBuf> {
     let environment = place::local().join("venv");
     let python = environment.join("bin/python");
-    let requirements = repository().join("tests/local-aws/requirements.txt");
+    // The local AWS itself, and what checks the templates.
+    let requirements = ["tests/local-aws/requirements.txt", "infra/requirements.txt"]
+        .map(|it| repository().join(it));
     let stamp = Stamp::of(&requirements, environment.join("requirements.sha256"))?;
     if stamp.is_current() {
         return Ok(python);
@@ -70,9 +82,8 @@ async fn install_python_packages() -> Result<PathBuf> {
     let mut install = Command::new(&python);
     install
         .args(["-m", "pip", "install", "--quiet", "--no-input"])
-        .args(["--disable-pip-version-check", "--retries", "2"])
-        .args(["--require-hashes", "--requirement"])
-        .arg(&requirements);
+        .args(["--disable-pip-version-check", "--retries", "2", "--require-hashes"])
+        .args(requirements.iter().flat_map(|it| [OsStr::new("--requirement"), it.as_os_str()]));
     run(&mut install, &log).await.context(
         "cannot install the Python packages of the local AWS: check the network and run this again",
     )?;
@@ -84,21 +95,17 @@ async fn install_python_packages() -> Result<PathBuf> {
 async fn install_node_packages() -> Result<()> {
     let infra = repository().join("infra");
     let stamp = Stamp::of(
-        &infra.join("package-lock.json"),
+        &[infra.join("package-lock.json")],
         infra.join("node_modules/package-lock.sha256"),
     )?;
     if stamp.is_current() {
         return Ok(());
     }
     let mut install = Command::new("npm");
-    install
-        .args(["ci", "--no-audit", "--no-fund", "--fetch-retries=1"])
-        .current_dir(&infra);
-    run(&mut install, &place::local().join("npm.log"))
-        .await
-        .context(
-            "cannot install the npm packages of `infra/`: check the network and run this again",
-        )?;
+    install.args(["ci", "--no-audit", "--no-fund", "--fetch-retries=1"]).current_dir(&infra);
+    run(&mut install, &place::local().join("npm.log")).await.context(
+        "cannot install the npm packages of `infra/`: check the network and run this again",
+    )?;
     stamp.set()
 }
 
@@ -109,10 +116,13 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(pins: &Path, path: PathBuf) -> Result<Self> {
-        let bytes =
-            std::fs::read(pins).with_context(|| format!("cannot read `{}`", pins.display()))?;
-        let digest = place::sha256(&bytes);
+    fn of(pins: &[PathBuf], path: PathBuf) -> Result<Self> {
+        let mut all = Vec::new();
+        for file in pins {
+            let bytes = std::fs::read(file);
+            all.extend(bytes.with_context(|| format!("cannot read `{}`", file.display()))?);
+        }
+        let digest = place::sha256(&all);
         Ok(Self { digest, path })
     }
 
@@ -128,11 +138,7 @@ impl Stamp {
 
 /// Runs a program to its end, with what it prints in `log`.
 pub(crate) async fn run(command: &mut Command, log: &Path) -> Result<()> {
-    let program = command
-        .as_std()
-        .get_program()
-        .to_string_lossy()
-        .into_owned();
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
     let output = command
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use aws_credential_types::Credentials;
+use aws_sdk_iam::error::SdkError;
+use aws_sdk_iam::operation::get_user::GetUserError;
 use aws_sdk_iam::types::Tag;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -94,7 +96,7 @@ impl<'a> NewUser<'a> {
             .context("IAM created no user")?;
         Ok(User {
             endpoint: self.aws.url().to_owned(),
-            unique: self.aws.unique("of"),
+            suffix: self.aws.suffix(),
             clients,
             account: self.account,
             name: self.name,
@@ -108,7 +110,7 @@ impl<'a> NewUser<'a> {
 #[derive(Clone, Debug)]
 pub struct User {
     endpoint: String,
-    unique: String,
+    suffix: String,
     clients: Clients,
     /// The account it is in.
     pub account: String,
@@ -167,7 +169,7 @@ impl User {
                 .clients
                 .iam()
                 .create_policy()
-                .policy_name(format!("policy-{count}-{}", self.unique))
+                .policy_name(format!("policy-{count}-{}", self.suffix))
                 .policy_document(allow_all().to_string())
                 .send()
                 .await
@@ -198,7 +200,7 @@ impl User {
     /// Puts it into a new group that has a policy attached. Returns the group's name.
     pub async fn join_new_group(&self, kind: &str, policy_arn: &str) -> Result<String> {
         let iam = self.clients.iam();
-        let group = format!("{kind}-{}", self.unique);
+        let group = format!("{kind}-{}", self.suffix);
         iam.create_group()
             .group_name(&group)
             .send()
@@ -231,10 +233,7 @@ impl User {
             .with_context(|| format!("cannot make an access key for `{}`", self.name))?
             .access_key
             .context("IAM made no access key")?;
-        Ok(AccessKey {
-            id: key.access_key_id,
-            secret: key.secret_access_key,
-        })
+        Ok(AccessKey { id: key.access_key_id, secret: key.secret_access_key })
     }
 
     /// Uploads an SSH public key. Returns its id.
@@ -278,9 +277,8 @@ impl User {
             .send()
             .await
             .with_context(|| format!("cannot give `{}` a password for `{service}`", self.name))?;
-        let credential = made
-            .service_specific_credential
-            .context("IAM made no service-specific credential")?;
+        let credential =
+            made.service_specific_credential.context("IAM made no service-specific credential")?;
         Ok(credential.service_specific_credential_id)
     }
 
@@ -336,6 +334,44 @@ impl User {
     }
 }
 
+impl LocalAws {
+    /// Deletes a user with all that IAM wants deleted first, if there is such a user.
+    /// It must have no other credentials than access keys.
+    pub async fn remove_user(&self, account: &str, name: &str) -> Result<()> {
+        let clients = self.account(account);
+        let iam = clients.iam();
+        let user = match Snapshot::of(&clients, name).await {
+            Ok(user) => user,
+            Err(error)
+                if error
+                    .downcast_ref::<GetUserError>()
+                    .is_some_and(GetUserError::is_no_such_entity_exception) =>
+            {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        for arn in user.attached {
+            let request = iam.detach_user_policy().user_name(name).policy_arn(arn);
+            request.send().await?;
+        }
+        for policy in user.inline.into_keys() {
+            let request = iam.delete_user_policy().user_name(name).policy_name(policy);
+            request.send().await?;
+        }
+        for group in user.groups {
+            let request = iam.remove_user_from_group().user_name(name).group_name(group);
+            request.send().await?;
+        }
+        for key in user.credentials.into_keys() {
+            let request = iam.delete_access_key().user_name(name).access_key_id(key);
+            request.send().await?;
+        }
+        iam.delete_user().user_name(name).send().await?;
+        Ok(())
+    }
+}
+
 /// A user as its account has it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -363,7 +399,8 @@ impl Snapshot {
             .get_user()
             .user_name(name)
             .send()
-            .await?
+            .await
+            .map_err(SdkError::into_service_error)?
             .user
             .context("IAM returned no user")?;
         let mut snapshot = Self {
@@ -379,12 +416,7 @@ impl Snapshot {
         };
         snapshot.read_privileges(&iam, name).await?;
         snapshot.read_credentials(&iam, name).await?;
-        let mut tags = iam
-            .list_user_tags()
-            .user_name(name)
-            .into_paginator()
-            .items()
-            .send();
+        let mut tags = iam.list_user_tags().user_name(name).into_paginator().items().send();
         while let Some(tag) = tags.try_next().await? {
             snapshot.tags.insert(tag.key, tag.value);
         }
@@ -392,37 +424,18 @@ impl Snapshot {
     }
 
     async fn read_privileges(&mut self, iam: &aws_sdk_iam::Client, name: &str) -> Result<()> {
-        let mut attached = iam
-            .list_attached_user_policies()
-            .user_name(name)
-            .into_paginator()
-            .items()
-            .send();
+        let mut attached =
+            iam.list_attached_user_policies().user_name(name).into_paginator().items().send();
         while let Some(policy) = attached.try_next().await? {
             self.attached.extend(policy.policy_arn);
         }
-        let mut inline = iam
-            .list_user_policies()
-            .user_name(name)
-            .into_paginator()
-            .items()
-            .send();
+        let mut inline = iam.list_user_policies().user_name(name).into_paginator().items().send();
         while let Some(policy) = inline.try_next().await? {
-            let read = iam
-                .get_user_policy()
-                .user_name(name)
-                .policy_name(&policy)
-                .send()
-                .await?;
+            let read = iam.get_user_policy().user_name(name).policy_name(&policy).send().await?;
             let document = serde_json::from_str(&decode(&read.policy_document)?)?;
             self.inline.insert(policy, document);
         }
-        let mut groups = iam
-            .list_groups_for_user()
-            .user_name(name)
-            .into_paginator()
-            .items()
-            .send();
+        let mut groups = iam.list_groups_for_user().user_name(name).into_paginator().items().send();
         while let Some(group) = groups.try_next().await? {
             self.groups.insert(group.group_name);
         }
@@ -431,48 +444,26 @@ impl Snapshot {
 
     async fn read_credentials(&mut self, iam: &aws_sdk_iam::Client, name: &str) -> Result<()> {
         let credentials = &mut self.credentials;
-        let mut keys = iam
-            .list_access_keys()
-            .user_name(name)
-            .into_paginator()
-            .items()
-            .send();
+        let mut keys = iam.list_access_keys().user_name(name).into_paginator().items().send();
         while let Some(key) = keys.try_next().await? {
             credentials.insert(
                 key.access_key_id.context("an access key has no id")?,
-                key.status
-                    .context("an access key has no status")?
-                    .to_string(),
+                key.status.context("an access key has no status")?.to_string(),
             );
         }
-        let mut keys = iam
-            .list_ssh_public_keys()
-            .user_name(name)
-            .into_paginator()
-            .items()
-            .send();
+        let mut keys = iam.list_ssh_public_keys().user_name(name).into_paginator().items().send();
         while let Some(key) = keys.try_next().await? {
             credentials.insert(key.ssh_public_key_id, key.status.to_string());
         }
-        let mut certificates = iam
-            .list_signing_certificates()
-            .user_name(name)
-            .into_paginator()
-            .items()
-            .send();
+        let mut certificates =
+            iam.list_signing_certificates().user_name(name).into_paginator().items().send();
         while let Some(certificate) = certificates.try_next().await? {
             credentials.insert(certificate.certificate_id, certificate.status.to_string());
         }
-        let passwords = iam
-            .list_service_specific_credentials()
-            .user_name(name)
-            .send()
-            .await?;
+        let passwords = iam.list_service_specific_credentials().user_name(name).send().await?;
         for password in passwords.service_specific_credentials.unwrap_or_default() {
-            credentials.insert(
-                password.service_specific_credential_id,
-                password.status.to_string(),
-            );
+            credentials
+                .insert(password.service_specific_credential_id, password.status.to_string());
         }
         Ok(())
     }
@@ -488,11 +479,7 @@ impl Snapshot {
         for policy in self.attached.iter().filter(|policy| *policy != DENY_ALL) {
             left.push(format!("attached policy `{policy}`"));
         }
-        left.extend(
-            self.inline
-                .keys()
-                .map(|name| format!("inline policy `{name}`")),
-        );
+        left.extend(self.inline.keys().map(|name| format!("inline policy `{name}`")));
         left.extend(self.groups.iter().map(|name| format!("group `{name}`")));
         for (id, status) in &self.credentials {
             if status != "Inactive" {

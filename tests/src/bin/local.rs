@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use harness::instance::Instance;
 use harness::place::Place;
 use harness::progress::Progress;
-use harness::{REGION, SECURITY, demo};
+use harness::{REGION, SECURITY, demo, tools};
 
 const USAGE: &str = "\
 usage: local COMMAND
@@ -14,7 +14,8 @@ usage: local COMMAND
   demo    show an incident from the finding to the proof that it is contained
   status  say what runs where
   env     print the shell's settings for the AWS CLI
-  down    end the local AWS";
+  down    end the local AWS
+  install install what the local AWS and the checks of the templates need";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -26,6 +27,7 @@ async fn main() -> ExitCode {
         ["status"] => status().await,
         ["env"] => env().await,
         ["down"] => down().await,
+        ["install"] => install().await,
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -49,11 +51,7 @@ async fn demo() -> anyhow::Result<ExitCode> {
     let place = Place::of_the_developer()?;
     let instance = Instance::up(&place, &Progress::new()).await?;
     let proven = demo::run(&instance.connect().await?).await?;
-    Ok(if proven {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if proven { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn status() -> anyhow::Result<ExitCode> {
@@ -70,7 +68,7 @@ async fn env() -> anyhow::Result<ExitCode> {
         anyhow::bail!("no local AWS runs: start it with `make up`");
     };
     println!("export AWS_ENDPOINT_URL={}", instance.endpoint);
-    println!("export AWS_REGION={REGION}");
+    println!("export AWS_DEFAULT_REGION={REGION}");
     println!("export AWS_ACCESS_KEY_ID={SECURITY}");
     println!("export AWS_SECRET_ACCESS_KEY=local");
     println!("unset AWS_SESSION_TOKEN AWS_PROFILE");
@@ -83,5 +81,11 @@ async fn down() -> anyhow::Result<ExitCode> {
     } else {
         println!("no local AWS runs");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn install() -> anyhow::Result<ExitCode> {
+    let _place = Place::of_the_developer()?;
+    tools::install(&Progress::new()).await?;
     Ok(ExitCode::SUCCESS)
 }

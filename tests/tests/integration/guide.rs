@@ -8,11 +8,8 @@ use serde_json::{Value, json};
 
 use crate::trials::Trials;
 
-pub fn add_to(trials: &mut Trials) {
-    trials.add(
-        "the guide's user ends contained and its finding RESOLVED",
-        ends_contained,
-    );
+pub(crate) fn add_to(trials: &mut Trials) {
+    trials.add("the guide's user ends contained and its finding RESOLVED", ends_contained);
     trials.add(
         "a key and a session made with it are refused from Quarantine on",
         key_and_session_are_refused,
@@ -25,8 +22,7 @@ async fn ends_contained(aws: &LocalAws) -> Result<()> {
     let own_policies = user.attach_new(8).await?;
     let groups = [
         user.join_new_group("admins", ADMINISTRATOR_ACCESS).await?,
-        user.join_new_group("readers", "arn:aws:iam::aws:policy/ReadOnlyAccess")
-            .await?,
+        user.join_new_group("readers", "arn:aws:iam::aws:policy/ReadOnlyAccess").await?,
     ];
     user.put_inline("allow-all", &allow_all()).await?;
     user.put_inline("list-buckets", &list_buckets()).await?;
@@ -40,22 +36,10 @@ async fn ends_contained(aws: &LocalAws) -> Result<()> {
 
     let after = user.read_back().await?;
     ensure!(after.left().is_empty(), "left: {:?}", after.left());
-    ensure!(
-        after.attached == [DENY_ALL.to_owned()].into(),
-        "attached: {:?}",
-        after.attached
-    );
-    ensure!(
-        after.credentials.len() == 2,
-        "credentials: {:?}",
-        after.credentials
-    );
+    ensure!(after.attached == [DENY_ALL.to_owned()].into(), "attached: {:?}", after.attached);
+    ensure!(after.credentials.len() == 2, "credentials: {:?}", after.credentials);
     for tag in ["SecurityIncident", "RemediationDate", "FindingId"] {
-        ensure!(
-            after.tags.contains_key(tag),
-            "no tag `{tag}`: {:?}",
-            after.tags
-        );
+        ensure!(after.tags.contains_key(tag), "no tag `{tag}`: {:?}", after.tags);
     }
 
     let resolved = aws.in_security_hub(&finding).await?;
@@ -65,15 +49,9 @@ async fn ends_contained(aws: &LocalAws) -> Result<()> {
         "the finding is {status:?}"
     );
     let note = resolved.note().and_then(|note| note.text());
-    ensure!(
-        note.is_some_and(|text| text.contains(execution.name())),
-        "its note is {note:?}"
-    );
+    ensure!(note.is_some_and(|text| text.contains(execution.name())), "its note is {note:?}");
     let fields = resolved.user_defined_fields().context("no fields")?;
-    ensure!(
-        fields.get("CordonExecution") == Some(&execution.arn),
-        "its fields are {fields:?}"
-    );
+    ensure!(fields.get("CordonExecution") == Some(&execution.arn), "its fields are {fields:?}");
 
     let evidence = aws.original_evidence(&user).await?;
     ensure!(
@@ -85,10 +63,7 @@ async fn ends_contained(aws: &LocalAws) -> Result<()> {
     );
     let kept = evidence.json()?;
     let principal = &kept["principal"];
-    ensure!(
-        texts(&principal["attachedPolicies"], "").is_superset(&before.attached),
-        "{kept:#}"
-    );
+    ensure!(texts(&principal["attachedPolicies"], "").is_superset(&before.attached), "{kept:#}");
     for policy in &own_policies {
         ensure!(
             document(&principal["customerPolicies"][policy])? == allow_all(),
@@ -123,28 +98,14 @@ async fn key_and_session_are_refused(aws: &LocalAws) -> Result<()> {
     let key = user.access_key().await?;
     let by_key = user.with_key(&key).s3();
     let by_session = user.session(&key).await?.clients.s3();
-    by_key
-        .list_buckets()
-        .send()
-        .await
-        .context("the key is refused too soon")?;
-    by_session
-        .list_buckets()
-        .send()
-        .await
-        .context("the session is refused too soon")?;
+    by_key.list_buckets().send().await.context("the key is refused too soon")?;
+    by_session.list_buckets().send().await.context("the session is refused too soon")?;
 
     let execution = aws.respond_to(&Finding::about(&user)).await?;
     execution.succeeds().await?;
 
-    ensure!(
-        by_key.list_buckets().send().await.is_err(),
-        "the key still works"
-    );
-    ensure!(
-        by_session.list_buckets().send().await.is_err(),
-        "the session still works"
-    );
+    ensure!(by_key.list_buckets().send().await.is_err(), "the key still works");
+    ensure!(by_session.list_buckets().send().await.is_err(), "the session still works");
     Ok(())
 }
 
@@ -174,8 +135,6 @@ fn named<'a>(list: &'a Value, name: &str) -> Result<&'a Value> {
 
 /// A policy document, which the evidence keeps as its author wrote it.
 fn document(policy: &Value) -> Result<Value> {
-    let text = policy["document"]
-        .as_str()
-        .context("a policy without its document")?;
+    let text = policy["document"].as_str().context("a policy without its document")?;
     Ok(serde_json::from_str(text)?)
 }

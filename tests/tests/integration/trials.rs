@@ -13,13 +13,13 @@ type Test = Box<dyn FnOnce(&Handle, &LocalAws) -> Result<()> + Send>;
 
 /// The tests of a run.
 #[derive(Default)]
-pub struct Trials {
+pub(crate) struct Trials {
     tests: Vec<(&'static str, Test)>,
 }
 
 impl Trials {
     /// Adds a test that runs beside others.
-    pub fn add<F>(&mut self, name: &'static str, test: F)
+    pub(crate) fn add<F>(&mut self, name: &'static str, test: F)
     where
         F: AsyncFnOnce(&LocalAws) -> Result<()> + Send + 'static,
     {
@@ -35,7 +35,7 @@ impl Trials {
     }
 
     /// Adds a test that runs alone. What it changes for all is put back after it.
-    pub fn add_alone<F>(&mut self, name: &'static str, test: F)
+    pub(crate) fn add_alone<F>(&mut self, name: &'static str, test: F)
     where
         F: AsyncFnOnce(&Alone<'_>) -> Result<()> + Send + 'static,
     {
@@ -53,14 +53,14 @@ impl Trials {
     }
 
     /// Names the tests without running any.
-    pub fn list(self, arguments: &Arguments) -> ExitCode {
+    pub(crate) fn list(self, arguments: &Arguments) -> ExitCode {
         let named = self.tests.into_iter();
         let trials = named.map(|(name, _)| Trial::test(name, || Ok(())));
         libtest_mimic::run(arguments, trials.collect()).exit_code()
     }
 
     /// Runs the tests that the arguments ask for.
-    pub fn run(self, arguments: &Arguments, runtime: &Handle, aws: LocalAws) -> ExitCode {
+    pub(crate) fn run(self, arguments: &Arguments, runtime: &Handle, aws: LocalAws) -> ExitCode {
         let aws = Arc::new(aws);
         let trials = self.tests.into_iter().map(|(name, test)| {
             let (runtime, aws) = (runtime.clone(), Arc::clone(&aws));

@@ -1,0 +1,51 @@
+# What there is to do here. The work itself is in tests/ (local AWS, demo, tests) and infra/.
+
+local = cargo run --quiet --locked --bin local --
+venv = target/local/venv/bin
+
+.PHONY: demo test up down check deploy build prerequisites
+.SILENT:
+
+# Shows an incident on a local AWS, from the finding to the proof that it is contained.
+demo: build
+	$(local) demo
+
+# Starts the local AWS with Cordon in it, or brings both up to date.
+up: build
+	$(local) up
+
+# Ends the local AWS.
+down: prerequisites
+	$(local) down
+
+# Everything that must hold.
+test: check
+	$(local) install
+	cd tests/local-aws && ../../$(venv)/python -m unittest discover --start-directory tests
+	cd infra && npm run --silent lint && npm run --silent typecheck
+	cd infra && npm run --silent test
+	cd infra && npm run --silent cfn-lint
+	cargo test --quiet --locked --test integration
+
+# What takes no local AWS: formatting, lints, unit tests.
+check: prerequisites
+	cargo fmt --all --check
+	cargo clippy --quiet --locked --workspace --all-targets -- --deny warnings
+	cargo test --quiet --locked --workspace --lib --bins
+
+# Deploys a stack to the account that the environment has credentials for:
+# make deploy CONFIG=path [STACK=CordonMember]
+STACK = CordonSecurity
+deploy: prerequisites
+	[ -f '$(CONFIG)' ] || { echo 'no configuration: name its file, as in `make deploy CONFIG=cordon.json`' >&2; exit 1; }
+	[ -d target/packaging ] || python3 -m venv target/packaging
+	target/packaging/bin/pip install --quiet --require-hashes --requirement infra/packaging.txt
+	. target/packaging/bin/activate && cargo lambda build --release --locked --workspace --exclude harness \
+		--"$$(node -p '(JSON.parse(fs.readFileSync("$(CONFIG)")).architecture ?? "arm64").replace("_", "-")')"
+	cd infra && npm ci && npx cdk deploy $(STACK) --context config='$(abspath $(CONFIG))'
+
+build: prerequisites
+	cargo build --locked --workspace --bins
+
+prerequisites:
+	tests/prerequisites

@@ -1,0 +1,141 @@
+//! The demo: one incident, from an attacker at work to the proof that it is contained.
+
+mod attacker;
+mod narrator;
+mod proof;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::Result;
+use aws_sdk_sfn::types::ExecutionStatus;
+
+use crate::execution::Execution;
+use crate::finding::Finding;
+use crate::local_aws::{LocalAws, now};
+use crate::user::{ADMINISTRATOR_ACCESS, Snapshot, User, allow_all};
+use crate::{MEMBERS, REGION, SECURITY};
+
+use attacker::Attack;
+use narrator::{Narrator, Style};
+use proof::Incident;
+
+/// The user that the attacker has got hold of.
+const USER: &str = "dangerous-test-user";
+
+/// How often the execution's history is read.
+const GLANCE: Duration = Duration::from_millis(40);
+
+/// Shows an incident and says whether every proof held.
+pub async fn run(aws: &LocalAws) -> Result<bool> {
+    let style = Style::of_standard_output();
+    let user = dangerous_user(aws).await?;
+    let key = user.access_key().await?;
+    let session = user.session(&key).await?;
+    let before = user.read_back().await?;
+    let name = aws.unique(USER);
+    let finding = Finding::of_account(MEMBERS[0], &name).resource("AwsIamUser", &user.arn);
+
+    println!("\n{}\n", style.strong("An incident"));
+    println!("  In account {}, the user {USER} may do everything.", user.account);
+    println!("  An attacker has its access key {}, and a session made", key.id);
+    println!("  with it, and uses both without a pause. Now Security Hub gets a CRITICAL");
+    println!("  finding: IAM user has AdministratorAccess.\n");
+
+    let mut attack =
+        Attack::begin([("access key", user.with_key(&key)), ("session", session.clients.clone())])
+            .await?;
+    let begun = now();
+    aws.import(&finding).await?;
+    let execution = aws.execution_of(&finding).await?;
+    watch(&execution, &mut attack, Narrator::new(style, begun)).await?;
+    let uses = attack.end().await?;
+
+    show_change(style, &before, &user.read_back().await?);
+    let incident = Incident {
+        aws,
+        user: &user,
+        key: &key,
+        session: &session,
+        finding: &finding,
+        execution: &execution,
+        before: &before,
+        begun,
+        uses: &uses,
+    };
+    let proven = proof::show(style, &incident).await;
+    look_further(aws, style, &execution, &finding);
+    Ok(proven)
+}
+
+/// Makes the user anew: an earlier demo has left it contained.
+async fn dangerous_user(aws: &LocalAws) -> Result<User> {
+    aws.remove_user(MEMBERS[0], USER).await?;
+    let user = aws.user().name(USER).create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    user.put_inline("allow-everything", &allow_all()).await?;
+    user.join_new_group("dangerous-test-group", ADMINISTRATOR_ACCESS).await?;
+    Ok(user)
+}
+
+/// Tells what happens as it happens, until the execution ends.
+async fn watch(execution: &Execution, attack: &mut Attack, mut narrator: Narrator) -> Result<()> {
+    loop {
+        // In this order, so that the history that is told last is complete.
+        let status = execution.describe().await?.status;
+        let history = execution.history().await?;
+        narrator.tell(&history.events, attack.news());
+        if status != ExecutionStatus::Running {
+            return Ok(());
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+fn show_change(style: Style, before: &Snapshot, after: &Snapshot) {
+    println!("\n{}\n", style.strong("The user, before and after"));
+    let names = |arns: &BTreeSet<String>| {
+        arns.iter().map(|arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()).collect::<Vec<_>>()
+    };
+    let credentials = |user: &Snapshot| {
+        user.credentials.iter().map(|(id, status)| format!("{id} {status}")).collect::<Vec<_>>()
+    };
+    let rows = [
+        ("policies", names(&before.attached), names(&after.attached)),
+        (
+            "inline policies",
+            before.inline.keys().cloned().collect(),
+            after.inline.keys().cloned().collect(),
+        ),
+        ("groups", names(&before.groups), names(&after.groups)),
+        ("credentials", credentials(before), credentials(after)),
+    ];
+    for (what, before, after) in rows {
+        println!("  {what:<16} {:<48} {}", or_none(&before), or_none(&after));
+    }
+    for (key, value) in &after.tags {
+        println!("  {:<16} {:<48} {key} = {value}", "tag", "");
+    }
+}
+
+fn or_none(items: &[String]) -> String {
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+fn look_further(aws: &LocalAws, style: Style, execution: &Execution, finding: &Finding) {
+    println!("\n{}\n", style.strong("Look further"));
+    println!("  Everything is still there, at {}, until `make down`.", aws.url());
+    println!("  With the AWS CLI, or any SDK:\n");
+    println!("  export AWS_ENDPOINT_URL={} AWS_DEFAULT_REGION={REGION}", aws.url());
+    println!("  export AWS_ACCESS_KEY_ID={SECURITY} AWS_SECRET_ACCESS_KEY=local");
+    println!("  aws stepfunctions get-execution-history --execution-arn {}", execution.arn);
+    println!(
+        "  aws securityhub get-findings --filters '{{\"Id\":[{{\"Value\":\"{}\",\"Comparison\":\"EQUALS\"}}]}}'",
+        finding.id()
+    );
+    println!("  aws s3 ls --recursive s3://{}/evidence/", aws.outputs().evidence_bucket_name);
+    println!(
+        "  AWS_ACCESS_KEY_ID={} aws iam list-attached-user-policies --user-name {USER}\n",
+        MEMBERS[0]
+    );
+}
