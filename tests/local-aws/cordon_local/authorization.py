@@ -4,7 +4,7 @@ import functools
 import re
 from dataclasses import replace
 
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.router import extract_access_key_id
 from ministack.services import iam, sts
 
@@ -19,6 +19,7 @@ _EVALUATOR = "ministack.core.iam_evaluator"
 def install() -> None:
     pins.replace(f"{_ACTIONS}:extract_resource_arn", _resource)
     pins.replace(f"{_ACTIONS}:request_tag_context", _request_context)
+    pins.replace(f"{_ACTIONS}:access_denied_response", _access_denied)
     pins.replace(f"{_EVALUATOR}:enforce", _enforce)
     pins.replace(f"{_EVALUATOR}:evaluate_trust_policy", _evaluate_trust_policy)
     pins.replace(f"{_EVALUATOR}:_first_match", _first_match)
@@ -125,6 +126,18 @@ def _boundary(action: str, given: dict) -> str | None:
 
 def _present(keys: dict) -> dict:
     return {key: value for key, value in keys.items() if value}
+
+
+def _access_denied(original, service, action, principal_arn, request_id, **details):
+    """A refusal names the resource: "User: … is not authorized to perform: … on resource: …".
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    """
+    by_identity = not any(details.get(each) for each in ("message", "error_code", "resource_policy_arn"))
+    if by_identity:
+        resource, explicit = details.get("resource_arn", "*"), details.get("explicit_deny", False)
+        details["message"] = iam_actions.identity_denial_message(action, principal_arn, resource, explicit)
+    return original(service, action, principal_arn, request_id, **details)
 
 
 def _is_root(_original, access_key_id):

@@ -18,6 +18,7 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, iam, kms, lambda_svc, sns, sqs, stepfunctions
 
 from cordon_local import pins
+from cordon_local.service_roles import may_assume
 
 PRINCIPAL = "events.amazonaws.com"
 # What went wrong below, where the emulator would catch it.
@@ -117,21 +118,11 @@ def _check_role(role_arn: str, target_arn: str, rule: dict) -> None:
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html
     """
-    account, name = get_account_id(), role_arn.rsplit("/", 1)[-1]
-    role = iam._roles.get(name)
-    trust = EvalContext(
-        principal_arn=PRINCIPAL,
-        principal_type="Service",
-        principal_account="",
-        action="sts:AssumeRole",
-        resource_arn=role_arn,
-        region=get_region(),
-        service_context={"aws:sourcearn": rule["Arn"], "aws:sourceaccount": account},
-    )
-    if role is None or not _trusts(role, trust):
+    if not role_arn or not may_assume(PRINCIPAL, role_arn, rule["Arn"]):
         raise Undeliverable("FAILED_TO_ASSUME_ROLE", f"{PRINCIPAL} cannot assume role: {role_arn}")
+    account, name = get_account_id(), role_arn.rsplit("/", 1)[-1]
     session = f"arn:aws:sts::{account}:assumed-role/{name}/events"
-    credential = ResolvedCredential("", "", account, session, f"{role['RoleId']}:events", "AssumedRole")
+    credential = ResolvedCredential("", "", account, session, f"{iam._roles[name]['RoleId']}:events", "AssumedRole")
     principal = resolve_principal("", account, credential)
     context = EvalContext(
         principal_arn=session,
@@ -145,18 +136,6 @@ def _check_role(role_arn: str, target_arn: str, rule: dict) -> None:
     if evaluate(context, principal.policies, *principal.limits).decision != "Allow":
         reason = f"{session} is not authorized to perform: states:StartExecution on resource: {target_arn}"
         raise Undeliverable("NO_PERMISSIONS", reason)
-
-
-def _trusts(role: dict, context: EvalContext) -> bool:
-    document = json.loads(role["AssumeRolePolicyDocument"])
-    return evaluate_resource_policy(_on_any_resource(document), context, service=PRINCIPAL).decision == "Allow"
-
-
-def _on_any_resource(trust_policy: dict) -> dict:
-    """A trust policy names no resource: it is about its own role."""
-    statements = trust_policy["Statement"]
-    statements = statements if isinstance(statements, list) else [statements]
-    return {"Statement": [{**statement, "Resource": "*"} for statement in statements]}
 
 
 def _start_execution(_original, arn, payload):

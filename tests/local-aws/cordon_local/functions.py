@@ -5,7 +5,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configur
 
 import os
 
+from ministack.core.lambda_runtime import ProvidedRuntimeError
+
 from cordon_local import pins
+from cordon_local.service_roles import may_assume
 
 # AWS has its own values for the first two; a process on this machine needs ours.
 OF_THE_MACHINE = ("PATH", "LD_LIBRARY_PATH", "LANG", "TZ")
@@ -21,6 +24,13 @@ def install() -> None:
 
 
 def _environment(original, config, code_dir, port):
+    """What a new process starts with: nothing, if Lambda cannot assume the function's role.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
+    """
+    if not may_assume("lambda.amazonaws.com", config["Role"], config["FunctionArn"]):
+        message = "The role defined for the function cannot be assumed by Lambda."
+        raise ProvidedRuntimeError(message, "AccessDeniedException")
     everything = original(config, code_dir, port)
     own = config.get("Environment", {}).get("Variables", {})
     shown = (*OF_THE_MACHINE, *OF_LAMBDA, *own)

@@ -19,6 +19,8 @@ SOURCES: dict[str, str] = {
         "64e0d7e635005816acc94f1822c2755b4c9f22e14a13c883f9045365c7273f0e",
     "ministack.app:pin_request_origin":
         "de819c1bd9ac2be4b8dd3c7a66d2c3c690fe74d95b4d42519ec581ac9ebf3b36",
+    "ministack.core.iam_actions:access_denied_response":
+        "3cc2e315f91f45daeb6160cb1c8250291fde007fa3e721acf72c8159838589a8",
     "ministack.core.iam_actions:extract_resource_arn":
         "82f51700695c62fdca72583e1c264cc146fc22d5aa0a5faebabc3aa0a798f2e9",
     "ministack.core.iam_actions:request_tag_context":
@@ -85,6 +87,8 @@ SOURCES: dict[str, str] = {
         "a84ec986ec0121463da9c469b685e3f92025acc323517b9ea5943aeb876f7615",
 }
 
+_used: set[str] = set()
+
 
 class Changed(Exception):
     """The emulator is not the one the extension was written for."""
@@ -115,6 +119,7 @@ def original(name: str) -> Callable:
     found = digest(name)
     if SOURCES.get(name) != found:
         raise Changed(f"the emulator's `{name}` has changed: its source has digest `{found}`")
+    _used.add(name)
     return getattr(owner, attribute)
 
 
@@ -134,6 +139,13 @@ def replace(name: str, replacement: Callable) -> None:
             return replacement(pinned, *args, **kwargs)
 
     setattr(owner, attribute, wrapper)
+
+
+def check_all_used() -> None:
+    """Refuse pins that hold nothing any more."""
+    unused = SOURCES.keys() - _used
+    if unused:
+        raise Changed(f"pinned, but nothing replaces it: `{'`, `'.join(sorted(unused))}`")
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from hypercorn.config import Config
 from ministack import app as emulator
 from ministack.core import lambda_runtime
 
-from cordon_local import calls, local_paths
+from cordon_local import calls, local_paths, pins
 
 # In this order: of two that replace the same function, the later one is asked first.
 MODULES = (
@@ -36,6 +36,7 @@ def install() -> None:
     logging.getLogger("kms").setLevel(logging.ERROR)
     for name in MODULES:
         importlib.import_module(f"cordon_local.{name}").install()
+    pins.check_all_used()
 
 
 async def application(scope, receive, send) -> None:

@@ -37,9 +37,12 @@ def package() -> bytes:
 
 def deploy(aws: LocalAws) -> None:
     """Make the function `probe`."""
-    role = role_with(aws, "function", TRUST, allow(["ssm:DescribeParameters", "logs:*"]), path="/cordon/")
+    make(aws, "probe", role_with(aws, "function", TRUST, allow(["ssm:DescribeParameters", "logs:*"]), path="/cordon/"))
+
+
+def make(aws: LocalAws, name: str, role: str) -> None:
     aws.root("lambda").create_function(
-        FunctionName="probe",
+        FunctionName=name,
         Runtime="provided.al2023",
         Role=role,
         Handler="bootstrap",
@@ -49,9 +52,9 @@ def deploy(aws: LocalAws) -> None:
     )
 
 
-def invoke(aws: LocalAws, **event) -> tuple[str | None, dict]:
+def invoke(aws: LocalAws, function: str = "probe", **event) -> tuple[str | None, dict]:
     """The kind of error, if any, and what came back."""
-    answer = aws.root("lambda").invoke(FunctionName="probe", Payload=json.dumps(event))
+    answer = aws.root("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
     return answer.get("FunctionError"), json.load(answer["Payload"])
 
 
@@ -94,6 +97,13 @@ class Functions(LocalAwsTest):
         self.assertEqual(identity["UserId"], f"{role_id}:probe")
         self.aws.client("ssm", credentials).describe_parameters()
         self.refused("AccessDenied", self.aws.client("iam", credentials).list_users)
+
+    def test_a_role_that_does_not_trust_lambda_runs_nothing(self):
+        """https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html"""
+        trust = {**TRUST, "Principal": {"Service": "states.amazonaws.com"}}
+        make(self.aws, "untrusted", role_with(self.aws, "untrusting", trust))
+        error, payload = invoke(self.aws, "untrusted")
+        self.assertEqual((error, payload["errorType"]), ("Unhandled", "AccessDeniedException"))
 
     def test_an_error_arrives_under_its_own_name(self):
         """https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html"""

@@ -69,6 +69,12 @@ class Resources(LocalAwsTest):
         iam.get_user(UserName="inside")
         self.refused("AccessDenied", iam.get_user, UserName="outside")
 
+    def test_a_refusal_names_the_resource(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
+        iam = self.aws.client("iam", user_with(self.aws, "refused"))
+        error = self.refused("AccessDenied", iam.get_group, GroupName="secret")
+        self.assertIn(f"on resource: arn:aws:iam::{MEMBER}:group/secret because no identity-based policy", str(error))
+
     def test_leaving_a_group_is_authorised_on_the_group(self):
         only = allow("iam:RemoveUserFromGroup", f"arn:aws:iam::{MEMBER}:group/admins")
         iam = self.aws.client("iam", user_with(self.aws, "remover", only))
