@@ -36,6 +36,8 @@ export interface Configuration {
   readonly evidenceRetentionDays: number;
   /** What the response-policy parameter holds at first. */
   readonly responsePolicy: object;
+  /** The id of the Security Hub custom action with which a person has a finding contained. */
+  readonly customAction: string;
 }
 
 const KEYS = [
@@ -50,6 +52,7 @@ const KEYS = [
   'protectedPrincipals',
   'evidenceRetentionDays',
   'responsePolicy',
+  'customAction',
 ];
 
 /**
@@ -104,6 +107,13 @@ export function parseConfiguration(document: unknown): Configuration {
     ),
     evidenceRetentionDays: retentionDays(values['evidenceRetentionDays'] ?? 365),
     responsePolicy: object('`responsePolicy`', values['responsePolicy'] ?? {}),
+    // The grammar is that of Security Hub's CreateActionTarget.
+    customAction: matching(
+      { customAction: 'CordonContain', ...values },
+      'customAction',
+      /^[A-Za-z0-9]{1,20}$/,
+      'a custom action id of up to 20 letters and digits',
+    ),
   };
 }
 

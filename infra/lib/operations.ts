@@ -1,19 +1,17 @@
-import { Duration, Stack } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import { CfnRule } from 'aws-cdk-lib/aws-events';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
-import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { FindingRule } from './finding-rule.ts';
+import { EventRule } from './event-rule.ts';
 import type { Step } from './step.ts';
-import { UndeliveredEvents } from './undelivered-events.ts';
 
 export interface OperationsProps {
   readonly operations: Topic;
   readonly responders: Topic;
   readonly stateMachineArn: string;
-  readonly findings: FindingRule;
+  /** The rules that take findings where they belong. */
+  readonly findings: readonly EventRule[];
   readonly steps: readonly Step[];
 }
 
@@ -37,9 +35,6 @@ export class Operations extends Construct {
     super(scope, id);
     this.action = new SnsAction(props.operations);
 
-    const ruleName = 'cordon-execution-status';
-    const undelivered = this.executionStatusRule(ruleName, props);
-
     this.executionAlarm(
       'ExecutionsFailed',
       props.stateMachineArn,
@@ -55,26 +50,20 @@ export class Operations extends Construct {
       props.stateMachineArn,
       'Somebody stopped an incident response. Find out who and why (CloudTrail: StopExecution); redrive the execution unless it was meant.',
     );
-    this.queueAlarm(
-      'FindingsUndelivered',
-      props.findings.undelivered,
-      'Findings reached the state machine or the responders not at all. Read the messages in the queue, mend what their attributes name, start the state machine with each body as input, then delete it.',
-    );
-    this.queueAlarm(
-      'StatusChangesUndelivered',
-      undelivered,
-      'The news of a failed execution could not be published here. Read the messages in the queue, open the executions that they name, mend what the attributes name.',
-    );
-    for (const [id, name] of [
-      ['FindingsRuleFailing', props.findings.ruleName],
-      ['StatusRuleFailing', ruleName],
-    ] as const) {
-      this.alarm(id, {
+    for (const rule of [...props.findings, this.executionStatusRule(props)]) {
+      this.alarm(`Undelivered-${rule.ruleName}`, {
+        namespace: 'AWS/SQS',
+        metricName: 'ApproximateNumberOfMessagesVisible',
+        dimensions: { QueueName: rule.undelivered.queueName },
+        statistic: 'Maximum',
+        description: rule.ifUndelivered,
+      });
+      this.alarm(`Failing-${rule.ruleName}`, {
         namespace: 'AWS/Events',
         metricName: 'FailedInvocations',
-        dimensions: { RuleName: name },
+        dimensions: { RuleName: rule.ruleName },
         statistic: 'Sum',
-        description: `The rule ${name} failed to invoke a target for good. Check the target, its policy, the rule's role and the topics' key; the events are in the rule's dead-letter queue.`,
+        description: `The rule ${rule.ruleName} failed to invoke its target for good. Check the target, its policy, the rule's role and the topics' key; the events are in the rule's dead-letter queue.`,
       });
     }
     this.alarm('RespondersUnreachable', {
@@ -98,17 +87,7 @@ export class Operations extends Construct {
     }
   }
 
-  /** Returns the rule's dead-letter queue. */
-  private executionStatusRule(
-    ruleName: string,
-    { stateMachineArn, operations }: OperationsProps,
-  ): Queue {
-    const ruleArn = Stack.of(this).formatArn({
-      service: 'events',
-      resource: 'rule',
-      resourceName: ruleName,
-    });
-    const undelivered = new UndeliveredEvents(this, 'Undelivered', { ruleArn }).queue;
+  private executionStatusRule({ stateMachineArn, operations }: OperationsProps): EventRule {
     // States.NoChoiceMatched is how an execution fails once the responders have been told. The
     // field is null or absent where Step Functions has nothing to say, or leaves it out, as it
     // does under a customer key for the state machine (Step Functions Developer Guide, "Data at
@@ -118,10 +97,10 @@ export class Operations extends Construct {
       { error: [null] },
       { error: [{ exists: false }] },
     ];
-    new CfnRule(this, 'ExecutionStatus', {
-      name: ruleName,
+    return new EventRule(this, 'ExecutionStatus', {
+      name: 'cordon-execution-status',
       description: 'Cordon: executions that ended without having told the responders',
-      eventPattern: {
+      pattern: {
         source: ['aws.states'],
         'detail-type': ['Step Functions Execution Status Change'],
         detail: {
@@ -132,26 +111,23 @@ export class Operations extends Construct {
           ],
         },
       },
-      targets: [
-        {
-          id: 'Operations',
-          arn: operations.topicArn,
-          deadLetterConfig: { arn: undelivered.queueArn },
-          retryPolicy: { maximumEventAgeInSeconds: Duration.hours(1).toSeconds() },
-          inputTransformer: {
-            inputPathsMap: {
-              execution: '$.detail.executionArn',
-              status: '$.detail.status',
-              error: '$.detail.error',
-              when: '$.time',
-            },
-            inputTemplate:
-              '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it. Error: <error>"',
+      target: {
+        id: 'Operations',
+        arn: operations.topicArn,
+        inputTransformer: {
+          inputPathsMap: {
+            execution: '$.detail.executionArn',
+            status: '$.detail.status',
+            error: '$.detail.error',
+            when: '$.time',
           },
+          inputTemplate:
+            '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it. Error: <error>"',
         },
-      ],
+      },
+      ifUndelivered:
+        'The news of a failed execution could not be published here. Read the messages in the queue, open the executions that they name, mend what the attributes name.',
     });
-    return undelivered;
   }
 
   private executionAlarm(metricName: string, stateMachineArn: string, description: string): void {
@@ -160,16 +136,6 @@ export class Operations extends Construct {
       metricName,
       dimensions: { StateMachineArn: stateMachineArn },
       statistic: 'Sum',
-      description,
-    });
-  }
-
-  private queueAlarm(id: string, queue: Queue, description: string): void {
-    this.alarm(id, {
-      namespace: 'AWS/SQS',
-      metricName: 'ApproximateNumberOfMessagesVisible',
-      dimensions: { QueueName: queue.queueName },
-      statistic: 'Maximum',
       description,
     });
   }

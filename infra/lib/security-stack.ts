@@ -4,7 +4,7 @@ import type { Construct } from 'constructs';
 import { AlertTopics } from './alert-topics.ts';
 import type { Configuration, Partition } from './config.ts';
 import { EvidenceBucket } from './evidence-bucket.ts';
-import { FindingRule } from './finding-rule.ts';
+import { FindingRules } from './finding-rules.ts';
 import { IncidentResponseMachine } from './incident-response-machine.ts';
 import { Operations } from './operations.ts';
 import { Step } from './step.ts';
@@ -84,15 +84,25 @@ export class SecurityStack extends Stack {
         ConsoleUrl: consoleUrl(configuration),
       },
     });
-    const findings = new FindingRule(this, 'Findings', {
+
+    // The action itself is made apart from this stack, with CreateActionTarget, so that one which
+    // is there already can be taken. The home Region's console offers the findings of all linked
+    // Regions, so its action is the only one.
+    const customActionArn = this.formatArn({
+      service: 'securityhub',
+      resource: 'action',
+      resourceName: `custom/${configuration.customAction}`,
+    });
+    const findings = new FindingRules(this, 'Findings', {
       stateMachineArn: machine.arn,
       alertTopicArn: topics.responders.topicArn,
+      customActionArn,
     });
     new Operations(this, 'Operations', {
       operations: topics.operations,
       responders: topics.responders,
       stateMachineArn: machine.arn,
-      findings,
+      findings: findings.rules,
       steps,
     });
 
@@ -101,6 +111,7 @@ export class SecurityStack extends Stack {
     new CfnOutput(this, 'OperationsTopicArn', { value: topics.operations.topicArn });
     new CfnOutput(this, 'StateMachineArn', { value: machine.arn });
     new CfnOutput(this, 'ResponsePolicyParameter', { value: responsePolicy.ref });
+    new CfnOutput(this, 'CustomActionArn', { value: customActionArn });
   }
 }
 

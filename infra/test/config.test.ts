@@ -22,8 +22,13 @@ describe('the configuration', () => {
   });
 
   it('has defaults for what few change', () => {
-    const { protectedPrincipals, evidenceRetentionDays, responsePolicy, ...required } =
-      CONFIGURATION;
+    const {
+      protectedPrincipals,
+      evidenceRetentionDays,
+      responsePolicy,
+      customAction,
+      ...required
+    } = CONFIGURATION;
     assert.deepEqual(parseConfiguration(required), {
       ...required,
       partition: 'aws',
@@ -31,6 +36,7 @@ describe('the configuration', () => {
       protectedPrincipals: [],
       evidenceRetentionDays: 365,
       responsePolicy: {},
+      customAction: 'CordonContain',
     });
   });
 
@@ -111,5 +117,9 @@ describe('the configuration', () => {
       '`evidenceRetentionDays` is no whole number from 1 to 36500: `0`',
     );
     refuses({ responsePolicy: 'off' }, '`responsePolicy` is no JSON object: `"off"`');
+    refuses(
+      { customAction: 'custom/Contain' },
+      '`customAction` is not a custom action id of up to 20 letters and digits: `"custom/Contain"`',
+    );
   });
 });

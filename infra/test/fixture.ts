@@ -28,6 +28,7 @@ export const CONFIGURATION = {
   protectedPrincipals: ['arn:aws:iam::*:role/break-glass', 'arn:aws:iam::*:user/break-glass'],
   evidenceRetentionDays: 400,
   responsePolicy: { mode: 'contain' },
+  customAction: 'Isolate',
 };
 
 export function configuration(changes: Readonly<Record<string, unknown>> = {}): Configuration {

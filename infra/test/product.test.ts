@@ -141,6 +141,26 @@ for (const configuration of CONFIGURATIONS) {
       );
     });
 
+    it('no event pattern is longer than EventBridge takes', () => {
+      for (const { Properties } of securityStack.all('AWS::Events::Rule')) {
+        // Amazon EventBridge quotas: event pattern size.
+        assert.ok(JSON.stringify(Properties['EventPattern']).length <= 2_048);
+      }
+    });
+
+    it('the custom action is one of the security account, in the home Region', () => {
+      const { Value } = (securityStack.json['Outputs'] as { CustomActionArn: { Value: string } })
+        .CustomActionArn;
+      assert.equal(
+        Value,
+        `arn:${partition}:securityhub:${region}:${securityAccount}:action/custom/Isolate`,
+      );
+      const { EventPattern } = securityStack.one('AWS::Events::Rule', {
+        Name: 'cordon-custom-action',
+      }).Properties;
+      assert.deepEqual((EventPattern as { resources: unknown }).resources, [Value]);
+    });
+
     it('the definition, filled in, is a valid state machine', () => {
       const filled = filledIn(configuration);
       const { isValid, errorsText } = validateDefinition(filled);

@@ -71,17 +71,22 @@ describe('the security stack', () => {
   const operations = stack.one('AWS::SNS::Topic', { DisplayName: 'Cordon operations' }).id;
   const bucket = stack.one('AWS::S3::Bucket').id;
   const machine = stack.one('AWS::StepFunctions::StateMachine').id;
-  const findingsRule = stack.one('AWS::Events::Rule', { Name: 'cordon-findings' });
-  const statusRule = stack.one('AWS::Events::Rule', { Name: 'cordon-execution-status' });
+  const rule = (name: string) => stack.one('AWS::Events::Rule', { Name: name });
+  const ruleNames = [
+    'cordon-findings',
+    'cordon-custom-action',
+    'cordon-alerts',
+    'cordon-execution-status',
+  ];
   const role = (name: string) => stack.one('AWS::IAM::Role', { RoleName: name });
   const functionOf = (name: string) => stack.one('AWS::Lambda::Function', { FunctionName: name });
   const logGroup = (name: string) => stack.one('AWS::Logs::LogGroup', { LogGroupName: name });
 
   it('holds these resources and no others', () => {
     assert.deepEqual(stack.census(), {
-      'AWS::CloudWatch::Alarm': 10,
-      'AWS::Events::Rule': 2,
-      'AWS::IAM::Role': 4,
+      'AWS::CloudWatch::Alarm': 14,
+      'AWS::Events::Rule': 4,
+      'AWS::IAM::Role': 5,
       'AWS::KMS::Key': 1,
       'AWS::Lambda::Function': 2,
       'AWS::Logs::LogGroup': 3,
@@ -90,8 +95,8 @@ describe('the security stack', () => {
       'AWS::SNS::Subscription': 2,
       'AWS::SNS::Topic': 2,
       'AWS::SNS::TopicPolicy': 2,
-      'AWS::SQS::Queue': 2,
-      'AWS::SQS::QueuePolicy': 2,
+      'AWS::SQS::Queue': 4,
+      'AWS::SQS::QueuePolicy': 4,
       'AWS::SSM::Parameter': 1,
       'AWS::StepFunctions::StateMachine': 1,
     });
@@ -104,6 +109,9 @@ describe('the security stack', () => {
       OperationsTopicArn: { Value: ref(operations) },
       StateMachineArn: { Value: arnOf(machine) },
       ResponsePolicyParameter: { Value: ref('ResponsePolicy') },
+      CustomActionArn: {
+        Value: 'arn:aws:securityhub:eu-west-1:111111111111:action/custom/Isolate',
+      },
     });
   });
 
@@ -448,103 +456,189 @@ describe('the security stack', () => {
     });
   });
 
-  /** The dead-letter queue of a rule's only or first target. */
-  const undelivered = (rule: typeof findingsRule): string => {
-    const [target] = rule.Properties['Targets'] as [
-      { DeadLetterConfig: { Arn: { 'Fn::GetAtt': [string, string] } } },
-    ];
-    return target.DeadLetterConfig.Arn['Fn::GetAtt'][0];
+  /** A rule's one target, and the queue for what does not reach it. */
+  const targetOf = (name: string) => {
+    const { Targets } = rule(name).Properties as {
+      Targets: [{ DeadLetterConfig: { Arn: { 'Fn::GetAtt': [string, string] } } }];
+    };
+    const [{ DeadLetterConfig, ...target }, ...others] = Targets;
+    assert.deepEqual(others, []);
+    const [undelivered] = DeadLetterConfig.Arn['Fn::GetAtt'];
+    assert.deepEqual(DeadLetterConfig, { Arn: arnOf(undelivered) });
+    return { target, undelivered };
   };
 
-  describe('the findings rule', () => {
-    it('takes new, active HIGH and CRITICAL findings', () => {
-      assert.deepEqual(findingsRule.Properties['EventPattern'], {
+  describe('the rules', () => {
+    const actionable = {
+      Workflow: { Status: ['NEW'] },
+      RecordState: ['ACTIVE'],
+      $or: [
+        {
+          ProductArn: [{ suffix: '::product/aws/guardduty' }],
+          Types: [
+            { wildcard: '*IAMUser*' },
+            { wildcard: '*AttackSequence:IAM*' },
+            { wildcard: '*AttackSequence:S3*' },
+          ],
+        },
+        {
+          ProductArn: [{ suffix: '::product/aws/securityhub' }],
+          Compliance: {
+            SecurityControlId: ['IAM.1', 'IAM.4', 'IAM.6', 'IAM.8', 'IAM.9', 'IAM.21', 'IAM.22'],
+            Status: ['FAILED'],
+          },
+        },
+        {
+          ProductArn: [{ suffix: '::product/aws/access-analyzer' }],
+          Types: [
+            { wildcard: '*Unused IAM User Access Key*' },
+            { wildcard: '*Unused IAM User Password*' },
+          ],
+        },
+        {
+          ProductArn: [{ 'anything-but': { wildcard: '*::product/aws/*' } }],
+          Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey', 'AwsAccount'] },
+        },
+      ],
+    };
+
+    it('take new, active findings that the verdict table can act on', () => {
+      assert.deepEqual(rule('cordon-findings').Properties['EventPattern'], {
         source: ['aws.securityhub'],
         'detail-type': ['Security Hub Findings - Imported'],
-        detail: {
-          findings: {
-            Severity: { Label: ['HIGH', 'CRITICAL'] },
-            Workflow: { Status: ['NEW'] },
-            RecordState: ['ACTIVE'],
+        detail: { findings: actionable },
+      });
+    });
+
+    it('take what somebody chose with this custom action, and with no other', () => {
+      assert.deepEqual(rule('cordon-custom-action').Properties['EventPattern'], {
+        source: ['aws.securityhub'],
+        'detail-type': ['Security Hub Findings - Custom Action'],
+        resources: ['arn:aws:securityhub:eu-west-1:111111111111:action/custom/Isolate'],
+      });
+    });
+
+    it('tell the responders of the HIGH and CRITICAL ones of those findings', () => {
+      assert.deepEqual(rule('cordon-alerts').Properties['EventPattern'], {
+        source: ['aws.securityhub'],
+        'detail-type': ['Security Hub Findings - Imported'],
+        detail: { findings: { ...actionable, Severity: { Label: ['HIGH', 'CRITICAL'] } } },
+      });
+      assert.deepEqual(targetOf('cordon-alerts').target, {
+        Id: 'Responders',
+        Arn: ref(responders),
+        RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
+        InputTransformer: {
+          InputPathsMap: {
+            id: '$.detail.findings[0].Id',
+            account: '$.detail.findings[0].AwsAccountId',
+            severity: '$.detail.findings[0].Severity.Label',
+            type: '$.detail.findings[0].Types[0]',
           },
+          InputTemplate:
+            '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows. Type: <type>"',
         },
       });
     });
 
-    it('starts the state machine with the whole event, and notifies responders', () => {
-      const delivery = {
-        DeadLetterConfig: { Arn: arnOf(undelivered(findingsRule)) },
-        RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
-      };
-      assert.deepEqual(findingsRule.Properties['Targets'], [
-        {
+    it('start the state machine with the whole event', () => {
+      for (const [name, roleName] of [
+        ['cordon-findings', 'Cordon-Findings'],
+        ['cordon-custom-action', 'Cordon-CustomAction'],
+      ] as const) {
+        assert.deepEqual(targetOf(name).target, {
           Id: 'IncidentResponse',
           Arn: arnOf(machine),
-          RoleArn: arnOf(role('Cordon-Findings').id),
-          ...delivery,
-        },
-        {
-          Id: 'Responders',
-          Arn: ref(responders),
-          InputTransformer: {
-            InputPathsMap: {
-              id: '$.detail.findings[0].Id',
-              account: '$.detail.findings[0].AwsAccountId',
-              severity: '$.detail.findings[0].Severity.Label',
-              type: '$.detail.findings[0].Types[0]',
-            },
-            InputTemplate:
-              '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows. Type: <type>"',
-          },
-          ...delivery,
-        },
-      ]);
+          RoleArn: arnOf(role(roleName).id),
+          RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
+        });
+      }
     });
 
     it('may start that state machine, and nothing else', () => {
-      assert.deepEqual(role('Cordon-Findings').Properties, {
-        Path: '/cordon/',
-        RoleName: 'Cordon-Findings',
-        Description: 'Cordon: the rule that starts the state machine',
-        AssumeRolePolicyDocument: {
+      for (const [name, purpose] of [
+        ['cordon-findings', 'Findings'],
+        ['cordon-custom-action', 'CustomAction'],
+      ] as const) {
+        assert.deepEqual(role(`Cordon-${purpose}`).Properties, {
+          Path: '/cordon/',
+          RoleName: `Cordon-${purpose}`,
+          Description: `Cordon: the rule ${name}, which starts the state machine`,
+          AssumeRolePolicyDocument: {
+            Version: '2012-10-17',
+            Statement: [
+              {
+                Sid: 'OnlyThisRule',
+                Effect: 'Allow',
+                Principal: { Service: 'events.amazonaws.com' },
+                Action: 'sts:AssumeRole',
+                Condition: {
+                  StringEquals: { 'aws:SourceAccount': '111111111111' },
+                  ArnEquals: {
+                    'aws:SourceArn': `arn:aws:events:eu-west-1:111111111111:rule/${name}`,
+                  },
+                },
+              },
+            ],
+          },
+          Policies: [
+            {
+              PolicyName: purpose,
+              PolicyDocument: {
+                Version: '2012-10-17',
+                Statement: [
+                  {
+                    Sid: 'StartTheIncidentResponse',
+                    Effect: 'Allow',
+                    Action: 'states:StartExecution',
+                    Resource: arnOf(machine),
+                  },
+                ],
+              },
+            },
+          ],
+        });
+      }
+    });
+
+    it('keep what they could not deliver encrypted, each in a queue of its own', () => {
+      for (const name of ruleNames) {
+        const { undelivered } = targetOf(name);
+        assert.deepEqual(stack.resources[undelivered]?.Properties, {
+          MessageRetentionPeriod: 14 * 24 * 60 * 60,
+          SqsManagedSseEnabled: true,
+        });
+        const { Properties } = stack.one('AWS::SQS::QueuePolicy', { Queues: [ref(undelivered)] });
+        assert.deepEqual(Properties['PolicyDocument'], {
           Version: '2012-10-17',
           Statement: [
             {
-              Sid: 'OnlyThisRule',
+              Effect: 'Deny',
+              Principal: { AWS: '*' },
+              Action: 'sqs:*',
+              Resource: arnOf(undelivered),
+              Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+            },
+            {
+              Sid: 'TheRuleSends',
               Effect: 'Allow',
               Principal: { Service: 'events.amazonaws.com' },
-              Action: 'sts:AssumeRole',
+              Action: 'sqs:SendMessage',
+              Resource: arnOf(undelivered),
               Condition: {
-                StringEquals: { 'aws:SourceAccount': '111111111111' },
                 ArnEquals: {
-                  'aws:SourceArn': 'arn:aws:events:eu-west-1:111111111111:rule/cordon-findings',
+                  'aws:SourceArn': `arn:aws:events:eu-west-1:111111111111:rule/${name}`,
                 },
               },
             },
           ],
-        },
-        Policies: [
-          {
-            PolicyName: 'Findings',
-            PolicyDocument: {
-              Version: '2012-10-17',
-              Statement: [
-                {
-                  Sid: 'StartTheIncidentResponse',
-                  Effect: 'Allow',
-                  Action: 'states:StartExecution',
-                  Resource: arnOf(machine),
-                },
-              ],
-            },
-          },
-        ],
-      });
+        });
+      }
     });
   });
 
   it('reports to operations how executions ended that told nobody', () => {
-    assert.deepEqual(statusRule.Properties['EventPattern'], {
+    assert.deepEqual(rule('cordon-execution-status').Properties['EventPattern'], {
       source: ['aws.states'],
       'detail-type': ['Step Functions Execution Status Change'],
       detail: {
@@ -557,67 +651,24 @@ describe('the security stack', () => {
         ],
       },
     });
-    assert.deepEqual(statusRule.Properties['Targets'], [
-      {
-        Id: 'Operations',
-        Arn: ref(operations),
-        DeadLetterConfig: { Arn: arnOf(undelivered(statusRule)) },
-        RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
-        InputTransformer: {
-          InputPathsMap: {
-            execution: '$.detail.executionArn',
-            status: '$.detail.status',
-            error: '$.detail.error',
-            when: '$.time',
-          },
-          InputTemplate:
-            '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it. Error: <error>"',
+    assert.deepEqual(targetOf('cordon-execution-status').target, {
+      Id: 'Operations',
+      Arn: ref(operations),
+      RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
+      InputTransformer: {
+        InputPathsMap: {
+          execution: '$.detail.executionArn',
+          status: '$.detail.status',
+          error: '$.detail.error',
+          when: '$.time',
         },
+        InputTemplate:
+          '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it. Error: <error>"',
       },
-    ]);
-  });
-
-  it('keeps undelivered events encrypted, each rule in a queue of its own', () => {
-    for (const rule of [findingsRule, statusRule]) {
-      const queue = undelivered(rule);
-      assert.deepEqual(stack.resources[queue]?.Properties, {
-        MessageRetentionPeriod: 14 * 24 * 60 * 60,
-        SqsManagedSseEnabled: true,
-      });
-      assert.deepEqual(
-        stack.one('AWS::SQS::QueuePolicy', { Queues: [ref(queue)] }).Properties['PolicyDocument'],
-        {
-          Version: '2012-10-17',
-          Statement: [
-            {
-              Effect: 'Deny',
-              Principal: { AWS: '*' },
-              Action: 'sqs:*',
-              Resource: arnOf(queue),
-              Condition: { Bool: { 'aws:SecureTransport': 'false' } },
-            },
-            {
-              Sid: 'TheRuleSends',
-              Effect: 'Allow',
-              Principal: { Service: 'events.amazonaws.com' },
-              Action: 'sqs:SendMessage',
-              Resource: arnOf(queue),
-              Condition: {
-                ArnEquals: {
-                  'aws:SourceArn': `arn:aws:events:eu-west-1:111111111111:rule/${rule.Properties['Name']}`,
-                },
-              },
-            },
-          ],
-        },
-      );
-    }
+    });
   });
 
   it('alarms operations at the first sign of what nobody else reports', () => {
-    const queueName = (rule: typeof findingsRule) => ({
-      'Fn::GetAtt': [undelivered(rule), 'QueueName'],
-    });
     const watched = stack.all('AWS::CloudWatch::Alarm').map(({ Properties }) => {
       const { AlarmDescription, Namespace, MetricName, Dimensions, Statistic, ...rest } =
         Properties;
@@ -637,15 +688,16 @@ describe('the security stack', () => {
       ['AWS/States', 'ExecutionsFailed', 'Sum', 'StateMachineArn', arnOf(machine)],
       ['AWS/States', 'ExecutionsTimedOut', 'Sum', 'StateMachineArn', arnOf(machine)],
       ['AWS/States', 'ExecutionsAborted', 'Sum', 'StateMachineArn', arnOf(machine)],
-      ...[findingsRule, statusRule].map((rule) => [
-        'AWS/SQS',
-        'ApproximateNumberOfMessagesVisible',
-        'Maximum',
-        'QueueName',
-        queueName(rule),
+      ...ruleNames.flatMap((name) => [
+        [
+          'AWS/SQS',
+          'ApproximateNumberOfMessagesVisible',
+          'Maximum',
+          'QueueName',
+          { 'Fn::GetAtt': [targetOf(name).undelivered, 'QueueName'] },
+        ],
+        ['AWS/Events', 'FailedInvocations', 'Sum', 'RuleName', name],
       ]),
-      ['AWS/Events', 'FailedInvocations', 'Sum', 'RuleName', 'cordon-findings'],
-      ['AWS/Events', 'FailedInvocations', 'Sum', 'RuleName', 'cordon-execution-status'],
       [
         'AWS/SNS',
         'NumberOfNotificationsFailed',

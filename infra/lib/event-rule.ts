@@ -1,0 +1,66 @@
+import { Duration, Stack } from 'aws-cdk-lib';
+import { CfnRule } from 'aws-cdk-lib/aws-events';
+import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+
+/** An event pattern, as EventBridge's PutRule takes it. */
+export type EventPattern = Readonly<Record<string, unknown>>;
+
+export interface EventRuleProps {
+  readonly name: string;
+  readonly description: string;
+  readonly pattern: EventPattern;
+  readonly target: Pick<CfnRule.TargetProperty, 'id' | 'arn' | 'roleArn' | 'inputTransformer'>;
+  /** What it means that events are in the queue, and what a person should do about them. */
+  readonly ifUndelivered: string;
+}
+
+/** A rule with one target, and a queue for the events that did not reach it. */
+export class EventRule extends Construct {
+  readonly ruleName: string;
+  readonly undelivered: Queue;
+  readonly ifUndelivered: string;
+
+  constructor(scope: Construct, id: string, props: EventRuleProps) {
+    super(scope, id);
+    this.ruleName = props.name;
+    this.ifUndelivered = props.ifUndelivered;
+
+    this.undelivered = new Queue(this, 'Undelivered', {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    this.undelivered.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'TheRuleSends',
+        effect: Effect.ALLOW,
+        principals: [new ServicePrincipal('events.amazonaws.com')],
+        actions: ['sqs:SendMessage'],
+        resources: [this.undelivered.queueArn],
+        conditions: { ArnEquals: { 'aws:SourceArn': ruleArn(this, props.name) } },
+      }),
+    );
+
+    new CfnRule(this, 'Rule', {
+      name: props.name,
+      description: props.description,
+      eventPattern: props.pattern,
+      targets: [
+        {
+          ...props.target,
+          deadLetterConfig: { arn: this.undelivered.queueArn },
+          // An hour, not EventBridge's day: by then a person should be looking after the event,
+          // and is told by the alarm on the queue.
+          retryPolicy: { maximumEventAgeInSeconds: Duration.hours(1).toSeconds() },
+        },
+      ],
+    });
+  }
+}
+
+/** By its name, so that the role and the queue of a rule can name it before it exists. */
+export function ruleArn(scope: Construct, name: string): string {
+  return Stack.of(scope).formatArn({ service: 'events', resource: 'rule', resourceName: name });
+}
