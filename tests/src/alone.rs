@@ -1,17 +1,27 @@
-//! Changes to what every incident depends on.
+//! Changes to what others depend on. All of them are taken back in the end.
 
 use std::ops::Deref;
 
 use anyhow::{Context, Result};
+use aws_credential_types::Credentials;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, RwLockWriteGuard};
+use tokio::sync::{Mutex, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::clients::Clients;
 use crate::local_aws::LocalAws;
+use crate::user::NewUser;
+use crate::{MEMBERS, SECURITY};
 
 /// The local AWS while nobody else uses it.
-pub struct Alone<'a> {
+pub type Alone<'a> = Reserved<'a, RwLockWriteGuard<'a, ()>>;
+
+/// The local AWS while nobody else uses the second member account. Others use the first.
+pub type Apart<'a> = Reserved<'a, (RwLockReadGuard<'a, ()>, MutexGuard<'a, ()>)>;
+
+/// The local AWS, and the right to change a part of it for as long as this lives.
+pub struct Reserved<'a, Turn> {
     aws: &'a LocalAws,
-    _turn: RwLockWriteGuard<'a, ()>,
+    _turn: Turn,
     undo: Mutex<Vec<Undo>>,
 }
 
@@ -21,7 +31,7 @@ enum Undo {
     RolePolicy { account: String, role: String, policy: String },
 }
 
-impl Deref for Alone<'_> {
+impl<Turn> Deref for Reserved<'_, Turn> {
     type Target = LocalAws;
 
     fn deref(&self) -> &LocalAws {
@@ -29,11 +39,7 @@ impl Deref for Alone<'_> {
     }
 }
 
-impl<'a> Alone<'a> {
-    pub(crate) fn new(aws: &'a LocalAws, turn: RwLockWriteGuard<'a, ()>) -> Self {
-        Self { aws, _turn: turn, undo: Mutex::default() }
-    }
-
+impl Alone<'_> {
     /// The response policy in force, as the parameter has it.
     pub async fn response_policy(&self) -> Result<String> {
         let parameter = self
@@ -54,18 +60,59 @@ impl<'a> Alone<'a> {
     pub async fn set_response_policy(&self, policy: &Value) -> Result<()> {
         let before = self.response_policy().await?;
         self.undo.lock().await.push(Undo::ResponsePolicy(before));
-        self.put_response_policy(&policy.to_string()).await
+        self.aws.put_response_policy(&policy.to_string()).await
     }
 
-    /// Lets nobody into a step's role in a member account.
-    pub async fn refuse_entry(&self, account: &str, step: &str) -> Result<()> {
-        let role = format!("SecurityRemediation-{step}");
-        let document = self.trust(account, &role).await?;
-        self.undo.lock().await.push(Undo::Trust {
-            account: account.to_owned(),
-            role: role.clone(),
-            document,
+    /// What a thief of a step's function would have: the credentials of the function's role.
+    /// The role's trust is widened for it, to a new user of the security account.
+    pub async fn credentials_of(&self, step: &str) -> Result<Clients> {
+        let role = format!("Cordon-{step}");
+        let thief = self.user().account(SECURITY).create().await?;
+        let assume = json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*" }],
         });
+        thief.put_inline("assume", &assume).await?;
+        let mut document: Value = serde_json::from_str(&self.trust(SECURITY, &role).await?)?;
+        let statements = document["Statement"].as_array_mut().context("a trust has statements")?;
+        statements.push(json!({
+            "Effect": "Allow",
+            "Principal": { "AWS": thief.arn },
+            "Action": "sts:AssumeRole",
+        }));
+        self.change_trust(SECURITY, &role, &document).await?;
+        let made = thief
+            .with_key(&thief.access_key().await?)
+            .sts()
+            .assume_role()
+            .role_arn(format!("arn:aws:iam::{SECURITY}:role/cordon/{role}"))
+            .role_session_name("thief")
+            .send()
+            .await
+            .with_context(|| format!("cannot become `{role}`"))?
+            .credentials
+            .context("STS gave no credentials")?;
+        let credentials = Credentials::new(
+            made.access_key_id,
+            made.secret_access_key,
+            Some(made.session_token),
+            None,
+            "function",
+        );
+        Ok(Clients::with(self.url(), credentials))
+    }
+}
+
+impl Apart<'_> {
+    const ACCOUNT: &'static str = MEMBERS[1];
+
+    /// A user to be, in the second member account.
+    pub fn user(&self) -> NewUser<'_> {
+        self.aws.user().account(Self::ACCOUNT)
+    }
+
+    /// Lets nobody into a step's role in the second member account.
+    pub async fn refuse_entry(&self, step: &str) -> Result<()> {
         let nobody = json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -74,14 +121,15 @@ impl<'a> Alone<'a> {
                 "Action": "sts:AssumeRole",
             }],
         });
-        self.put_trust(account, &role, &nobody.to_string()).await
+        self.change_trust(Self::ACCOUNT, &member_role(step), &nobody).await
     }
 
-    /// Refuses a step's role in a member account some actions, whatever its policy allows.
-    pub async fn refuse_actions(&self, account: &str, step: &str, actions: &[&str]) -> Result<()> {
-        let role = format!("SecurityRemediation-{step}");
+    /// Refuses a step's role in the second member account some actions, whatever its policy
+    /// allows.
+    pub async fn refuse_actions(&self, step: &str, actions: &[&str]) -> Result<()> {
+        let role = member_role(step);
         let policy = "refused-by-a-test";
-        self.account(account)
+        self.account(Self::ACCOUNT)
             .iam()
             .put_role_policy()
             .role_name(&role)
@@ -97,11 +145,21 @@ impl<'a> Alone<'a> {
             .await
             .with_context(|| format!("cannot refuse `{role}` anything"))?;
         self.undo.lock().await.push(Undo::RolePolicy {
-            account: account.to_owned(),
+            account: Self::ACCOUNT.to_owned(),
             role,
             policy: policy.to_owned(),
         });
         Ok(())
+    }
+}
+
+fn member_role(step: &str) -> String {
+    format!("SecurityRemediation-{step}")
+}
+
+impl<'a, Turn> Reserved<'a, Turn> {
+    pub(crate) fn new(aws: &'a LocalAws, turn: Turn) -> Self {
+        Self { aws, _turn: turn, undo: Mutex::default() }
     }
 
     /// Puts everything back as it was.
@@ -109,9 +167,9 @@ impl<'a> Alone<'a> {
         let mut changes = self.undo.lock().await;
         while let Some(change) = changes.pop() {
             match change {
-                Undo::ResponsePolicy(policy) => self.put_response_policy(&policy).await?,
+                Undo::ResponsePolicy(policy) => self.aws.put_response_policy(&policy).await?,
                 Undo::Trust { account, role, document } => {
-                    self.put_trust(&account, &role, &document).await?
+                    self.put_trust(&account, &role, &document).await?;
                 }
                 Undo::RolePolicy { account, role, policy } => {
                     self.account(&account)
@@ -128,17 +186,14 @@ impl<'a> Alone<'a> {
         Ok(())
     }
 
-    async fn put_response_policy(&self, policy: &str) -> Result<()> {
-        self.security()
-            .ssm()
-            .put_parameter()
-            .name(&self.outputs().response_policy_parameter)
-            .value(policy)
-            .overwrite(true)
-            .send()
-            .await
-            .context("cannot write the response policy")?;
-        Ok(())
+    async fn change_trust(&self, account: &str, role: &str, document: &Value) -> Result<()> {
+        let before = self.trust(account, role).await?;
+        self.undo.lock().await.push(Undo::Trust {
+            account: account.to_owned(),
+            role: role.to_owned(),
+            document: before,
+        });
+        self.put_trust(account, role, &document.to_string()).await
     }
 
     async fn trust(&self, account: &str, role: &str) -> Result<String> {
@@ -166,6 +221,21 @@ impl<'a> Alone<'a> {
             .send()
             .await
             .with_context(|| format!("cannot change the trust of `{role}`"))?;
+        Ok(())
+    }
+}
+
+impl LocalAws {
+    async fn put_response_policy(&self, policy: &str) -> Result<()> {
+        self.security()
+            .ssm()
+            .put_parameter()
+            .name(&self.outputs().response_policy_parameter)
+            .value(policy)
+            .overwrite(true)
+            .send()
+            .await
+            .context("cannot write the response policy")?;
         Ok(())
     }
 }

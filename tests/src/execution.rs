@@ -35,6 +35,26 @@ impl LocalAws {
 
     /// The executions that a finding has started so far, the newest first.
     pub async fn executions_of(&self, finding: &Finding) -> Result<Vec<Execution>> {
+        let mut found = Vec::new();
+        let mut known = self.findings_of_executions.lock().await;
+        for execution in self.executions().await? {
+            let id = match known.get(&execution.arn) {
+                Some(id) => id.clone(),
+                None => {
+                    let input = execution.input().await?;
+                    let id = input.pointer("/detail/findings/0/Id").and_then(Value::as_str);
+                    known.entry(execution.arn.clone()).or_insert(id.map(str::to_owned)).clone()
+                }
+            };
+            if id.as_deref() == Some(finding.id()) {
+                found.push(execution);
+            }
+        }
+        Ok(found)
+    }
+
+    /// All executions so far, the newest first.
+    pub async fn executions(&self) -> Result<Vec<Execution>> {
         let states = self.security().states();
         let mut executions = states
             .list_executions()
@@ -42,28 +62,11 @@ impl LocalAws {
             .into_paginator()
             .items()
             .send();
-        let mut found = Vec::new();
-        let mut known = self.findings_of_executions.lock().await;
+        let mut all = Vec::new();
         while let Some(execution) = executions.try_next().await? {
-            let arn = execution.execution_arn;
-            let id = match known.get(&arn) {
-                Some(id) => id.clone(),
-                None => {
-                    let described = states.describe_execution().execution_arn(&arn).send().await?;
-                    let input: Value = serde_json::from_str(&described.input.unwrap_or_default())?;
-                    let id = input
-                        .pointer("/detail/findings/0/Id")
-                        .and_then(Value::as_str)
-                        .map(str::to_owned);
-                    known.insert(arn.clone(), id.clone());
-                    id
-                }
-            };
-            if id.as_deref() == Some(finding.id()) {
-                found.push(Execution { states: states.clone(), arn });
-            }
+            all.push(Execution { states: states.clone(), arn: execution.execution_arn });
         }
-        Ok(found)
+        Ok(all)
     }
 
     /// Imports a finding and waits for the end of the execution that it starts.
@@ -103,6 +106,12 @@ impl Execution {
             .send()
             .await
             .with_context(|| format!("cannot describe `{}`", self.arn))
+    }
+
+    /// What it was started with.
+    pub async fn input(&self) -> Result<Value> {
+        let described = self.describe().await?;
+        Ok(serde_json::from_str(&described.input.unwrap_or_default())?)
     }
 
     /// Waits for its end, whatever that is.

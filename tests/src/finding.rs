@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, bail};
 use aws_sdk_securityhub::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_securityhub::types::{
-    AwsSecurityFinding, AwsSecurityFindingFilters, Partition, RecordState, Resource, Severity,
-    SeverityLabel, StringFilter, StringFilterComparison,
+    AwsSecurityFinding, AwsSecurityFindingFilters, Partition, RecordState, Resource,
+    ResourceDetails, Severity, SeverityLabel, StringFilter, StringFilterComparison,
 };
 use serde_json::{Value, json};
 
@@ -144,7 +144,8 @@ impl Finding {
                 }
                 "Resources" => {
                     let resources = value.as_array().context("`Resources` is a list")?;
-                    typed.set_resources(Some(resources.iter().map(resource).collect()))
+                    typed
+                        .set_resources(Some(resources.iter().map(resource).collect::<Result<_>>()?))
                 }
                 _ => bail!("the harness imports no findings with a field `{field}`"),
             };
@@ -153,14 +154,21 @@ impl Finding {
     }
 }
 
-fn resource(resource: &Value) -> Resource {
+fn resource(resource: &Value) -> Result<Resource> {
     let text = |field: &str| resource[field].as_str().map(str::to_owned);
-    Resource::builder()
+    Ok(Resource::builder()
         .set_type(text("Type"))
         .set_id(text("Id"))
         .set_region(text("Region"))
         .set_partition(text("Partition").as_deref().map(Partition::from))
-        .build()
+        .set_details(resource.get("Details").map(details).transpose()?)
+        .build())
+}
+
+fn details(details: &Value) -> Result<ResourceDetails> {
+    let other = serde_json::from_value(details["Other"].clone())
+        .context("the harness imports no other details of a resource than `Other`")?;
+    Ok(ResourceDetails::builder().set_other(Some(other)).build())
 }
 
 /// The time of now as ASFF has it.

@@ -7,6 +7,7 @@
 //! [`Execution`](execution::Execution), the mails and the evidence that come of it.
 
 pub mod alone;
+pub mod calls;
 pub mod clients;
 pub mod demo;
 mod deployment;
@@ -35,4 +36,4 @@ pub const ORGANIZATION: &str = "o-cordonlocal";
 pub const REGION: &str = "us-east-1";
 
 /// Not a secret: it keeps third parties from having Cordon enter an account by mistake.
-const EXTERNAL_ID: &str = "cordon-on-one-machine";
+pub const EXTERNAL_ID: &str = "cordon-on-one-machine";

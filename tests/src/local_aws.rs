@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
 
-use crate::alone::Alone;
+use crate::alone::{Alone, Apart};
 use crate::clients::Clients;
 use crate::deployment::{self, Outputs};
 use crate::endpoint::Endpoint;
@@ -29,6 +29,7 @@ pub struct LocalAws {
     /// Finding ids by execution ARN: an input, once read, does not change.
     pub(crate) findings_of_executions: Mutex<HashMap<String, Option<String>>>,
     turns: RwLock<()>,
+    second_member: Mutex<()>,
 }
 
 impl LocalAws {
@@ -50,6 +51,7 @@ impl LocalAws {
             names: AtomicU64::new(0),
             findings_of_executions: Mutex::default(),
             turns: RwLock::default(),
+            second_member: Mutex::default(),
         })
     }
 
@@ -125,6 +127,14 @@ impl LocalAws {
     /// Waits until no other test runs. Only then may be changed what all depend on.
     pub async fn alone(&self) -> Alone<'_> {
         Alone::new(self, self.turns.write().await)
+    }
+
+    /// Waits until nobody else changes the second member account. Only then may be changed
+    /// what incidents there depend on.
+    pub async fn apart(&self) -> Apart<'_> {
+        // Its own turn first: who waits for it must not keep those from theirs who run alone.
+        let second_member = self.second_member.lock().await;
+        Apart::new(self, (self.turns.read().await, second_member))
     }
 }
 

@@ -93,6 +93,11 @@ impl Inbox {
         Ok(Self { topic: topic.to_owned(), messages, arrived })
     }
 
+    /// The messages so far.
+    pub fn all(&self) -> Vec<Message> {
+        self.matching(|_| true)
+    }
+
     /// The messages so far that mention something.
     pub fn mentioning(&self, something: &str) -> Vec<Message> {
         self.matching(|message| message.text.contains(something))

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use harness::alone::Alone;
+use harness::alone::{Alone, Apart};
 use harness::local_aws::LocalAws;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Handle;
@@ -15,6 +15,7 @@ type Test = Box<dyn FnOnce(&Handle, &LocalAws) -> Result<()> + Send>;
 #[derive(Default)]
 pub(crate) struct Trials {
     tests: Vec<(&'static str, Test)>,
+    last: Vec<(&'static str, Test)>,
 }
 
 impl Trials {
@@ -52,9 +53,36 @@ impl Trials {
         ));
     }
 
+    /// Adds a test that changes what incidents in the second member account depend on. It runs
+    /// beside those that keep to the first. What it changes is put back after it.
+    pub(crate) fn add_apart<F>(&mut self, name: &'static str, test: F)
+    where
+        F: AsyncFnOnce(&Apart<'_>) -> Result<()> + Send + 'static,
+    {
+        self.tests.push((
+            name,
+            Box::new(move |runtime, aws| {
+                runtime.block_on(async {
+                    let apart = aws.apart().await;
+                    let result = test(&apart).await;
+                    apart.undo().await?;
+                    result
+                })
+            }),
+        ));
+    }
+
+    /// Adds a test that looks at what all the others left behind.
+    pub(crate) fn add_last<F>(&mut self, name: &'static str, test: F)
+    where
+        F: AsyncFnOnce(&LocalAws) -> Result<()> + Send + 'static,
+    {
+        self.last.push((name, Box::new(move |runtime, aws| runtime.block_on(test(aws)))));
+    }
+
     /// Names the tests without running any.
     pub(crate) fn list(self, arguments: &Arguments) -> ExitCode {
-        let named = self.tests.into_iter();
+        let named = self.tests.into_iter().chain(self.last);
         let trials = named.map(|(name, _)| Trial::test(name, || Ok(())));
         libtest_mimic::run(arguments, trials.collect()).exit_code()
     }
@@ -62,12 +90,16 @@ impl Trials {
     /// Runs the tests that the arguments ask for.
     pub(crate) fn run(self, arguments: &Arguments, runtime: &Handle, aws: LocalAws) -> ExitCode {
         let aws = Arc::new(aws);
-        let trials = self.tests.into_iter().map(|(name, test)| {
-            let (runtime, aws) = (runtime.clone(), Arc::clone(&aws));
-            Trial::test(name, move || {
-                test(&runtime, &aws).map_err(|error| Failed::from(format!("{error:#}")))
-            })
-        });
-        libtest_mimic::run(arguments, trials.collect()).exit_code()
+        let run = |tests: Vec<(&'static str, Test)>| {
+            let trials = tests.into_iter().map(|(name, test)| {
+                let (runtime, aws) = (runtime.clone(), Arc::clone(&aws));
+                Trial::test(name, move || {
+                    test(&runtime, &aws).map_err(|error| Failed::from(format!("{error:#}")))
+                })
+            });
+            libtest_mimic::run(arguments, trials.collect())
+        };
+        let failed = run(self.tests).has_failed() | run(self.last).has_failed();
+        if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }
