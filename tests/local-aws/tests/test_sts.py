@@ -175,6 +175,15 @@ class AcrossAccounts(LocalAwsTest):
 
 
 class Users(LocalAwsTest):
+    def test_a_wrong_secret_or_token_is_nobody(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html"""
+        key = user_with(self.aws, "known", allow("*"))
+        session = self.aws.client("sts", key).get_session_token()["Credentials"]
+        forged = self.aws.client("sts", {**key, "SecretAccessKey": "wrong"})
+        self.refused("SignatureDoesNotMatch", forged.get_caller_identity)
+        tokenless = self.aws.client("sts", {**session, "SessionToken": "wrong"})
+        self.refused("InvalidClientTokenId", tokenless.get_caller_identity)
+
     def test_a_session_token_cannot_beget_another(self):
         """https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html"""
         key = user_with(self.aws, "single", allow("*"))
