@@ -94,7 +94,8 @@ impl Trials {
             let trials = tests.into_iter().map(|(name, test)| {
                 let (runtime, aws) = (runtime.clone(), Arc::clone(&aws));
                 Trial::test(name, move || {
-                    test(&runtime, &aws).map_err(|error| Failed::from(format!("{error:#}")))
+                    on_a_large_stack(move || test(&runtime, &aws))
+                        .map_err(|error| Failed::from(format!("{error:#}")))
                 })
             });
             libtest_mimic::run(arguments, trials.collect())
@@ -102,4 +103,13 @@ impl Trials {
         let failed = run(self.tests).has_failed() | run(self.last).has_failed();
         if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
+}
+
+/// Unoptimized, the futures of the SDKs outgrow the stack that a thread has by default.
+fn on_a_large_stack(test: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    std::thread::Builder::new()
+        .stack_size(64 << 20)
+        .spawn(test)?
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
