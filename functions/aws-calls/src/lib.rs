@@ -44,10 +44,7 @@ where
 {
     let SdkError::ServiceError(answer) = &error else {
         // No answer, or none that makes sense: the call may even have taken effect.
-        return Failure::ServiceUnavailable {
-            call,
-            source: error.into(),
-        };
+        return Failure::ServiceUnavailable { call, source: error.into() };
     };
     let code = answer.err().code().unwrap_or("no error code").to_owned();
     let message = answer.err().message().unwrap_or("no message");

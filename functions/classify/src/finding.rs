@@ -1,19 +1,8 @@
-use incident::{AccountId, one_line};
+use incident::{AccountId, Execution, Severity, matches_pattern, one_line};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Brief;
-
-/// How bad a finding is. Source: ASFF, `Severity.Label`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum Severity {
-    Informational,
-    Low,
-    Medium,
-    High,
-    Critical,
-}
 
 /// A finding of which no field is trusted, but for those that Security Hub guarantees.
 #[derive(Debug)]
@@ -23,22 +12,26 @@ pub(crate) struct Finding<'a> {
     raw: &'a Value,
 }
 
+/// How the finding reached us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// Security Hub imported or updated it.
+    Imported,
+    /// A person sent it with a custom action.
+    CustomAction,
+}
+
 /// The event's one finding, or why there is none to judge.
-pub(crate) fn of_event(event: &Value) -> Result<Finding<'_>, String> {
-    let source = event
-        .get("source")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let kind = event
-        .get("detail-type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    if source != "aws.securityhub" || kind != "Security Hub Findings - Imported" {
-        return Err("the event is no finding that Security Hub imported".to_owned());
-    }
+pub(crate) fn of_event(event: &Value) -> Result<(Occasion, Finding<'_>), String> {
+    let text = |field| event.get(field).and_then(Value::as_str).unwrap_or_default();
+    let occasion = match (text("source"), text("detail-type")) {
+        ("aws.securityhub", "Security Hub Findings - Imported") => Occasion::Imported,
+        ("aws.securityhub", "Security Hub Findings - Custom Action") => Occasion::CustomAction,
+        _ => return Err("the event is no finding that Security Hub sent".to_owned()),
+    };
     let findings = event.pointer("/detail/findings").and_then(Value::as_array);
     match findings.map(Vec::as_slice) {
-        Some([finding]) => Finding::read(finding),
+        Some([finding]) => Ok((occasion, Finding::read(finding)?)),
         None | Some([]) => Err("the event carries no finding".to_owned()),
         Some(more) => Err(format!(
             "the event carries {} findings, and Security Hub sends them singly",
@@ -50,13 +43,8 @@ pub(crate) fn of_event(event: &Value) -> Result<Finding<'_>, String> {
 impl<'a> Finding<'a> {
     fn read(raw: &'a Value) -> Result<Self, String> {
         let required = |field: &str| {
-            let value = raw
-                .get(field)
-                .and_then(Value::as_str)
-                .filter(|value| !value.is_empty());
-            value
-                .map(str::to_owned)
-                .ok_or_else(|| format!("the finding has no `{field}`"))
+            let value = raw.get(field).and_then(Value::as_str).filter(|value| !value.is_empty());
+            value.map(str::to_owned).ok_or_else(|| format!("the finding has no `{field}`"))
         };
         let severity = severity(raw);
         let id = required("Id")?;
@@ -66,38 +54,41 @@ impl<'a> Finding<'a> {
             product_arn: required("ProductArn")?,
             account: AccountId::try_from(required("AwsAccountId")?)?,
             title: one_line(&required("Title")?, 256),
-            severity: format!("{severity:?}").to_uppercase(),
+            severity: severity.label().to_owned(),
         };
+        let resources = raw.get("Resources").and_then(Value::as_array).map_or(0, Vec::len);
+        if resources > 32 {
+            return Err(format!("the finding names {resources} resources, and ASFF allows 32"));
+        }
         if brief.id.chars().count() > 512 || brief.product_arn.chars().count() > 2048 {
             return Err("the finding's `Id` or `ProductArn` is longer than ASFF allows".to_owned());
         }
-        Ok(Self {
-            brief,
-            severity,
-            raw,
-        })
+        Ok(Self { brief, severity, raw })
     }
 
-    /// Why nobody is to act on the finding, whatever it says.
-    pub(crate) fn not_to_act_on(&self) -> Option<String> {
+    /// Why nobody is to be touched for the finding, whatever it says.
+    pub(crate) fn not_to_act_on(&self, occasion: Occasion) -> Option<String> {
         if self.raw.get("Sample") == Some(&Value::Bool(true)) {
             return Some("the finding is a sample".to_owned());
         }
         let record = self.text("/RecordState");
         if record != "ACTIVE" {
-            return Some(format!(
-                "the finding's RecordState is `{}`, not `ACTIVE`",
-                one_line(record, 40)
-            ));
+            let record = one_line(record, 40);
+            return Some(format!("the finding's RecordState is `{record}`, not `ACTIVE`"));
         }
         let workflow = self.text("/Workflow/Status");
-        if workflow != "NEW" {
-            return Some(format!(
-                "the finding's Workflow.Status is `{}`, not `NEW`",
-                one_line(workflow, 40)
-            ));
+        if workflow != "NEW" && occasion == Occasion::Imported {
+            let workflow = one_line(workflow, 40);
+            return Some(format!("the finding's Workflow.Status is `{workflow}`, not `NEW`"));
         }
         None
+    }
+
+    /// Whether an AWS service sent the finding. Nobody else can import findings under
+    /// such a product.
+    pub(crate) fn is_of_aws(&self, execution: &Execution) -> bool {
+        let aws = format!("arn:{}:securityhub:*::product/aws/*", execution.partition());
+        matches_pattern(&aws, &self.brief.product_arn)
     }
 
     /// The title as it came.
@@ -105,27 +96,32 @@ impl<'a> Finding<'a> {
         self.text("/Title")
     }
 
-    /// The `Id`s of the finding's resources of this type, in its order.
-    pub(crate) fn resources(&self, kind: &str) -> Vec<&'a str> {
-        let resources = self.raw.get("Resources").and_then(Value::as_array);
-        resources
-            .into_iter()
-            .flatten()
-            .filter(|resource| resource.get("Type").and_then(Value::as_str) == Some(kind))
-            .map(|resource| {
-                resource
-                    .get("Id")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-            })
-            .collect()
+    /// The id of the Security Hub control, where the finding is of one.
+    pub(crate) fn control(&self) -> &'a str {
+        self.text("/Compliance/SecurityControlId")
+    }
+
+    /// What the control found.
+    pub(crate) fn compliance_status(&self) -> &'a str {
+        self.text("/Compliance/Status")
+    }
+
+    /// The finding's types.
+    pub(crate) fn types(&self) -> impl Iterator<Item = &'a str> {
+        self.list("Types").filter_map(Value::as_str)
+    }
+
+    /// The finding's resources, in its order.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &'a Value> {
+        self.list("Resources")
+    }
+
+    fn list(&self, field: &str) -> impl Iterator<Item = &'a Value> {
+        self.raw.get(field).and_then(Value::as_array).into_iter().flatten()
     }
 
     fn text(&self, pointer: &str) -> &'a str {
-        self.raw
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.raw.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -137,10 +133,7 @@ fn severity(finding: &Value) -> Severity {
     if let Some(Ok(label)) = label.map(Severity::deserialize) {
         return label;
     }
-    match finding
-        .pointer("/Severity/Normalized")
-        .and_then(Value::as_u64)
-    {
+    match finding.pointer("/Severity/Normalized").and_then(Value::as_u64) {
         Some(90..) => Severity::Critical,
         Some(70..90) => Severity::High,
         Some(40..70) => Severity::Medium,

@@ -2,47 +2,56 @@
 //! Pure: the same event and policy always have the same verdict.
 
 mod finding;
-mod principals;
 mod rules;
+mod subject;
 
-use incident::{AccountId, Accused, Execution, Failure, Mode, ResponsePolicy, cut, one_line};
+use incident::{AccountId, Accused, Execution, Failure, Mode, ResponsePolicy, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use finding::Finding;
-use rules::Response;
+use finding::{Finding, Occasion};
+use rules::{Product, Response, Rule};
+use subject::{Subject, SubjectKind};
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
 pub struct Input {
     /// The execution's ARN.
-    execution: Execution,
+    pub execution: Execution,
     /// The event that started the execution, as it came. Hostile.
-    event: Value,
+    pub event: Value,
     /// The response policy, as the parameter holds it.
-    policy: String,
+    pub policy: String,
 }
 
 /// The step's output.
-#[derive(Debug, Serialize, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// What is to be done.
     pub response: Action,
     /// Why, for a person; at most 500 characters.
     pub reason: String,
+    /// What the person is to do, where the rule says so.
+    pub instruction: Option<String>,
+    /// The names of the rules that applied, in the order of the finding's resources.
+    pub rules: Vec<String>,
     /// The finding in brief, where the event carries one that can be named.
     pub finding: Option<Brief>,
     /// When Security Hub sent the event (RFC 3339), where it says so.
     pub sent: Option<String>,
     /// The response policy, with all its defaults.
     pub policy: ResponsePolicy,
-    /// Whom to contain.
+    /// Whose word it is.
+    pub source: Source,
+    /// Whom to contain, or whose unused credentials to retire.
     pub accused: Vec<Accused>,
-    /// Whom the finding names in a way that can't be acted on.
+    /// What the finding names and is left to people.
     pub refused: Vec<Refused>,
+    /// ARNs of the policies whose holders people have to know.
+    pub policies: Vec<String>,
 }
 
 /// What is to be done with a finding.
@@ -54,6 +63,18 @@ pub enum Action {
     Escalate,
     /// Nothing, and the finding stays as it is.
     Ignore,
+}
+
+/// Whose word a finding is; each has a budget of containments of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Source {
+    /// An AWS service's.
+    Service,
+    /// A custom product's.
+    Custom,
+    /// A person's, by custom action.
+    Person,
 }
 
 /// A finding in brief: cleaned, for notes and mails, but for what identifies it.
@@ -74,119 +95,197 @@ pub struct Brief {
     pub severity: String,
 }
 
-/// A principal that is left to people, as an outcome of the state machine.
+/// What is left to people, as an outcome of the state machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refused {
     /// What the finding calls it, on one line.
-    pub arn: String,
+    pub resource: String,
     /// Always `escalated`.
     pub outcome: &'static str,
-    /// Why it is not acted on.
+    /// Why no machine acts on it.
     pub reason: String,
 }
 
 /// Judges the event. Fails only with [`Failure::ResponsePolicyInvalid`]: whatever the
 /// event holds, there is a verdict.
 pub fn classify(input: Input) -> Result<Verdict, Failure> {
-    let Input {
-        execution,
-        event,
-        policy,
-    } = input;
+    let Input { execution, event, policy } = input;
     let policy = ResponsePolicy::parse(&policy)?;
     let sent = event.get("time").and_then(Value::as_str);
-    let sent = sent
-        .filter(|time| OffsetDateTime::parse(time, &Rfc3339).is_ok())
-        .map(str::to_owned);
-    let (finding, judgement) = match finding::of_event(&event) {
-        Ok(finding) => {
-            let judgement = judge(&execution, &policy, &finding);
-            (Some(finding.brief), judgement)
-        }
-        Err(reason) => (None, Judgement::Ignore(reason)),
-    };
-    let (response, reason, accused, refused) = match judgement {
-        Judgement::Ignore(reason) => (Action::Ignore, reason, Vec::new(), Vec::new()),
-        Judgement::Escalate(reason) => (Action::Escalate, reason, Vec::new(), Vec::new()),
-        Judgement::Contain {
-            reason,
-            accused,
-            refused,
-        } => (Action::Contain, reason, accused, refused),
-    };
-    let reason = one_line(&reason, 500);
-    Ok(Verdict {
-        response,
-        reason,
-        finding,
-        sent,
+    let sent = sent.filter(|time| OffsetDateTime::parse(time, &Rfc3339).is_ok());
+    let mut verdict = Verdict {
+        response: Action::Ignore,
+        reason: String::new(),
+        instruction: None,
+        rules: Vec::new(),
+        finding: None,
+        sent: sent.map(str::to_owned),
         policy,
-        accused,
-        refused,
-    })
-}
-
-enum Judgement {
-    Ignore(String),
-    Escalate(String),
-    Contain {
-        reason: String,
-        accused: Vec<Accused>,
-        refused: Vec<Refused>,
-    },
-}
-
-fn judge(execution: &Execution, policy: &ResponsePolicy, finding: &Finding<'_>) -> Judgement {
-    if policy.mode == Mode::Off {
-        return Judgement::Ignore("the response policy's mode is `off`".to_owned());
+        source: Source::Service,
+        accused: Vec::new(),
+        refused: Vec::new(),
+        policies: Vec::new(),
+    };
+    match finding::of_event(&event) {
+        Ok((occasion, finding)) => {
+            verdict.finding = Some(finding.brief.clone());
+            judge(&execution, occasion, &finding, &mut verdict)?;
+        }
+        Err(reason) => verdict.reason = reason,
     }
-    if let Some(reason) = finding.not_to_act_on() {
-        return Judgement::Ignore(reason);
+    verdict.reason = one_line(&verdict.reason, 500);
+    Ok(verdict)
+}
+
+fn judge(
+    execution: &Execution,
+    occasion: Occasion,
+    finding: &Finding<'_>,
+    verdict: &mut Verdict,
+) -> Result<(), Failure> {
+    verdict.source = match occasion {
+        Occasion::CustomAction => Source::Person,
+        Occasion::Imported if finding.is_of_aws(execution) => Source::Service,
+        Occasion::Imported => Source::Custom,
+    };
+    if verdict.policy.mode == Mode::Off {
+        "the response policy's mode is `off`".clone_into(&mut verdict.reason);
+        return Ok(());
+    }
+    if let Some(reason) = held_back(&verdict.policy, occasion, finding) {
+        // A person who chose the finding has to be told that nothing was done.
+        if occasion == Occasion::CustomAction {
+            verdict.response = Action::Escalate;
+        }
+        verdict.reason = reason;
+        return Ok(());
+    }
+    match occasion {
+        Occasion::Imported => by_rules(execution, finding, verdict)?,
+        Occasion::CustomAction => by_choice(execution, finding, verdict),
     }
     let account = &finding.brief.account;
-    if policy
-        .accounts_in_scope
-        .as_ref()
-        .is_some_and(|scope| !scope.contains(account))
-    {
-        return Judgement::Ignore(format!(
-            "account {account} is not in the response policy's scope"
-        ));
+    if verdict.response != Action::Ignore && verdict.policy.exempt_accounts.contains(account) {
+        let reason =
+            format!("{}, but the response policy exempts account {account}", verdict.reason);
+        verdict.reason = reason;
+        verdict.response = Action::Escalate;
+        verdict.accused.clear();
     }
-    let rules = match rules::table() {
-        Ok(rules) => rules,
-        Err(error) => return Judgement::Escalate(format!("the rule table is unusable: {error}")),
-    };
-    let Some(rule) = rules
-        .iter()
-        .find(|rule| rule.applies(execution, policy, finding))
-    else {
-        return Judgement::Ignore("no rule is for such a finding".to_owned());
-    };
-    if policy.exempt_accounts.contains(account) {
-        return Judgement::Escalate(format!(
-            "{}, but the response policy exempts account {account}",
-            rule.reason
-        ));
+    Ok(())
+}
+
+/// Why nothing is to be done, whatever the finding says.
+fn held_back(policy: &ResponsePolicy, occasion: Occasion, finding: &Finding<'_>) -> Option<String> {
+    let account = &finding.brief.account;
+    match &policy.accounts_in_scope {
+        Some(scope) if !scope.contains(account) => {
+            Some(format!("account {account} is not in the response policy's scope"))
+        }
+        _ => finding.not_to_act_on(occasion),
     }
-    match rule.response {
-        Response::ContainUser => {
-            let (accused, refused) = principals::users(execution, finding);
-            if accused.is_empty() {
-                let refusals = refused
-                    .iter()
-                    .map(|one| format!("`{}`: {}", cut(&one.arn, 100), one.reason));
-                let refusals = refusals.collect::<Vec<_>>().join("; ");
-                return Judgement::Escalate(format!(
-                    "{}, but names nobody to contain: {refusals}",
-                    rule.reason
-                ));
+}
+
+/// The first rule that applies decides about each resource.
+fn by_rules(
+    execution: &Execution,
+    finding: &Finding<'_>,
+    verdict: &mut Verdict,
+) -> Result<(), Failure> {
+    let rules = rules::table()
+        .map_err(|error| Failure::InvalidInput(format!("the rule table is unusable: {error}")))?;
+    let mut reasons: Vec<&str> = Vec::new();
+    for resource in finding.resources() {
+        let subject = Subject::of(resource);
+        let applies = |rule: &&Rule| rule.applies(execution, &verdict.policy, finding, &subject);
+        let Some(rule) = rules.iter().find(applies) else { continue };
+        let retires = rule.response == Response::RetireUnusedCredentials;
+        if retires && !verdict.policy.retire_unused_credentials {
+            continue;
+        }
+        if !reasons.contains(&rule.reason.as_str()) {
+            reasons.push(&rule.reason);
+        }
+        verdict.rules.push(rule.name.clone());
+        let by_a_service = rule.product != Product::Custom;
+        match rule.response {
+            Response::Escalate => {
+                verdict.instruction = verdict.instruction.take().or(rule.instruction.clone());
+                verdict.policies.extend(subject.policy(execution, finding));
+                verdict.refuse(&subject, &rule.reason);
             }
-            Judgement::Contain {
-                reason: rule.reason.clone(),
-                accused,
-                refused,
+            Response::ContainRole if by_a_service && !verdict.policy.contain_roles => {
+                let reason = "the response policy does not let a service's finding contain roles";
+                verdict.refuse(&subject, reason);
             }
+            _ => verdict.accuse(&subject, execution, finding, rule.unused_days),
         }
     }
+    verdict.conclude(&reasons.join("; "), "no rule is for such a finding", Action::Ignore);
+    Ok(())
+}
+
+/// A person chose the finding: what can be contained is, whatever the rules say.
+fn by_choice(execution: &Execution, finding: &Finding<'_>, verdict: &mut Verdict) {
+    for resource in finding.resources() {
+        let subject = Subject::of(resource);
+        match subject.kind {
+            SubjectKind::User
+            | SubjectKind::Role
+            | SubjectKind::UserKey
+            | SubjectKind::RoleSession => verdict.accuse(&subject, execution, finding, None),
+            SubjectKind::RootKey | SubjectKind::FederatedSession | SubjectKind::UnknownKey => {
+                verdict.refuse(&subject, "it is neither a user's nor a role's");
+            }
+            SubjectKind::Policy | SubjectKind::Account | SubjectKind::Other => {}
+        }
+    }
+    verdict.conclude(
+        "a person chose it by custom action",
+        "a person chose it by custom action, but it names nobody whom a machine could contain",
+        Action::Escalate,
+    );
+}
+
+impl Verdict {
+    fn accuse(
+        &mut self,
+        subject: &Subject<'_>,
+        execution: &Execution,
+        finding: &Finding<'_>,
+        unused_days: Option<u16>,
+    ) {
+        match subject.accuse(execution, finding, unused_days) {
+            Ok(accused) if self.accused.iter().any(|other| is_same(other, &accused)) => {}
+            Ok(accused) => self.accused.push(accused),
+            Err(reason) => self.refuse(subject, reason),
+        }
+    }
+
+    fn refuse(&mut self, subject: &Subject<'_>, reason: &str) {
+        let resource = subject.label();
+        if self.refused.iter().all(|other| other.resource != resource) {
+            self.refused.push(Refused {
+                resource,
+                outcome: "escalated",
+                reason: reason.to_owned(),
+            });
+        }
+    }
+
+    fn conclude(&mut self, reason: &str, reason_for_nothing: &str, nothing: Action) {
+        self.response = match (self.accused.is_empty(), self.refused.is_empty()) {
+            (false, _) => Action::Contain,
+            (true, false) => Action::Escalate,
+            (true, true) => nothing,
+        };
+        let named = !self.accused.is_empty() || !self.refused.is_empty();
+        (if named { reason } else { reason_for_nothing }).clone_into(&mut self.reason);
+    }
+}
+
+/// IAM's names are unique in an account, whatever their path and case.
+fn is_same(one: &Accused, other: &Accused) -> bool {
+    let name = |accused: &Accused| accused.name.as_deref().map(str::to_ascii_lowercase);
+    one.kind == other.kind && one.access_key == other.access_key && name(one) == name(other)
 }

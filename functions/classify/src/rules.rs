@@ -1,44 +1,71 @@
-use incident::{Execution, ResponsePolicy, matches_pattern};
+use incident::{Execution, ResponsePolicy, Severity, matches_pattern};
 use serde::Deserialize;
 
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
+use crate::subject::{Subject, SubjectKind};
 
-/// Which findings lead to which response. The first rule that applies decides.
+/// Which findings lead to which response. The first rule that applies to one of the
+/// finding's resources decides about that resource.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Rule {
-    /// The rule's name; its cases bear it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for people and for the tests"))]
-    name: String,
+    /// The rule's name; cases and README name it.
+    pub(crate) name: String,
     /// Why the response is right, for a person.
     pub(crate) reason: String,
-    product: Product,
-    title: Title,
-    /// Resource types of which the finding must name at least one.
-    resources: Vec<String>,
-    lowest_severity: Severity,
+    /// Who sent the finding.
+    pub(crate) product: Product,
+    /// Security Hub control ids, of which the finding has one. Control findings count
+    /// only where their compliance status is FAILED.
+    #[serde(default)]
+    pub(crate) controls: Vec<String>,
+    /// Patterns of finding types, of which one of the finding's matches one.
+    #[serde(default)]
+    pub(crate) types: Vec<String>,
+    /// Texts that the title holds, all of them, in this case.
+    #[serde(default)]
+    pub(crate) title_has: Vec<String>,
+    /// Texts that the title holds, all of them, in any case.
+    #[serde(default)]
+    pub(crate) title_has_in_any_case: Vec<String>,
+    /// What the resource is.
+    pub(crate) subjects: Vec<SubjectKind>,
+    /// The lowest severity, unless the response policy sets another for the response.
+    pub(crate) lowest_severity: Severity,
+    /// What is to be done.
     pub(crate) response: Response,
+    /// Of a retirement: for how many days what is unused has to be so.
+    #[serde(default)]
+    pub(crate) unused_days: Option<u16>,
+    /// Of an escalation: what the person is to do.
+    #[serde(default)]
+    pub(crate) instruction: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-enum Product {
+/// Who sends findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum Product {
+    /// Amazon GuardDuty.
+    GuardDuty,
+    /// Security Hub's own controls.
+    SecurityHub,
+    /// IAM Access Analyzer.
+    AccessAnalyzer,
     /// A custom product that the response policy trusts.
     Custom,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Title {
-    /// The title has this, in this case.
-    has: String,
-    /// The title has one of these, in any case.
-    has_any_of: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// What is to be done about a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) enum Response {
-    /// Contain the IAM users that the finding names.
+    /// Contain the user.
     ContainUser,
+    /// Contain the role, and with it all of its sessions.
+    ContainRole,
+    /// Make the user's unused access keys inactive.
+    RetireUnusedCredentials,
+    /// Tell people.
+    Escalate,
 }
 
 /// The reviewed table, `rules.json`.
@@ -52,41 +79,59 @@ impl Rule {
         execution: &Execution,
         policy: &ResponsePolicy,
         finding: &Finding<'_>,
+        subject: &Subject<'_>,
     ) -> bool {
-        finding.severity >= self.lowest_severity
+        let title = finding.title();
+        let lower = title.to_lowercase();
+        self.subjects.contains(&subject.kind)
+            && finding.severity >= self.lowest_severity(policy)
             && self.product.sent(execution, policy, finding)
-            && self.title.matches(finding.title())
-            && self
-                .resources
-                .iter()
-                .any(|kind| !finding.resources(kind).is_empty())
+            && (self.controls.is_empty() || self.is_failed_control(finding))
+            && (self.types.is_empty() || self.has_type(finding))
+            && self.title_has.iter().all(|text| title.contains(text))
+            && self.title_has_in_any_case.iter().all(|text| lower.contains(text))
+    }
+
+    fn lowest_severity(&self, policy: &ResponsePolicy) -> Severity {
+        let lowest = &policy.lowest_severity;
+        let set = match self.response {
+            Response::ContainUser => lowest.contain_user,
+            Response::ContainRole => lowest.contain_role,
+            Response::RetireUnusedCredentials => lowest.retire_unused_credentials,
+            Response::Escalate => lowest.escalate,
+        };
+        set.unwrap_or(self.lowest_severity)
+    }
+
+    fn is_failed_control(&self, finding: &Finding<'_>) -> bool {
+        finding.compliance_status() == "FAILED"
+            && self.controls.iter().any(|control| control == finding.control())
+    }
+
+    fn has_type(&self, finding: &Finding<'_>) -> bool {
+        finding.types().any(|kind| self.types.iter().any(|pattern| matches_pattern(pattern, kind)))
     }
 }
 
 impl Product {
     fn sent(self, execution: &Execution, policy: &ResponsePolicy, finding: &Finding<'_>) -> bool {
-        let (partition, account) = (execution.partition(), &finding.brief.account);
-        let default = [format!(
-            "arn:{partition}:securityhub:*:{account}:product/{account}/default"
-        )];
+        let product = &finding.brief.product_arn;
+        let partition = execution.partition();
+        let service = |name| {
+            let arn = format!("arn:{partition}:securityhub:*::product/aws/{name}");
+            matches_pattern(&arn, product)
+        };
         match self {
+            Self::GuardDuty => service("guardduty"),
+            Self::SecurityHub => service("securityhub"),
+            Self::AccessAnalyzer => service("access-analyzer"),
             Self::Custom => {
+                let account = &finding.brief.account;
+                let default =
+                    [format!("arn:{partition}:securityhub:*:{account}:product/{account}/default")];
                 let trusted = policy.trusted_products.as_deref().unwrap_or(&default);
-                trusted
-                    .iter()
-                    .any(|pattern| matches_pattern(pattern, &finding.brief.product_arn))
+                !service("*") && trusted.iter().any(|pattern| matches_pattern(pattern, product))
             }
         }
-    }
-}
-
-impl Title {
-    fn matches(&self, title: &str) -> bool {
-        let lower = title.to_lowercase();
-        title.contains(&self.has)
-            && self
-                .has_any_of
-                .iter()
-                .any(|part| lower.contains(&part.to_lowercase()))
     }
 }

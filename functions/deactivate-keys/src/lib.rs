@@ -1,4 +1,4 @@
-//! Makes every credential of the user inactive: access keys, SSH public keys, signing
+//! Makes credentials of the user inactive: access keys, SSH public keys, signing
 //! certificates, service-specific credentials. Each can be made active again.
 
 use aws_calls::{failure, if_found};
@@ -6,12 +6,13 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::StatusType;
 use futures::future::join_all;
 use incident::{Execution, Failure, Principal};
-use member::user::{Credential, CredentialKind, credentials_of};
+use member::user::{Credential, CredentialKind, Unused, credentials_of, unused_keys};
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
 
 const ACTIONS: &[&str] = &[
     "iam:ListAccessKeys",
+    "iam:GetAccessKeyLastUsed",
     "iam:UpdateAccessKey",
     "iam:ListSSHPublicKeys",
     "iam:UpdateSSHPublicKey",
@@ -28,6 +29,8 @@ pub struct Input {
     execution: Execution,
     /// The identified principal.
     principal: Principal,
+    /// Which credentials; unset: all of them.
+    unused: Option<Unused>,
 }
 
 /// The step's output.
@@ -37,54 +40,48 @@ pub struct Output {
     deactivated: Vec<Credential>,
 }
 
-/// Makes all credentials inactive that are not. One that can't be changed keeps none of
-/// the others from being changed; the first failure is then the step's. Done twice, the
+/// Makes all credentials inactive that are not; with [`Input::unused`], the access keys
+/// alone that were not used for so long. One that can't be changed keeps none of the
+/// others from being changed; the first failure is then the step's. Done twice, the
 /// second changes nothing.
 pub async fn deactivate_keys(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input {
-        execution,
-        principal,
-    } = input;
-    let grant = Grant {
-        actions: ACTIONS,
-        resources: vec![principal.resource(execution.partition())],
+    let Input { execution, principal, unused } = input;
+    let grant =
+        Grant { actions: ACTIONS, resources: vec![principal.resource(execution.partition())] };
+    let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
+    let name = &principal.name;
+    let deactivated = if let Some(unused) = unused {
+        let unused = unused_keys(&iam, name, unused.since()?).await?;
+        deactivate_all(&iam, name, unused).await?
+    } else {
+        let kinds = CredentialKind::ALL.map(|kind| deactivate_kind(&iam, name, kind));
+        join_all(kinds).await.into_iter().collect::<Result<Vec<_>, _>>()?.concat()
     };
-    let iam = entry
-        .enter(&execution, &principal.account, &[grant])
-        .await?;
-    let kinds = CredentialKind::ALL.map(|kind| deactivate_all(&iam, &principal.name, kind));
-    let deactivated = join_all(kinds)
-        .await
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?
-        .concat();
     Ok(Output { deactivated })
 }
 
-async fn deactivate_all(
+async fn deactivate_kind(
     iam: &Client,
     name: &str,
     kind: CredentialKind,
 ) -> Result<Vec<Credential>, Failure> {
     let credentials = if_found(credentials_of(iam, name, kind).await)?.unwrap_or_default();
-    let active = credentials
-        .into_iter()
-        .filter(|credential| credential.active);
+    deactivate_all(iam, name, credentials).await
+}
+
+async fn deactivate_all(
+    iam: &Client,
+    name: &str,
+    credentials: Vec<Credential>,
+) -> Result<Vec<Credential>, Failure> {
+    let active = credentials.into_iter().filter(|credential| credential.active);
     let attempts = active.map(async |credential| {
         // What does not exist any more needs no deactivation.
         let updated = if_found(deactivate(iam, name, &credential).await)?;
-        Ok(updated.map(|()| Credential {
-            active: false,
-            ..credential
-        }))
+        Ok(updated.map(|()| Credential { active: false, ..credential }))
     });
     let attempts = concurrently(attempts).await;
-    Ok(attempts
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .flatten()
-        .collect())
+    Ok(attempts.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
 /// Always names the user: without it these calls change the caller's own credentials.
@@ -94,28 +91,13 @@ async fn deactivate(iam: &Client, name: &str, credential: &Credential) -> Result
     let (id, inactive) = (&credential.id, StatusType::Inactive);
     match credential.kind {
         CredentialKind::AccessKey => {
-            let update = iam
-                .update_access_key()
-                .user_name(name)
-                .access_key_id(id)
-                .status(inactive);
-            update
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| failure("iam:UpdateAccessKey", error))
+            let update = iam.update_access_key().user_name(name).access_key_id(id).status(inactive);
+            update.send().await.map(drop).map_err(|error| failure("iam:UpdateAccessKey", error))
         }
         CredentialKind::SshPublicKey => {
-            let update = iam
-                .update_ssh_public_key()
-                .user_name(name)
-                .ssh_public_key_id(id)
-                .status(inactive);
-            update
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| failure("iam:UpdateSSHPublicKey", error))
+            let update =
+                iam.update_ssh_public_key().user_name(name).ssh_public_key_id(id).status(inactive);
+            update.send().await.map(drop).map_err(|error| failure("iam:UpdateSSHPublicKey", error))
         }
         CredentialKind::SigningCertificate => {
             let update = iam
@@ -131,14 +113,8 @@ async fn deactivate(iam: &Client, name: &str, credential: &Credential) -> Result
         }
         CredentialKind::ServiceSpecific => {
             let update = iam.update_service_specific_credential().user_name(name);
-            let update = update
-                .service_specific_credential_id(id)
-                .status(inactive)
-                .send()
-                .await;
-            update
-                .map(drop)
-                .map_err(|error| failure("iam:UpdateServiceSpecificCredential", error))
+            let update = update.service_specific_credential_id(id).status(inactive).send().await;
+            update.map(drop).map_err(|error| failure("iam:UpdateServiceSpecificCredential", error))
         }
     }
 }

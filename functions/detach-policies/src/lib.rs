@@ -5,17 +5,10 @@
 use aws_calls::{failure, if_found};
 use aws_sdk_iam::Client;
 use futures::future::join;
-use incident::{Execution, Failure, Held, InlinePolicy, Principal, hex_digest, is_kept};
-use member::{Entry, Grant, concurrently, user};
+use incident::{Execution, Failure, Held, InlinePolicy, Kind, Principal, hex_digest, is_kept};
+use member::principal::{inline_document, require_deny};
+use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
-
-const ACTIONS: &[&str] = &[
-    "iam:GetUser",
-    "iam:ListAttachedUserPolicies",
-    "iam:DetachUserPolicy",
-    "iam:GetUserPolicy",
-    "iam:DeleteUserPolicy",
-];
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -29,8 +22,7 @@ pub struct Input {
 }
 
 /// The step's output.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Serialize)]
 pub struct Output {
     /// ARNs of the managed policies that are detached now.
     detached: Vec<String>,
@@ -40,80 +32,88 @@ pub struct Output {
 
 /// Detaches and deletes what the evidence holds, but for `AWSDenyAll` and the policies
 /// of AWS's own quarantine. Fails with [`Failure::DenyMissing`], and changes nothing,
-/// where no deny stands: what is attached may be all that restrains the user. One policy
-/// that can't be taken away keeps none of the others. Done twice, the second changes
-/// nothing.
+/// where no deny stands: what is attached may be all that restrains the principal. One
+/// policy that can't be taken away keeps none of the others. Done twice, the second
+/// changes nothing.
 pub async fn detach_policies(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input {
-        execution,
-        principal,
-        held,
-    } = input;
+    let Input { execution, principal, held } = input;
     let partition = execution.partition();
     let grant = Grant {
-        actions: ACTIONS,
+        actions: match principal.kind {
+            Kind::User => &[
+                "iam:GetUser",
+                "iam:ListAttachedUserPolicies",
+                "iam:DetachUserPolicy",
+                "iam:GetUserPolicy",
+                "iam:DeleteUserPolicy",
+            ],
+            Kind::Role => &[
+                "iam:GetRole",
+                "iam:ListAttachedRolePolicies",
+                "iam:DetachRolePolicy",
+                "iam:GetRolePolicy",
+                "iam:DeleteRolePolicy",
+            ],
+        },
         resources: vec![principal.resource(partition)],
     };
-    let iam = entry
-        .enter(&execution, &principal.account, &[grant])
-        .await?;
-    let name = &principal.name;
-    user::require_deny(&iam, partition, name).await?;
-    let managed = held
-        .managed_policies
-        .iter()
-        .filter(|policy| !is_kept(partition, policy));
+    let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
+    require_deny(&iam, partition, principal.kind, &principal.name).await?;
+    let managed = held.managed_policies.iter().filter(|policy| !is_kept(partition, policy));
     let (detached, deleted) = join(
-        concurrently(managed.map(|policy| detach(&iam, name, policy))),
-        concurrently(
-            held.inline_policies
-                .iter()
-                .map(|policy| delete(&iam, name, policy)),
-        ),
+        concurrently(managed.map(|policy| detach(&iam, &principal, policy))),
+        concurrently(held.inline_policies.iter().map(|policy| delete(&iam, &principal, policy))),
     )
     .await;
     let taken = |results: Vec<Result<Option<String>, Failure>>| {
-        results
-            .into_iter()
-            .filter_map(Result::transpose)
-            .collect::<Result<Vec<_>, _>>()
+        results.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
     };
-    Ok(Output {
-        detached: taken(detached)?,
-        deleted: taken(deleted)?,
-    })
+    Ok(Output { detached: taken(detached)?, deleted: taken(deleted)? })
 }
 
-async fn detach(iam: &Client, name: &str, policy: &str) -> Result<Option<String>, Failure> {
-    let detach = iam
-        .detach_user_policy()
-        .user_name(name)
-        .policy_arn(policy)
-        .send()
-        .await;
-    let detached = if_found(detach.map_err(|error| failure("iam:DetachUserPolicy", error)))?;
-    Ok(detached.map(|_| policy.to_owned()))
+async fn detach(
+    iam: &Client,
+    principal: &Principal,
+    policy: &str,
+) -> Result<Option<String>, Failure> {
+    let name = &principal.name;
+    let detached = match principal.kind {
+        Kind::User => {
+            let detach = iam.detach_user_policy().user_name(name).policy_arn(policy).send().await;
+            detach.map(drop).map_err(|error| failure("iam:DetachUserPolicy", error))
+        }
+        Kind::Role => {
+            let detach = iam.detach_role_policy().role_name(name).policy_arn(policy).send().await;
+            detach.map(drop).map_err(|error| failure("iam:DetachRolePolicy", error))
+        }
+    };
+    Ok(if_found(detached)?.map(|()| policy.to_owned()))
 }
 
 /// Deletes the policy unless its document has changed since the evidence was stored;
 /// then verification finds it, and it is preserved first.
 async fn delete(
     iam: &Client,
-    name: &str,
+    principal: &Principal,
     policy: &InlinePolicy,
 ) -> Result<Option<String>, Failure> {
-    let Some(document) = if_found(user::inline_document(iam, name, &policy.name).await)? else {
+    let (kind, name) = (principal.kind, &principal.name);
+    let Some(document) = if_found(inline_document(iam, kind, name, &policy.name).await)? else {
         return Ok(None);
     };
     if hex_digest(document.as_bytes()) != policy.sha256 {
         return Ok(None);
     }
-    let delete = iam
-        .delete_user_policy()
-        .user_name(name)
-        .policy_name(&policy.name)
-        .send()
-        .await;
-    let deleted = if_found(delete.map_err(|error| failure("iam:DeleteUserPolicy", error)))?;
-    Ok(deleted.map(|_| policy.name.clone()))
+    let policy = &policy.name;
+    let deleted = match kind {
+        Kind::User => {
+            let delete = iam.delete_user_policy().user_name(name).policy_name(policy).send().await;
+            delete.map(drop).map_err(|error| failure("iam:DeleteUserPolicy", error))
+        }
+        Kind::Role => {
+            let delete = iam.delete_role_policy().role_name(name).policy_name(policy).send().await;
+            delete.map(drop).map_err(|error| failure("iam:DeleteRolePolicy", error))
+        }
+    };
+    Ok(if_found(deleted)?.map(|()| policy.clone()))
 }

@@ -63,14 +63,9 @@ impl<'a> PrincipalArn<'a> {
     /// Reads `arn`, or says what is wrong with it.
     pub fn parse(arn: &'a str) -> Result<Self, &'static str> {
         let mut parts = arn.splitn(6, ':');
-        let (Some("arn"), Some(partition), Some("iam"), Some(""), Some(account), Some(rest)) = (
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-        ) else {
+        let (Some("arn"), Some(partition), Some("iam"), Some(""), Some(account), Some(rest)) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err("it is no ARN of an IAM principal");
         };
         let Some((resource @ ("user" | "role"), path_and_name)) = rest.split_once('/') else {
@@ -80,24 +75,23 @@ impl<'a> PrincipalArn<'a> {
             Some((path, name)) => (format!("/{path}/"), name),
             None => ("/".to_owned(), path_and_name),
         };
-        if !(1..=128).contains(&name.len()) || !name.bytes().all(is_name_byte) {
+        if !is_name(name) {
             return Err("its name is outside IAM's grammar");
         }
         if path.len() > 512 || !path.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("its path is outside IAM's grammar");
         }
-        Ok(Self {
-            partition,
-            account,
-            resource,
-            path,
-            name,
-        })
+        Ok(Self { partition, account, resource, path, name })
     }
 }
 
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
+/// Whether IAM could have a user or role of this name.
+///
+/// Source: IAM API Reference, `CreateUser` (`UserName`) and `CreateRole` (`RoleName`).
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let accepted = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    (1..=128).contains(&name.len()) && name.bytes().all(accepted)
 }
 
 #[cfg(test)]
@@ -111,12 +105,7 @@ mod tests {
             (arn.partition, arn.account, arn.path.as_str(), arn.name),
             ("aws-cn", "222222222222", "/a*/${b}/", "eve@x")
         );
-        assert_eq!(
-            PrincipalArn::parse("arn:aws:iam::222222222222:role/r")
-                .unwrap()
-                .path,
-            "/"
-        );
+        assert_eq!(PrincipalArn::parse("arn:aws:iam::222222222222:role/r").unwrap().path, "/");
     }
 
     #[test]

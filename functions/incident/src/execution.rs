@@ -60,12 +60,7 @@ impl TryFrom<String> for Execution {
         };
         let (partition, name) = ((*partition).to_owned(), (*name).to_owned());
         let account = AccountId::try_from((*account).to_owned())?;
-        Ok(Self {
-            arn,
-            partition,
-            account,
-            name,
-        })
+        Ok(Self { arn, partition, account, name })
     }
 }
 

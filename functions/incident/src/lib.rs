@@ -8,12 +8,14 @@ mod execution;
 mod failure;
 mod policy;
 mod principal;
+mod severity;
 mod text;
 
-pub use arn::{AccountId, PrincipalArn};
+pub use arn::{AccountId, PrincipalArn, is_name};
 pub use execution::Execution;
 pub use failure::Failure;
-pub use policy::{Mode, ResponsePolicy};
+pub use policy::{LowestSeverity, Mode, ResponsePolicy};
 pub use principal::{Accused, Denial, DenyBy, Evidence, Held, InlinePolicy, Kind, Principal};
-pub use principal::{deny_policy, is_kept, is_own, matches_pattern};
+pub use principal::{deny_policy, is_kept, matches_pattern, protected, resources_named};
+pub use severity::Severity;
 pub use text::{cut, hex_digest, one_line, tag_value};

@@ -1,14 +1,23 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Failure};
+use crate::{AccountId, Failure, Severity};
 
 /// What Cordon may do, as the organisation sets it in one SSM parameter. Every field
 /// has a default, so `{}` is a policy. Read anew by every execution and every redrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ResponsePolicy {
-    /// `contain` (the default), or `off`: every execution ends at once.
+    /// `contain` (the default), `observe`, or `off`.
     pub mode: Mode,
+    /// The lowest severity that leads to each response. Unset: the rule's own.
+    pub lowest_severity: LowestSeverity,
+    /// Whether a service's finding on a role's session contains the role, and with it
+    /// all of its sessions; `false` unless set: it is escalated. A role that a trusted
+    /// custom product or a person's custom action names is contained all the same.
+    pub contain_roles: bool,
+    /// Whether credentials that a finding reports as unused are made inactive; `true`
+    /// unless set. Otherwise such findings are ignored.
+    pub retire_unused_credentials: bool,
     /// ARN patterns (`*`, `?`) of principals that are escalated to people, never
     /// contained; matched against the identified principal, regardless of case.
     pub exempt_principals: Vec<String>,
@@ -21,6 +30,24 @@ pub struct ResponsePolicy {
     pub trusted_products: Option<Vec<String>>,
     /// Seconds between the last change and the first read-back: 0 to 300, 10 unless set.
     pub settling_seconds: u16,
+    /// How many principals of one member account may be contained within an hour, for
+    /// AWS services' findings and for custom products' each; 20 unless set. Beyond it,
+    /// findings are escalated. What a person chose is not counted.
+    pub containments_per_hour: u32,
+}
+
+/// The lowest severity that leads to each response.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LowestSeverity {
+    /// To contain a user.
+    pub contain_user: Option<Severity>,
+    /// To contain a role.
+    pub contain_role: Option<Severity>,
+    /// To make unused credentials inactive.
+    pub retire_unused_credentials: Option<Severity>,
+    /// To tell people.
+    pub escalate: Option<Severity>,
 }
 
 /// Whether Cordon acts.
@@ -29,7 +56,10 @@ pub struct ResponsePolicy {
 pub enum Mode {
     /// Contain what the rules say.
     Contain,
-    /// Do nothing.
+    /// Identify and preserve, change nothing, tell people what would have been done,
+    /// and leave the finding as it is.
+    Observe,
+    /// Do nothing: every execution ends at once.
     Off,
 }
 
@@ -37,11 +67,15 @@ impl Default for ResponsePolicy {
     fn default() -> Self {
         Self {
             mode: Mode::Contain,
+            lowest_severity: LowestSeverity::default(),
+            contain_roles: false,
+            retire_unused_credentials: true,
             exempt_principals: Vec::new(),
             exempt_accounts: Vec::new(),
             accounts_in_scope: None,
             trusted_products: None,
             settling_seconds: 10,
+            containments_per_hour: 20,
         }
     }
 }
@@ -70,16 +104,15 @@ mod tests {
 
     #[test]
     fn every_field_has_a_default() {
-        assert_eq!(
-            ResponsePolicy::parse("{}").unwrap(),
-            ResponsePolicy::default()
-        );
+        assert_eq!(ResponsePolicy::parse("{}").unwrap(), ResponsePolicy::default());
     }
 
     #[test]
     fn a_wrong_field_is_named() {
         for (json, field) in [
             ("{\"mode\": \"on\"}", "`mode`"),
+            ("{\"lowestSeverity\": {\"containUser\": \"SEVERE\"}}", "`lowestSeverity.containUser`"),
+            ("{\"containmentsPerHour\": -1}", "`containmentsPerHour`"),
             ("{\"settlingSeconds\": 301}", "`settlingSeconds`"),
             ("{\"exemptAccounts\": [\"1\"]}", "`exemptAccounts[0]`"),
             ("{\"exempt\": []}", "`exempt`"),

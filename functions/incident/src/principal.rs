@@ -6,14 +6,21 @@ use crate::AccountId;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Accused {
-    /// The ARN that the finding gives. Tells the principals of one finding apart.
-    pub arn: String,
+    /// What the finding calls it, an ARN or an access key. Tells the principals of one
+    /// finding apart.
+    pub resource: String,
     /// The member account; equals the finding's `AwsAccountId`.
     pub account: AccountId,
     /// A user or a role.
     pub kind: Kind,
-    /// The name that the finding gives.
-    pub name: String,
+    /// The name that the finding gives, where it gives one.
+    pub name: Option<String>,
+    /// The long-term access key that the finding is about, whose true owner is meant.
+    pub access_key: Option<String>,
+    /// Set where the principal is not to be contained, but only its access keys that
+    /// were not used for so many days are to be made inactive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unused_days: Option<u16>,
 }
 
 /// What kind of principal it is.
@@ -23,6 +30,17 @@ pub enum Kind {
     User,
     /// An IAM role.
     Role,
+}
+
+impl Kind {
+    /// What people call one.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Role => "role",
+        }
+    }
 }
 
 /// A principal as its account knows it.
@@ -63,22 +81,19 @@ impl Principal {
     }
 }
 
-impl Accused {
-    /// The ARN patterns that mean the principal of this name, wherever its path.
-    #[must_use]
-    pub fn resources(&self, partition: &str) -> Vec<String> {
-        ["/", "/*/"]
-            .map(|path| resource(partition, &self.account, self.kind, path, &self.name))
-            .to_vec()
-    }
+/// The ARN patterns that mean the principal of this name, wherever its path.
+#[must_use]
+pub fn resources_named(
+    partition: &str,
+    account: &AccountId,
+    kind: Kind,
+    name: &str,
+) -> Vec<String> {
+    ["/", "/*/"].map(|path| resource(partition, account, kind, path, name)).to_vec()
 }
 
 fn resource(partition: &str, account: &AccountId, kind: Kind, path: &str, name: &str) -> String {
-    let kind = match kind {
-        Kind::User => "user",
-        Kind::Role => "role",
-    };
-    format!("arn:{partition}:iam::{account}:{kind}{path}{name}")
+    format!("arn:{partition}:iam::{account}:{}{path}{name}", kind.noun())
 }
 
 /// Where the deny stands.
@@ -156,15 +171,46 @@ pub fn deny_policy(partition: &str) -> String {
 #[must_use]
 pub fn is_kept(partition: &str, policy: &str) -> bool {
     policy == deny_policy(partition)
-        || policy.starts_with(&format!(
-            "arn:{partition}:iam::aws:policy/AWSCompromisedKeyQuarantine"
-        ))
+        || policy
+            .starts_with(&format!("arn:{partition}:iam::aws:policy/AWSCompromisedKeyQuarantine"))
 }
 
-/// Whether the principal is one of Cordon's own.
+/// Why no machine is to contain this principal, where that is so: AWS or the
+/// organisation can't be operated without it, or it is Cordon's own.
+///
+/// Sources: IAM User Guide, "Service-linked roles"; IAM Identity Center User Guide,
+/// "IAM roles created by IAM Identity Center"; AWS Control Tower User Guide, "Roles and
+/// accounts"; AWS Organizations User Guide, "Accessing member accounts"; CloudFormation
+/// User Guide, "Grant self-managed permissions" and StackSets' service-managed roles.
 #[must_use]
-pub fn is_own(principal: &Principal) -> bool {
-    principal.path.to_ascii_lowercase().starts_with("/cordon/")
+pub fn protected(kind: Kind, path: &str, name: &str) -> Option<&'static str> {
+    let (path, name) = (path.to_ascii_lowercase(), name.to_ascii_lowercase());
+    if path.starts_with("/cordon/") {
+        return Some("it is Cordon's own");
+    }
+    if kind == Kind::User {
+        return None;
+    }
+    if path.starts_with("/aws-service-role/") {
+        return Some("it is linked to an AWS service, which alone can change it");
+    }
+    if path.starts_with("/aws-reserved/") || name.starts_with("awsreservedsso_") {
+        return Some(
+            "IAM Identity Center manages it: take the permission set's assignment away there",
+        );
+    }
+    match name.as_str() {
+        "awscontroltowerexecution" => Some("AWS Control Tower governs the account through it"),
+        "organizationaccountaccessrole" => {
+            Some("the organisation's management account enters through it")
+        }
+        name if name.starts_with("stacksets-exec-")
+            || name == "awscloudformationstacksetexecutionrole" =>
+        {
+            Some("CloudFormation StackSets deploy through it")
+        }
+        _ => None,
+    }
 }
 
 /// Whether `text` matches `pattern`, in which `*` is any run of characters and `?`
@@ -221,18 +267,31 @@ mod tests {
     #[test]
     fn the_deny_and_the_quarantine_of_aws_are_kept() {
         assert!(is_kept("aws", "arn:aws:iam::aws:policy/AWSDenyAll"));
-        assert!(is_kept(
-            "aws",
-            "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"
-        ));
-        assert!(!is_kept(
-            "aws",
-            "arn:aws:iam::222222222222:policy/AWSDenyAll"
-        ));
-        assert!(!is_kept(
-            "aws",
-            "arn:aws:iam::aws:policy/AdministratorAccess"
-        ));
+        assert!(is_kept("aws", "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"));
+        assert!(!is_kept("aws", "arn:aws:iam::222222222222:policy/AWSDenyAll"));
+        assert!(!is_kept("aws", "arn:aws:iam::aws:policy/AdministratorAccess"));
+    }
+
+    #[test]
+    fn what_aws_and_the_organisation_live_by_is_protected() {
+        for (kind, path, name, is) in [
+            (Kind::User, "/", "OrganizationAccountAccessRole", false),
+            (Kind::User, "/Cordon/x/", "eve", true),
+            (Kind::Role, "/", "app", false),
+            (Kind::Role, "/", "OrganizationAccountAccessRole", true),
+            (Kind::Role, "/", "AWSControlTowerExecution", true),
+            (Kind::Role, "/", "stacksets-exec-0a1b", true),
+            (
+                Kind::Role,
+                "/aws-service-role/autoscaling.amazonaws.com/",
+                "AWSServiceRoleForAutoScaling",
+                true,
+            ),
+            (Kind::Role, "/aws-reserved/sso.amazonaws.com/", "AWSReservedSSO_Admin_1", true),
+            (Kind::Role, "/cordon/", "SecurityRemediation-Verify", true),
+        ] {
+            assert_eq!(protected(kind, path, name).is_some(), is, "{path}{name}");
+        }
     }
 
     #[test]

@@ -16,18 +16,8 @@ pub fn cut(text: &str, most: usize) -> String {
 /// become spaces, so that a finding can't forge lines of a note or a mail.
 #[must_use]
 pub fn one_line(text: &str, most: usize) -> String {
-    let clean: String = text
-        .chars()
-        .map(|c| if misleads(c) { ' ' } else { c })
-        .collect();
-    cut(
-        clean
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .as_str(),
-        most,
-    )
+    let clean: String = text.chars().map(|c| if misleads(c) { ' ' } else { c }).collect();
+    cut(clean.split_whitespace().collect::<Vec<_>>().join(" ").as_str(), most)
 }
 
 fn misleads(c: char) -> bool {
@@ -62,13 +52,11 @@ pub fn tag_value(text: &str) -> String {
 #[must_use]
 pub fn hex_digest(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a String can't fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]
@@ -77,10 +65,7 @@ mod tests {
 
     #[test]
     fn a_finding_cannot_forge_a_line() {
-        assert_eq!(
-            one_line("RESOLVED\r\n\u{2028}by \u{202e}nimda\u{0}", 100),
-            "RESOLVED by nimda"
-        );
+        assert_eq!(one_line("RESOLVED\r\n\u{2028}by \u{202e}nimda\u{0}", 100), "RESOLVED by nimda");
         assert_eq!(one_line(&"é".repeat(300), 256).chars().count(), 256);
     }
 

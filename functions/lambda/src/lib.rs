@@ -19,11 +19,7 @@ where
     I: DeserializeOwned,
     O: Serialize,
 {
-    subscriber::fmt()
-        .json()
-        .with_target(false)
-        .with_max_level(tracing::Level::INFO)
-        .init();
+    subscriber::fmt().json().with_target(false).with_max_level(tracing::Level::INFO).init();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let subject = Subject::of(&event.payload);
         let result = invoke(&step, event.payload).await;
@@ -57,10 +53,7 @@ struct Named(Failure);
 
 impl From<Named> for Diagnostic {
     fn from(Named(failure): Named) -> Self {
-        Self {
-            error_type: failure.name().to_owned(),
-            error_message: failure.chain(),
-        }
+        Self { error_type: failure.name().to_owned(), error_message: failure.chain() }
     }
 }
 
@@ -73,23 +66,14 @@ struct Subject {
 impl Subject {
     fn of(input: &Value) -> Self {
         let text = |pointer: &str| {
-            let found = input
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default();
+            let found = input.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             incident::one_line(found, 700)
         };
-        Self {
-            execution: text("/execution"),
-            principal: text("/principal/arn"),
-        }
+        Self { execution: text("/execution"), principal: text("/principal/arn") }
     }
 
     fn log(&self, failure: Option<&Failure>) {
-        let Self {
-            execution,
-            principal,
-        } = self;
+        let Self { execution, principal } = self;
         match failure {
             None => tracing::info!(execution, principal, "done"),
             Some(failure) => {
@@ -111,16 +95,11 @@ mod tests {
 
     #[test]
     fn a_failure_arrives_under_its_own_name_with_all_its_causes() {
-        let refused = Failure::AccessDenied {
-            call: "iam:AttachUserPolicy",
-            source: "explicit deny".into(),
-        };
+        let refused =
+            Failure::AccessDenied { call: "iam:AttachUserPolicy", source: "explicit deny".into() };
         let diagnostic = Diagnostic::from(Named(refused));
         assert_eq!(diagnostic.error_type, "AccessDenied");
-        assert_eq!(
-            diagnostic.error_message,
-            "iam:AttachUserPolicy is refused: explicit deny"
-        );
+        assert_eq!(diagnostic.error_message, "iam:AttachUserPolicy is refused: explicit deny");
     }
 
     #[tokio::test]

@@ -73,12 +73,10 @@ impl Entry {
                 },
                 _ => failure("sts:AssumeRole", error),
             })?;
-        let credentials = answer
-            .credentials
-            .ok_or_else(|| Failure::ServiceUnavailable {
-                call: "sts:AssumeRole",
-                source: "the answer carries no credentials".into(),
-            })?;
+        let credentials = answer.credentials.ok_or_else(|| Failure::ServiceUnavailable {
+            call: "sts:AssumeRole",
+            source: "the answer carries no credentials".into(),
+        })?;
         let credentials = Credentials::new(
             credentials.access_key_id,
             credentials.secret_access_key,

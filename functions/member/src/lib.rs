@@ -4,6 +4,7 @@
 //! step and are never written anywhere.
 
 mod entry;
+pub mod principal;
 pub mod user;
 
 use futures::StreamExt;

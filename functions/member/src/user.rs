@@ -1,80 +1,15 @@
-//! What IAM says of a user. Every list is read to its last page. Changes nothing.
+//! What only users have: groups and credentials. Every list is read to its last page. Changes nothing.
 
-use aws_calls::failure;
+use aws_calls::{failure, if_found};
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{StatusType, User};
+use aws_sdk_iam::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_iam::types::{AccessKeyLastUsed, StatusType};
 use futures::future::try_join_all;
-use incident::{DenyBy, Failure, deny_policy};
-use percent_encoding::percent_decode_str;
+use incident::Failure;
 use serde::{Deserialize, Serialize};
 
-/// The user itself, or [`Failure::PrincipalNotFound`].
-pub async fn user(iam: &Client, name: &str) -> Result<User, Failure> {
-    let answer = iam.get_user().user_name(name).send().await;
-    match answer.map_err(|error| failure("iam:GetUser", error)) {
-        Ok(answer) => answer.user.ok_or_else(|| Failure::ServiceUnavailable {
-            call: "iam:GetUser",
-            source: "the answer carries no user".into(),
-        }),
-        Err(Failure::NotFound { .. }) => Err(Failure::PrincipalNotFound(format!("user `{name}`"))),
-        Err(other) => Err(other),
-    }
-}
-
-/// The ARN of the user's permissions boundary.
-#[must_use]
-pub fn boundary(user: &User) -> Option<String> {
-    user.permissions_boundary()?
-        .permissions_boundary_arn()
-        .map(str::to_owned)
-}
-
-/// ARNs of the managed policies attached to the user, sorted.
-pub async fn attached_policies(iam: &Client, name: &str) -> Result<Vec<String>, Failure> {
-    let pages = iam
-        .list_attached_user_policies()
-        .user_name(name)
-        .into_paginator();
-    let policies = pages.items().send().collect::<Result<Vec<_>, _>>().await;
-    let policies = policies.map_err(|error| failure("iam:ListAttachedUserPolicies", error))?;
-    Ok(sorted(
-        policies.into_iter().filter_map(|policy| policy.policy_arn),
-    ))
-}
-
-/// Names of the user's inline policies, sorted.
-pub async fn inline_policies(iam: &Client, name: &str) -> Result<Vec<String>, Failure> {
-    let pages = iam.list_user_policies().user_name(name).into_paginator();
-    let names = pages.items().send().collect::<Result<Vec<_>, _>>().await;
-    Ok(sorted(
-        names.map_err(|error| failure("iam:ListUserPolicies", error))?,
-    ))
-}
-
-/// The document of an inline policy, as its author wrote it.
-pub async fn inline_document(iam: &Client, name: &str, policy: &str) -> Result<String, Failure> {
-    let answer = iam
-        .get_user_policy()
-        .user_name(name)
-        .policy_name(policy)
-        .send()
-        .await;
-    let answer = answer.map_err(|error| failure("iam:GetUserPolicy", error))?;
-    decoded("iam:GetUserPolicy", &answer.policy_document)
-}
-
-/// A policy document as its author wrote it; IAM returns it percent-encoded.
-///
-/// Source: IAM API Reference, `GetUserPolicy` (`PolicyDocument`).
-pub fn decoded(call: &'static str, document: &str) -> Result<String, Failure> {
-    let document = percent_decode_str(document).decode_utf8();
-    document
-        .map(Into::into)
-        .map_err(|error| Failure::RequestRejected {
-            call,
-            source: error.into(),
-        })
-}
+use crate::concurrently;
+use crate::principal::sorted;
 
 /// Names of the user's groups, sorted.
 pub async fn groups(iam: &Client, name: &str) -> Result<Vec<String>, Failure> {
@@ -82,28 +17,6 @@ pub async fn groups(iam: &Client, name: &str) -> Result<Vec<String>, Failure> {
     let groups = pages.items().send().collect::<Result<Vec<_>, _>>().await;
     let groups = groups.map_err(|error| failure("iam:ListGroupsForUser", error))?;
     Ok(sorted(groups.into_iter().map(|group| group.group_name)))
-}
-
-/// Where a deny stands, if it does.
-#[must_use]
-pub fn denied(partition: &str, boundary: Option<&str>, attached: &[String]) -> Option<DenyBy> {
-    let deny = deny_policy(partition);
-    if attached.contains(&deny) {
-        Some(DenyBy::Policy)
-    } else if boundary == Some(deny.as_str()) {
-        Some(DenyBy::Boundary)
-    } else {
-        None
-    }
-}
-
-/// Fails with [`Failure::DenyMissing`] unless a deny stands on the user now.
-pub async fn require_deny(iam: &Client, partition: &str, name: &str) -> Result<(), Failure> {
-    let (user, attached) = futures::try_join!(user(iam, name), attached_policies(iam, name))?;
-    match denied(partition, boundary(&user).as_deref(), &attached) {
-        Some(_) => Ok(()),
-        None => Err(Failure::DenyMissing(user.arn)),
-    }
 }
 
 /// A way of signing in to AWS that can be made inactive and active again.
@@ -138,12 +51,8 @@ pub enum CredentialKind {
 
 impl CredentialKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::AccessKey,
-        Self::SshPublicKey,
-        Self::SigningCertificate,
-        Self::ServiceSpecific,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::AccessKey, Self::SshPublicKey, Self::SigningCertificate, Self::ServiceSpecific];
 
     /// What people call one.
     #[must_use]
@@ -169,16 +78,13 @@ pub async fn credentials_of(
     name: &str,
     kind: CredentialKind,
 ) -> Result<Vec<Credential>, Failure> {
-    let credential =
-        |id: String, status: &StatusType, created: Option<&aws_sdk_iam::primitives::DateTime>| {
-            Credential {
-                kind,
-                id,
-                active: *status != StatusType::Inactive,
-                created: created.map(ToString::to_string),
-                service: None,
-            }
-        };
+    let credential = |id: String, status: &StatusType, created: Option<&DateTime>| Credential {
+        kind,
+        id,
+        active: *status != StatusType::Inactive,
+        created: created.map(ToString::to_string),
+        service: None,
+    };
     match kind {
         CredentialKind::AccessKey => {
             let pages = iam.list_access_keys().user_name(name).into_paginator();
@@ -186,11 +92,7 @@ pub async fn credentials_of(
             let keys = keys.map_err(|error| failure("iam:ListAccessKeys", error))?;
             let keys = keys.into_iter().filter_map(|key| {
                 let status = key.status.unwrap_or(StatusType::Active);
-                Some(credential(
-                    key.access_key_id?,
-                    &status,
-                    key.create_date.as_ref(),
-                ))
+                Some(credential(key.access_key_id?, &status, key.create_date.as_ref()))
             });
             Ok(keys.collect())
         }
@@ -204,10 +106,7 @@ pub async fn credentials_of(
             Ok(keys.collect())
         }
         CredentialKind::SigningCertificate => {
-            let pages = iam
-                .list_signing_certificates()
-                .user_name(name)
-                .into_paginator();
+            let pages = iam.list_signing_certificates().user_name(name).into_paginator();
             let certificates = pages.items().send().collect::<Result<Vec<_>, _>>().await;
             let certificates =
                 certificates.map_err(|error| failure("iam:ListSigningCertificates", error))?;
@@ -224,25 +123,22 @@ pub async fn credentials_of(
             let mut found = Vec::new();
             let mut marker = None;
             loop {
-                let page = iam
-                    .list_service_specific_credentials()
-                    .user_name(name)
-                    .set_marker(marker);
+                let page =
+                    iam.list_service_specific_credentials().user_name(name).set_marker(marker);
                 let page = page.send().await;
                 let page =
                     page.map_err(|error| failure("iam:ListServiceSpecificCredentials", error))?;
                 found.extend(
-                    page.service_specific_credentials
-                        .unwrap_or_default()
-                        .into_iter()
-                        .map(|one| Credential {
+                    page.service_specific_credentials.unwrap_or_default().into_iter().map(|one| {
+                        Credential {
                             service: Some(one.service_name),
                             ..credential(
                                 one.service_specific_credential_id,
                                 &one.status,
                                 Some(&one.create_date),
                             )
-                        }),
+                        }
+                    }),
                 );
                 marker = page.marker;
                 if marker.is_none() {
@@ -253,8 +149,80 @@ pub async fn credentials_of(
     }
 }
 
-fn sorted(items: impl IntoIterator<Item = String>) -> Vec<String> {
-    let mut items: Vec<String> = items.into_iter().collect();
-    items.sort();
-    items
+/// When, where and for what an access key was last used; nothing, where it never was.
+pub async fn last_used(iam: &Client, key: &str) -> Result<Option<AccessKeyLastUsed>, Failure> {
+    let answer = iam.get_access_key_last_used().access_key_id(key).send().await;
+    let answer = answer.map_err(|error| failure("iam:GetAccessKeyLastUsed", error))?;
+    // A key that was never used has no date.
+    Ok(answer.access_key_last_used.filter(|used| used.last_used_date.is_some()))
+}
+
+/// Which access keys count as unused, as a step's input says it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Unused {
+    /// For so many days.
+    days: u16,
+    /// Counted back from then (RFC 3339).
+    at: String,
+}
+
+impl Unused {
+    /// The time since when an unused key was neither used nor made.
+    ///
+    /// Source: Security Hub User Guide, controls IAM.8 and IAM.22.
+    pub fn since(&self) -> Result<UnusedSince, Failure> {
+        let at = DateTime::from_str(&self.at, DateTimeFormat::DateTime)
+            .map_err(|error| Failure::InvalidInput(format!("`{}` is no time: {error}", self.at)))?;
+        Ok(UnusedSince(DateTime::from_secs(at.secs() - i64::from(self.days) * 24 * 60 * 60)))
+    }
+}
+
+/// The time since when nothing happened with what is unused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnusedSince(DateTime);
+
+impl UnusedSince {
+    fn is_after(self, last: Option<DateTime>) -> bool {
+        last.is_none_or(|last| last.secs() < self.0.secs())
+    }
+}
+
+/// The user's active access keys that are unused since then.
+pub async fn unused_keys(
+    iam: &Client,
+    name: &str,
+    since: UnusedSince,
+) -> Result<Vec<Credential>, Failure> {
+    let pages = iam.list_access_keys().user_name(name).into_paginator().items();
+    let keys = pages.send().collect::<Result<Vec<_>, _>>().await;
+    let keys = keys.map_err(|error| failure("iam:ListAccessKeys", error))?;
+    let active = keys.into_iter().filter(|key| key.status != Some(StatusType::Inactive));
+    let unused = active.map(async |key| {
+        let Some(id) = key.access_key_id else { return Ok(None) };
+        let used = last_used(iam, &id).await?.and_then(|used| used.last_used_date);
+        let unused = since.is_after(used) && since.is_after(key.create_date);
+        let created = key.create_date.map(|date| date.to_string());
+        let kind = CredentialKind::AccessKey;
+        Ok(unused.then_some(Credential { kind, id, active: true, created, service: None }))
+    });
+    concurrently(unused).await.into_iter().filter_map(Result::transpose).collect()
+}
+
+/// Whether the user has a console password that is unused since then.
+pub async fn has_unused_password(
+    iam: &Client,
+    name: &str,
+    since: UnusedSince,
+) -> Result<bool, Failure> {
+    let profile = iam.get_login_profile().user_name(name).send().await;
+    let profile = if_found(profile.map_err(|error| failure("iam:GetLoginProfile", error)))?;
+    let Some(profile) = profile.and_then(|answer| answer.login_profile) else { return Ok(false) };
+    let user = iam
+        .get_user()
+        .user_name(name)
+        .send()
+        .await
+        .map_err(|error| failure("iam:GetUser", error))?;
+    let last_used = user.user.and_then(|found| found.password_last_used);
+    Ok(since.is_after(last_used) && since.is_after(Some(profile.create_date)))
 }

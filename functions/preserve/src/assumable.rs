@@ -14,10 +14,9 @@ pub(crate) fn roles(document: &str) -> Vec<String> {
         .filter(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Allow"))
         .filter(|statement| allows(statement))
         .flat_map(|statement| match statement.get("Resource") {
-            Some(resources) => each(Some(resources))
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
+            Some(resources) => {
+                each(Some(resources)).filter_map(Value::as_str).map(str::to_owned).collect()
+            }
             None => vec!["*".to_owned()],
         })
         .collect()
@@ -57,11 +56,7 @@ mod tests {
             {"Effect": "Allow", "NotAction": "sts:*", "Resource": "arn:aws:iam::222222222222:role/no"}]}"#;
         assert_eq!(
             roles(document),
-            [
-                "arn:aws:iam::222222222222:role/a",
-                "arn:aws:iam::*:role/b",
-                "*"
-            ]
+            ["arn:aws:iam::222222222222:role/a", "arn:aws:iam::*:role/b", "*"]
         );
         assert_eq!(
             roles(r#"{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#),

@@ -2,7 +2,8 @@ use aws_calls::{SdkConfig, failure};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumAlgorithm;
-use incident::Failure;
+use incident::{Failure, hex_digest};
+use serde_json::Value;
 
 /// The evidence bucket.
 #[derive(Debug)]
@@ -11,25 +12,27 @@ pub struct Bucket {
     name: String,
 }
 
+/// A stored document.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    /// `s3://bucket/key`.
+    pub(crate) uri: String,
+    /// SHA-256 of its bytes, in hexadecimal digits.
+    pub(crate) sha256: String,
+    pub(crate) document: Value,
+}
+
 impl Bucket {
     /// The bucket of the setting `EVIDENCE_BUCKET`.
     pub fn from_env(config: &SdkConfig) -> Result<Self, lambda::Error> {
-        Ok(Self {
-            s3: Client::new(config),
-            name: lambda::setting("EVIDENCE_BUCKET")?,
-        })
+        Ok(Self { s3: Client::new(config), name: lambda::setting("EVIDENCE_BUCKET")? })
     }
 
-    /// `s3://bucket/key`.
-    #[must_use]
-    pub fn uri(&self, key: &str) -> String {
-        format!("s3://{}/{key}", self.name)
-    }
-
-    /// Stores `bytes` unless the key is taken, and returns what is stored.
+    /// Stores `bytes`, a JSON document, unless the key is taken, and returns what is
+    /// stored.
     ///
     /// Source: S3 User Guide, "How to prevent object overwrites with conditional writes".
-    pub async fn put_once(&self, key: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    pub(crate) async fn store(&self, key: &str, bytes: &[u8]) -> Result<Stored, Failure> {
         let put = self
             .s3
             .put_object()
@@ -38,31 +41,31 @@ impl Bucket {
             .if_none_match("*")
             .content_type("application/json")
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
-            .metadata("sha256", incident::hex_digest(&bytes))
-            .body(ByteStream::from(bytes.clone()))
+            .metadata("sha256", hex_digest(bytes))
+            .body(ByteStream::from(bytes.to_vec()))
             .send()
             .await;
-        match put {
-            Ok(_) => Ok(bytes),
+        let stored = match put {
+            Ok(_) => bytes.to_vec(),
             Err(error)
-                if error
-                    .raw_response()
-                    .is_some_and(|answer| answer.status().as_u16() == 412) =>
+                if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 412) =>
             {
-                self.get(key).await
+                self.get(key).await?
             }
-            Err(error) => Err(failure("s3:PutObject", error)),
-        }
+            Err(error) => return Err(failure("s3:PutObject", error)),
+        };
+        let document = serde_json::from_slice(&stored).map_err(|error| {
+            Failure::EvidenceUnreadable { key: key.to_owned(), source: error.into() }
+        })?;
+        Ok(Stored {
+            uri: format!("s3://{}/{key}", self.name),
+            sha256: hex_digest(&stored),
+            document,
+        })
     }
 
     async fn get(&self, key: &str) -> Result<Vec<u8>, Failure> {
-        let object = self
-            .s3
-            .get_object()
-            .bucket(&self.name)
-            .key(key)
-            .send()
-            .await;
+        let object = self.s3.get_object().bucket(&self.name).key(key).send().await;
         let object = object.map_err(|error| failure("s3:GetObject", error))?;
         let body = object.body.collect().await;
         let body = body.map_err(|error| Failure::ServiceUnavailable {

@@ -3,13 +3,16 @@ use std::collections::BTreeMap;
 use aws_calls::{failure, if_found};
 use aws_sdk_iam::Client;
 use futures::{FutureExt, try_join};
-use incident::{Execution, Failure, Principal};
+use incident::{Execution, Failure, InlinePolicy, Kind, Principal, hex_digest};
+use member::principal::{
+    attached_policies, decoded, find, incomplete, inline_document, inline_policies,
+};
 use member::user::{self, Credential, CredentialKind};
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::assumable;
+use crate::bucket::Stored;
 
 const OF_THE_USER: &[&str] = &[
     "iam:GetUser",
@@ -25,17 +28,23 @@ const OF_THE_USER: &[&str] = &[
     "iam:GetLoginProfile",
     "iam:ListMFADevices",
 ];
-const OF_GROUPS: &[&str] = &[
-    "iam:ListAttachedGroupPolicies",
-    "iam:ListGroupPolicies",
-    "iam:GetGroupPolicy",
+const OF_THE_ROLE: &[&str] = &[
+    "iam:GetRole",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
+    "iam:GetRolePolicy",
+    "iam:ListInstanceProfilesForRole",
 ];
+const OF_GROUPS: &[&str] =
+    &["iam:ListAttachedGroupPolicies", "iam:ListGroupPolicies", "iam:GetGroupPolicy"];
 const OF_POLICIES: &[&str] = &["iam:GetPolicy", "iam:GetPolicyVersion"];
 
-/// The user as it is now. Times are RFC 3339; documents are as their authors wrote them.
+/// The principal as it is now. Times are RFC 3339; documents are as their authors wrote
+/// them. What only users or only roles have is empty for the others.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Snapshot {
+    kind: Kind,
     arn: String,
     name: String,
     path: String,
@@ -46,14 +55,16 @@ pub(crate) struct Snapshot {
     tags: BTreeMap<String, String>,
     pub(crate) attached_policies: Vec<String>,
     /// The default versions of the customer-managed ones among the attached policies,
-    /// the user's and its groups'.
-    customer_policies: BTreeMap<String, PolicyVersion>,
+    /// the principal's and its groups'.
+    customer_policies: Versions,
     pub(crate) inline_policies: Vec<Inline>,
+    trust_policy: Option<String>,
+    instance_profiles: Vec<String>,
     pub(crate) groups: Vec<Group>,
     credentials: Vec<Used>,
     login_profile: Option<LoginProfile>,
     mfa_devices: Vec<MfaDevice>,
-    /// `Resource` patterns for which a policy of the user or of its groups allows
+    /// `Resource` patterns for which a policy of the principal or of its groups allows
     /// `sts:AssumeRole`.
     pub(crate) assumable_roles: Vec<String>,
 }
@@ -107,98 +118,94 @@ struct MfaDevice {
     enabled: String,
 }
 
+impl From<Inline> for InlinePolicy {
+    fn from(policy: Inline) -> Self {
+        Self { sha256: hex_digest(policy.document.as_bytes()), name: policy.name }
+    }
+}
+
+/// What only users have.
+#[derive(Default)]
+struct OfUser {
+    groups: Vec<Group>,
+    group_policies: Versions,
+    credentials: Vec<Used>,
+    login_profile: Option<LoginProfile>,
+    mfa_devices: Vec<MfaDevice>,
+}
+
 impl Snapshot {
-    /// Reads the user and all that hangs on it, each list to its last page.
+    /// Reads the principal and all that hangs on it, each list to its last page.
     pub(crate) async fn read(
         entry: &Entry,
         execution: &Execution,
         principal: &Principal,
     ) -> Result<Self, Failure> {
         let (partition, account) = (execution.partition(), &principal.account);
+        let actions = match principal.kind {
+            Kind::User => OF_THE_USER,
+            Kind::Role => OF_THE_ROLE,
+        };
+        let all = |kind| vec![format!("arn:{partition}:iam::{account}:{kind}/*")];
+        let policies = vec![format!("arn:{partition}:iam::*:policy/*")];
         let grants = [
-            Grant {
-                actions: OF_THE_USER,
-                resources: vec![principal.resource(partition)],
-            },
-            Grant {
-                actions: OF_GROUPS,
-                resources: vec![format!("arn:{partition}:iam::{account}:group/*")],
-            },
-            Grant {
-                actions: OF_POLICIES,
-                resources: vec![format!("arn:{partition}:iam::*:policy/*")],
-            },
+            Grant { actions, resources: vec![principal.resource(partition)] },
+            Grant { actions: OF_GROUPS, resources: all("group") },
+            Grant { actions: OF_POLICIES, resources: policies },
         ];
         let iam = &entry.enter(execution, account, &grants).await?;
-        let name = principal.name.as_str();
-        let (
-            user,
-            (attached_policies, mut versions),
-            inline_policies,
-            (groups, of_groups),
-            credentials,
-            login,
-            mfa,
-        ) = try_join!(
-            user::user(iam, name),
-            attached(iam, name).boxed_local(),
-            inline(iam, name).boxed_local(),
-            groups(iam, name).boxed_local(),
-            credentials(iam, name).boxed_local(),
-            login_profile(iam, name),
-            mfa_devices(iam, name),
-        )?;
-        if user.user_id != principal.id {
-            return Err(Failure::PrincipalReplaced {
-                arn: user.arn,
-                found: user.user_id,
-                identified: principal.id.clone(),
-            });
+        let (kind, name) = (principal.kind, principal.name.as_str());
+        let (found, (attached_policies, mut versions), inline_policies, of_user, instance_profiles) =
+            try_join!(
+                find(iam, kind, name),
+                attached(iam, kind, name).boxed_local(),
+                inline(iam, kind, name).boxed_local(),
+                of_user(iam, kind, name).boxed_local(),
+                instance_profiles(iam, kind, name),
+            )?;
+        if found.id != principal.id {
+            let (arn, identified) = (found.arn, principal.id.clone());
+            return Err(Failure::PrincipalReplaced { arn, found: found.id, identified });
         }
-        versions.extend(of_groups);
+        let OfUser { groups, group_policies, credentials, login_profile, mfa_devices } = of_user;
+        versions.extend(group_policies);
         let in_groups = groups.iter().flat_map(|group| &group.inline_policies);
-        let documents = versions.values().map(|version| &version.document);
-        let documents = documents.chain(
-            inline_policies
-                .iter()
-                .chain(in_groups)
-                .map(|policy| &policy.document),
-        );
-        let mut assumable_roles: Vec<String> = documents
-            .flat_map(|document| assumable::roles(document))
-            .collect();
+        let inline = inline_policies.iter().chain(in_groups).map(|policy| &policy.document);
+        let documents = versions.values().map(|version| &version.document).chain(inline);
+        let mut assumable_roles: Vec<String> =
+            documents.flat_map(|document| assumable::roles(document)).collect();
         assumable_roles.sort();
         assumable_roles.dedup();
         let by_aws = format!("arn:{partition}:iam::aws:");
         versions.retain(|arn, _| !arn.starts_with(&by_aws));
-        let tags = user.tags.as_deref().unwrap_or_default().iter();
         Ok(Self {
-            boundary: user::boundary(&user),
-            tags: tags
-                .map(|tag| (tag.key.clone(), tag.value.clone()))
-                .collect(),
-            password_last_used: user.password_last_used.map(|date| date.to_string()),
-            created: user.create_date.to_string(),
-            arn: user.arn,
-            name: user.user_name,
-            path: user.path,
-            id: user.user_id,
+            kind,
+            arn: found.arn,
+            name: found.name,
+            path: found.path,
+            id: found.id,
+            created: found.created,
+            password_last_used: found.password_last_used,
+            boundary: found.boundary,
+            tags: found.tags,
             attached_policies,
             customer_policies: versions,
             inline_policies,
+            trust_policy: found.trust_policy,
+            instance_profiles,
             groups,
             credentials,
-            login_profile: login,
-            mfa_devices: mfa,
+            login_profile,
+            mfa_devices,
             assumable_roles,
         })
     }
 
     /// The snapshot in a stored document.
-    pub(crate) fn of(key: &str, stored: &Value) -> Result<Self, Failure> {
-        let snapshot = stored.get("principal").cloned().unwrap_or_default();
+    pub(crate) fn of(stored: &Stored) -> Result<Self, Failure> {
+        let snapshot = stored.document.get("principal").cloned().unwrap_or_default();
         serde_json::from_value(snapshot).map_err(|error| Failure::EvidenceUnreadable {
-            key: key.to_owned(),
+            key: stored.uri.clone(),
             source: error.into(),
         })
     }
@@ -206,77 +213,72 @@ impl Snapshot {
 
 type Versions = BTreeMap<String, PolicyVersion>;
 
-async fn attached(iam: &Client, name: &str) -> Result<(Vec<String>, Versions), Failure> {
-    let arns = user::attached_policies(iam, name).await?;
+async fn attached(
+    iam: &Client,
+    kind: Kind,
+    name: &str,
+) -> Result<(Vec<String>, Versions), Failure> {
+    let arns = attached_policies(iam, kind, name).await?;
     let versions = versions(iam, &arns).await?;
     Ok((arns, versions))
 }
 
 async fn versions(iam: &Client, arns: &[String]) -> Result<Versions, Failure> {
-    let versions = concurrently(
-        arns.iter()
-            .map(async |arn| Ok((arn.clone(), version(iam, arn).await?))),
-    )
-    .await;
-    versions.into_iter().collect()
+    let versions = arns.iter().map(async |arn| Ok((arn.clone(), version(iam, arn).await?)));
+    concurrently(versions).await.into_iter().collect()
 }
 
 async fn version(iam: &Client, arn: &str) -> Result<PolicyVersion, Failure> {
-    let policy = iam
-        .get_policy()
-        .policy_arn(arn)
-        .send()
-        .await
-        .map_err(|error| failure("iam:GetPolicy", error))?;
-    let version = policy
-        .policy
-        .and_then(|policy| policy.default_version_id)
-        .ok_or_else(|| missing("iam:GetPolicy"))?;
+    let call = "iam:GetPolicy";
+    let answer = iam.get_policy().policy_arn(arn).send().await;
+    let policy = answer.map_err(|error| failure(call, error))?.policy;
+    let version = policy.and_then(|policy| policy.default_version_id);
+    let version = version.ok_or_else(|| incomplete(call))?;
     let call = "iam:GetPolicyVersion";
-    let answer = iam
-        .get_policy_version()
-        .policy_arn(arn)
-        .version_id(&version)
-        .send()
-        .await;
-    let answer = answer.map_err(|error| failure(call, error))?;
-    let document = answer
-        .policy_version
-        .and_then(|version| version.document)
-        .ok_or_else(|| missing(call))?;
-    Ok(PolicyVersion {
-        version,
-        document: user::decoded(call, &document)?,
-    })
+    let answer = iam.get_policy_version().policy_arn(arn).version_id(&version).send().await;
+    let found = answer.map_err(|error| failure(call, error))?.policy_version;
+    let document = found.and_then(|version| version.document).ok_or_else(|| incomplete(call))?;
+    Ok(PolicyVersion { version, document: decoded(call, &document)? })
 }
 
-fn missing(call: &'static str) -> Failure {
-    Failure::ServiceUnavailable {
-        call,
-        source: "the answer is incomplete".into(),
-    }
-}
-
-async fn inline(iam: &Client, name: &str) -> Result<Vec<Inline>, Failure> {
-    let names = user::inline_policies(iam, name).await?;
+async fn inline(iam: &Client, kind: Kind, name: &str) -> Result<Vec<Inline>, Failure> {
+    let names = inline_policies(iam, kind, name).await?;
     let documents = names.into_iter().map(async |policy| {
-        let document = user::inline_document(iam, name, &policy).await?;
-        Ok(Inline {
-            name: policy,
-            document,
-        })
+        let document = inline_document(iam, kind, name, &policy).await?;
+        Ok(Inline { name: policy, document })
     });
     concurrently(documents).await.into_iter().collect()
+}
+
+async fn of_user(iam: &Client, kind: Kind, name: &str) -> Result<OfUser, Failure> {
+    if kind != Kind::User {
+        return Ok(OfUser::default());
+    }
+    let ((groups, group_policies), credentials, login_profile, mfa_devices) = try_join!(
+        groups(iam, name),
+        credentials(iam, name),
+        login_profile(iam, name),
+        mfa_devices(iam, name),
+    )?;
+    Ok(OfUser { groups, group_policies, credentials, login_profile, mfa_devices })
+}
+
+async fn instance_profiles(iam: &Client, kind: Kind, name: &str) -> Result<Vec<String>, Failure> {
+    if kind != Kind::Role {
+        return Ok(Vec::new());
+    }
+    let pages = iam.list_instance_profiles_for_role().role_name(name).into_paginator().items();
+    let profiles = pages.send().collect::<Result<Vec<_>, _>>().await;
+    let profiles = profiles.map_err(|error| failure("iam:ListInstanceProfilesForRole", error))?;
+    Ok(profiles.into_iter().map(|profile| profile.arn).collect())
 }
 
 async fn groups(iam: &Client, name: &str) -> Result<(Vec<Group>, Versions), Failure> {
     let names = user::groups(iam, name).await?;
     let groups = concurrently(names.into_iter().map(|name| group(iam, name))).await;
     let groups = groups.into_iter().collect::<Result<Vec<_>, Failure>>()?;
-    let mut arns: Vec<String> = groups
-        .iter()
-        .flat_map(|group| group.attached_policies.clone())
-        .collect();
+    let mut arns: Vec<String> =
+        groups.iter().flat_map(|group| group.attached_policies.clone()).collect();
     arns.sort();
     arns.dedup();
     let versions = versions(iam, &arns).await?;
@@ -285,10 +287,7 @@ async fn groups(iam: &Client, name: &str) -> Result<(Vec<Group>, Versions), Fail
 
 async fn group(iam: &Client, name: String) -> Result<Group, Failure> {
     let attached = async {
-        let pages = iam
-            .list_attached_group_policies()
-            .group_name(&name)
-            .into_paginator();
+        let pages = iam.list_attached_group_policies().group_name(&name).into_paginator();
         let policies = pages.items().send().collect::<Result<Vec<_>, _>>().await;
         policies.map_err(|error| failure("iam:ListAttachedGroupPolicies", error))
     };
@@ -298,33 +297,15 @@ async fn group(iam: &Client, name: String) -> Result<Group, Failure> {
         let names = names.map_err(|error| failure("iam:ListGroupPolicies", error))?;
         let documents = names.into_iter().map(async |policy| {
             let call = "iam:GetGroupPolicy";
-            let answer = iam
-                .get_group_policy()
-                .group_name(&name)
-                .policy_name(&policy)
-                .send()
-                .await;
+            let answer = iam.get_group_policy().group_name(&name).policy_name(&policy).send().await;
             let answer = answer.map_err(|error| failure(call, error))?;
-            Ok(Inline {
-                document: user::decoded(call, &answer.policy_document)?,
-                name: policy,
-            })
+            Ok(Inline { document: decoded(call, &answer.policy_document)?, name: policy })
         });
-        concurrently(documents)
-            .await
-            .into_iter()
-            .collect::<Result<Vec<_>, Failure>>()
+        concurrently(documents).await.into_iter().collect::<Result<Vec<_>, Failure>>()
     };
     let (attached, inline_policies) = try_join!(attached, inline)?;
-    let attached_policies = attached
-        .into_iter()
-        .filter_map(|policy| policy.policy_arn)
-        .collect();
-    Ok(Group {
-        name,
-        attached_policies,
-        inline_policies,
-    })
+    let attached_policies = attached.into_iter().filter_map(|policy| policy.policy_arn).collect();
+    Ok(Group { name, attached_policies, inline_policies })
 }
 
 async fn credentials(iam: &Client, name: &str) -> Result<Vec<Used>, Failure> {
@@ -335,40 +316,25 @@ async fn credentials(iam: &Client, name: &str) -> Result<Vec<Used>, Failure> {
             CredentialKind::AccessKey => last_used(iam, &credential.id).await?,
             _ => None,
         };
-        Ok(Used {
-            credential,
-            last_used,
-        })
+        Ok(Used { credential, last_used })
     });
     concurrently(used).await.into_iter().collect()
 }
 
 async fn last_used(iam: &Client, key: &str) -> Result<Option<LastUsed>, Failure> {
-    let answer = iam
-        .get_access_key_last_used()
-        .access_key_id(key)
-        .send()
-        .await;
-    let answer = answer.map_err(|error| failure("iam:GetAccessKeyLastUsed", error))?;
-    Ok(answer.access_key_last_used.and_then(|used| {
-        // A key that was never used has no date.
-        Some(LastUsed {
-            date: used.last_used_date?.to_string(),
-            service: used.service_name,
-            region: used.region,
-        })
+    Ok(user::last_used(iam, key).await?.and_then(|used| {
+        let date = used.last_used_date?.to_string();
+        Some(LastUsed { date, service: used.service_name, region: used.region })
     }))
 }
 
 async fn login_profile(iam: &Client, name: &str) -> Result<Option<LoginProfile>, Failure> {
     let answer = iam.get_login_profile().user_name(name).send().await;
     let answer = if_found(answer.map_err(|error| failure("iam:GetLoginProfile", error)))?;
-    Ok(answer
-        .and_then(|answer| answer.login_profile)
-        .map(|profile| LoginProfile {
-            created: profile.create_date.to_string(),
-            password_reset_required: profile.password_reset_required,
-        }))
+    Ok(answer.and_then(|answer| answer.login_profile).map(|profile| LoginProfile {
+        created: profile.create_date.to_string(),
+        password_reset_required: profile.password_reset_required,
+    }))
 }
 
 async fn mfa_devices(iam: &Client, name: &str) -> Result<Vec<MfaDevice>, Failure> {

@@ -1,12 +1,11 @@
-//! Puts the principal under a deny: from here on AWS refuses its keys and all sessions
-//! made with them. Only adds; takes nothing away.
+//! Puts the principal under a deny: from here on AWS refuses its keys and all of its
+//! sessions. Only adds; takes nothing away.
 
 use aws_calls::failure;
-use incident::{Denial, DenyBy, Execution, Failure, Principal, deny_policy};
+use aws_sdk_iam::Client;
+use incident::{Denial, DenyBy, Execution, Failure, Kind, Principal, deny_policy};
 use member::{Entry, Grant};
 use serde::Deserialize;
-
-const ACTIONS: &[&str] = &["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"];
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -17,58 +16,68 @@ pub struct Input {
     principal: Principal,
 }
 
-/// Attaches `AWSDenyAll` to the user; where no more policies fit, it becomes the
+/// Attaches `AWSDenyAll` to the principal; where no more policies fit, it becomes the
 /// permissions boundary instead, which has no such limit. The boundary that it
 /// replaces is in [`Principal::boundary`]. Done twice, the second changes nothing.
 pub async fn quarantine(entry: &Entry, input: Input) -> Result<Denial, Failure> {
-    let Input {
-        execution,
-        principal,
-    } = input;
+    let Input { execution, principal } = input;
     let partition = execution.partition();
-    let deny = deny_policy(partition);
     let grant = Grant {
-        actions: ACTIONS,
+        actions: match principal.kind {
+            Kind::User => &["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"],
+            Kind::Role => &["iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"],
+        },
         resources: vec![principal.resource(partition)],
     };
-    let iam = entry
-        .enter(&execution, &principal.account, &[grant])
-        .await?;
-    let attach = iam
-        .attach_user_policy()
-        .user_name(&principal.name)
-        .policy_arn(&deny);
-    let by = match attach
-        .send()
-        .await
-        .map_err(|error| failure("iam:AttachUserPolicy", error))
-    {
-        Ok(_) => DenyBy::Policy,
+    let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
+    let deny = deny_policy(partition);
+    let by = match attach(&iam, &principal, &deny).await {
+        Ok(()) => DenyBy::Policy,
         Err(Failure::LimitExceeded { .. }) => {
-            let put = iam
-                .put_user_permissions_boundary()
-                .user_name(&principal.name)
-                .permissions_boundary(&deny);
-            let put = put
-                .send()
-                .await
-                .map_err(|error| failure("iam:PutUserPermissionsBoundary", error));
-            put.map_err(|failure| gone(failure, &principal))?;
+            let bounded = bound(&iam, &principal, &deny).await;
+            bounded.map_err(|failure| gone(failure, &principal))?;
             DenyBy::Boundary
         }
         Err(failure) => return Err(gone(failure, &principal)),
     };
-    Ok(Denial {
-        by,
-        already: principal.denied_before == Some(by),
-    })
+    Ok(Denial { by, already: principal.denied_before == Some(by) })
 }
 
-/// `AWSDenyAll` always exists, so what does not exist is the user.
+async fn attach(iam: &Client, principal: &Principal, deny: &str) -> Result<(), Failure> {
+    let name = &principal.name;
+    match principal.kind {
+        Kind::User => {
+            let attach = iam.attach_user_policy().user_name(name).policy_arn(deny).send().await;
+            attach.map(drop).map_err(|error| failure("iam:AttachUserPolicy", error))
+        }
+        Kind::Role => {
+            let attach = iam.attach_role_policy().role_name(name).policy_arn(deny).send().await;
+            attach.map(drop).map_err(|error| failure("iam:AttachRolePolicy", error))
+        }
+    }
+}
+
+async fn bound(iam: &Client, principal: &Principal, deny: &str) -> Result<(), Failure> {
+    let name = &principal.name;
+    match principal.kind {
+        Kind::User => {
+            let put = iam.put_user_permissions_boundary().user_name(name);
+            let put = put.permissions_boundary(deny).send().await;
+            put.map(drop).map_err(|error| failure("iam:PutUserPermissionsBoundary", error))
+        }
+        Kind::Role => {
+            let put = iam.put_role_permissions_boundary().role_name(name);
+            let put = put.permissions_boundary(deny).send().await;
+            put.map(drop).map_err(|error| failure("iam:PutRolePermissionsBoundary", error))
+        }
+    }
+}
+
+/// `AWSDenyAll` always exists, so what does not exist is the principal.
 fn gone(failure: Failure, principal: &Principal) -> Failure {
     match failure {
         Failure::NotFound { .. } => {
-            Failure::PrincipalNotFound(format!("user `{}`", principal.name))
+            Failure::PrincipalNotFound(format!("{} `{}`", principal.kind.noun(), principal.name))
         }
         other => other,
     }

@@ -2,7 +2,8 @@
 
 use aws_calls::{failure, if_found};
 use incident::{Execution, Failure, Held, Principal};
-use member::{Entry, Grant, concurrently, user};
+use member::principal::require_deny;
+use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
 
 /// The step's input.
@@ -27,11 +28,7 @@ pub struct Output {
 /// nothing, where no deny stands: a group may be all that restrains the user. One group
 /// that can't be left keeps none of the others. Done twice, the second changes nothing.
 pub async fn remove_groups(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input {
-        execution,
-        principal,
-        held,
-    } = input;
+    let Input { execution, principal, held } = input;
     let partition = execution.partition();
     let reads = Grant {
         actions: &["iam:GetUser", "iam:ListAttachedUserPolicies"],
@@ -41,22 +38,13 @@ pub async fn remove_groups(entry: &Entry, input: Input) -> Result<Output, Failur
     // Authorization Reference, "Actions defined by AWS IAM", RemoveUserFromGroup.
     let removal = Grant {
         actions: &["iam:RemoveUserFromGroup"],
-        resources: vec![format!(
-            "arn:{partition}:iam::{}:group/*",
-            principal.account
-        )],
+        resources: vec![format!("arn:{partition}:iam::{}:group/*", principal.account)],
     };
-    let iam = entry
-        .enter(&execution, &principal.account, &[reads, removal])
-        .await?;
-    user::require_deny(&iam, partition, &principal.name).await?;
+    let iam = entry.enter(&execution, &principal.account, &[reads, removal]).await?;
+    require_deny(&iam, partition, principal.kind, &principal.name).await?;
     let removals = held.groups.into_iter().map(async |group| {
-        let removal = iam
-            .remove_user_from_group()
-            .user_name(&principal.name)
-            .group_name(&group)
-            .send()
-            .await;
+        let removal =
+            iam.remove_user_from_group().user_name(&principal.name).group_name(&group).send().await;
         let removed = if_found(removal.map_err(|error| failure("iam:RemoveUserFromGroup", error)))?;
         Ok(removed.map(|_| group))
     });

@@ -8,7 +8,7 @@ use aws_sdk_securityhub::Client;
 use aws_sdk_securityhub::types::{
     AwsSecurityFindingIdentifier, NoteUpdate, WorkflowStatus, WorkflowUpdate,
 };
-use incident::{DenyBy, Evidence, Execution, Failure, cut, one_line};
+use incident::{DenyBy, Evidence, Execution, Failure, Principal, cut, one_line};
 use serde::{Deserialize, Serialize};
 
 /// The step's input.
@@ -40,7 +40,11 @@ enum Workflow {
 /// How it ended for one principal.
 #[derive(Debug, Deserialize)]
 struct Outcome {
-    arn: String,
+    /// What the finding calls it.
+    resource: String,
+    /// The principal as its account knows it, where it was identified.
+    #[serde(default)]
+    principal: Option<Principal>,
     #[serde(rename = "outcome")]
     state: State,
     #[serde(default)]
@@ -59,6 +63,8 @@ struct Outcome {
 #[serde(rename_all = "camelCase")]
 enum State {
     Contained,
+    /// Its unused access keys are inactive; no more was to be done.
+    Retired,
     Escalated,
     Pending,
 }
@@ -94,14 +100,10 @@ pub fn client(config: &SdkConfig) -> Client {
 ///
 /// Source: Security Hub API Reference, `BatchUpdateFindings`.
 pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
-    let contained = input
-        .outcomes
-        .iter()
-        .all(|one| one.state == State::Contained);
-    if input.workflow == Workflow::Resolved && (input.outcomes.is_empty() || !contained) {
-        return Err(Failure::InvalidInput(
-            "only what is contained is resolved".to_owned(),
-        ));
+    let done = |one: &Outcome| matches!(one.state, State::Contained | State::Retired);
+    let all_done = !input.outcomes.is_empty() && input.outcomes.iter().all(done);
+    if input.workflow == Workflow::Resolved && !all_done {
+        return Err(Failure::InvalidInput("only what is contained is resolved".to_owned()));
     }
     let note = note(&input);
     let finding = AwsSecurityFindingIdentifier::builder()
@@ -116,41 +118,21 @@ pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
         .batch_update_findings()
         .finding_identifiers(finding)
         .workflow(WorkflowUpdate::builder().status(status).build())
-        .note(
-            NoteUpdate::builder()
-                .text(&note)
-                .updated_by("cordon")
-                .build(),
-        )
+        .note(NoteUpdate::builder().text(&note).updated_by("cordon").build())
         .set_user_defined_fields(Some(fields(&input)))
         .send()
         .await
         .map_err(|error| failure("securityhub:BatchUpdateFindings", error))?;
-    if let Some(unprocessed) = answer
-        .unprocessed_findings
-        .as_deref()
-        .unwrap_or_default()
-        .first()
-    {
+    if let Some(unprocessed) = answer.unprocessed_findings.as_deref().unwrap_or_default().first() {
         let code = unprocessed.error_code().unwrap_or("no error code");
-        let why = format!(
-            "{code}: {}",
-            unprocessed.error_message().unwrap_or("no message")
-        );
+        let why = format!("{code}: {}", unprocessed.error_message().unwrap_or("no message"));
         return Err(match code {
             "ConcurrentUpdateError" | "InternalFailure" => Failure::FindingBusy(why),
             _ => Failure::FindingNotUpdated(why),
         });
     }
-    if answer
-        .processed_findings
-        .as_deref()
-        .unwrap_or_default()
-        .is_empty()
-    {
-        return Err(Failure::FindingNotUpdated(
-            "Security Hub says nothing of it".to_owned(),
-        ));
+    if answer.processed_findings.as_deref().unwrap_or_default().is_empty() {
+        return Err(Failure::FindingNotUpdated("Security Hub says nothing of it".to_owned()));
     }
     Ok(Output { note })
 }
@@ -158,94 +140,65 @@ pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
 /// At most 512 characters, the most that a note takes.
 fn note(input: &Input) -> String {
     let mut parts: Vec<String> = Vec::new();
-    parts.extend(
-        input
-            .reason
-            .as_ref()
-            .map(|reason| format!("Not contained by machine: {reason}.")),
-    );
+    parts
+        .extend(input.reason.as_ref().map(|reason| format!("Not contained by machine: {reason}.")));
     parts.extend(input.outcomes.iter().map(describe));
-    parts.push(match input.workflow {
-        Workflow::Resolved => {
-            "Sessions of roles that it had assumed before live on; see the evidence for those roles.".to_owned()
-        }
-        Workflow::Notified => "People were told.".to_owned(),
-    });
+    if input.workflow == Workflow::Notified {
+        parts.push("People were told.".to_owned());
+    }
     let end = format!("Execution {}.", input.execution.name());
     let text = one_line(&parts.join(" "), 511 - end.chars().count());
     format!("{text} {end}")
 }
 
 fn describe(one: &Outcome) -> String {
-    let arn = cut(&one.arn, 200);
-    if one.state != State::Contained {
-        let reason = one.reason.as_deref().unwrap_or("no reason given");
-        return format!("{arn} is not contained: {reason}.");
+    let arn = one.principal.as_ref().map_or(&one.resource, |principal| &principal.arn);
+    let arn = cut(arn, 200);
+    let Taken { credentials, policies, inline_policies, groups } = one.taken;
+    let tags = if one.tagged { "" } else { " It has no room for tags." };
+    match one.state {
+        State::Contained => {
+            let deny = match one.denied {
+                Some(DenyBy::Boundary) => "AWSDenyAll as permissions boundary",
+                _ => "AWSDenyAll attached",
+            };
+            format!(
+                "{arn} is contained, as read back: {deny}; {credentials} credentials deactivated, \
+                 {policies} policies detached, {inline_policies} inline policies deleted, \
+                 {groups} groups left.{tags} Sessions of roles that it assumed before live on."
+            )
+        }
+        State::Retired => format!(
+            "{arn} has no unused access key that is active, as read back: {credentials} \
+             deactivated.{tags}"
+        ),
+        State::Escalated | State::Pending => {
+            let reason = one.reason.as_deref().unwrap_or("no reason given");
+            format!("{arn} is left to people: {reason}.")
+        }
     }
-    let deny = match one.denied {
-        Some(DenyBy::Boundary) => "AWSDenyAll as permissions boundary",
-        _ => "AWSDenyAll",
-    };
-    let Taken {
-        credentials,
-        policies,
-        inline_policies,
-        groups,
-    } = one.taken;
-    let tags = if one.tagged { "" } else { " No room for tags." };
-    format!(
-        "{arn} is contained, as read back: {deny}; {credentials} credentials deactivated, {policies} policies detached, \
-         {inline_policies} inline policies deleted, {groups} groups left.{tags}"
-    )
 }
 
 fn fields(input: &Input) -> HashMap<String, String> {
     let sum = |of: fn(&Taken) -> usize| {
-        input
-            .outcomes
-            .iter()
-            .map(|one| of(&one.taken))
-            .sum::<usize>()
-            .to_string()
+        input.outcomes.iter().map(|one| of(&one.taken)).sum::<usize>().to_string()
     };
-    let mut fields = HashMap::from([(
-        "CordonExecution".to_owned(),
-        input.execution.arn().to_owned(),
-    )]);
+    let mut fields =
+        HashMap::from([("CordonExecution".to_owned(), input.execution.arn().to_owned())]);
     if input.workflow == Workflow::Resolved {
         fields.extend([
-            (
-                "CordonCredentialsDeactivated".to_owned(),
-                sum(|taken| taken.credentials),
-            ),
-            (
-                "CordonPoliciesDetached".to_owned(),
-                sum(|taken| taken.policies),
-            ),
-            (
-                "CordonInlinePoliciesDeleted".to_owned(),
-                sum(|taken| taken.inline_policies),
-            ),
+            ("CordonCredentialsDeactivated".to_owned(), sum(|taken| taken.credentials)),
+            ("CordonPoliciesDetached".to_owned(), sum(|taken| taken.policies)),
+            ("CordonInlinePoliciesDeleted".to_owned(), sum(|taken| taken.inline_policies)),
             ("CordonGroupsLeft".to_owned(), sum(|taken| taken.groups)),
         ]);
     }
     // A finding takes 50 fields; the execution has the rest.
-    let evidence = input
-        .outcomes
-        .iter()
-        .filter_map(|one| one.evidence.as_ref())
-        .take(20);
+    let evidence = input.outcomes.iter().filter_map(|one| one.evidence.as_ref()).take(20);
     for (n, evidence) in evidence.enumerate() {
-        let suffix = if n == 0 {
-            String::new()
-        } else {
-            (n + 1).to_string()
-        };
+        let suffix = if n == 0 { String::new() } else { (n + 1).to_string() };
         fields.insert(format!("CordonEvidence{suffix}"), evidence.original.clone());
-        fields.insert(
-            format!("CordonEvidenceSha256{suffix}"),
-            evidence.original_sha256.clone(),
-        );
+        fields.insert(format!("CordonEvidenceSha256{suffix}"), evidence.original_sha256.clone());
     }
     fields
 }

@@ -4,7 +4,7 @@
 use aws_calls::failure;
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::Tag;
-use incident::{Evidence, Execution, Failure, Principal, tag_value};
+use incident::{Evidence, Execution, Failure, Kind, Principal, tag_value};
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
 
@@ -36,20 +36,15 @@ pub struct Output {
 /// `CordonEvidence` and `CordonEvidenceSha256`. Other tags stay. Done twice, the second
 /// changes nothing.
 pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input {
-        execution,
-        principal,
-        finding_id,
-        remediation_date,
-        evidence,
-    } = input;
+    let Input { execution, principal, finding_id, remediation_date, evidence } = input;
     let grant = Grant {
-        actions: &["iam:TagUser"],
+        actions: match principal.kind {
+            Kind::User => &["iam:TagUser"],
+            Kind::Role => &["iam:TagRole"],
+        },
         resources: vec![principal.resource(execution.partition())],
     };
-    let iam = entry
-        .enter(&execution, &principal.account, &[grant])
-        .await?;
+    let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
     let tags = [
         ("SecurityIncident", "true"),
         ("RemediationDate", &remediation_date),
@@ -62,14 +57,19 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
     .map(|(key, value)| Tag::builder().key(key).value(tag_value(value)).build())
     .collect::<Result<Vec<_>, BuildError>>()
     .map_err(|error| Failure::InvalidInput(error.to_string()))?;
-    let answer = iam
-        .tag_user()
-        .user_name(&principal.name)
-        .set_tags(Some(tags))
-        .send()
-        .await;
-    match answer.map_err(|error| failure("iam:TagUser", error)) {
-        Ok(_) => Ok(Output { tagged: true }),
+    let name = &principal.name;
+    let tagged = match principal.kind {
+        Kind::User => {
+            let tag = iam.tag_user().user_name(name).set_tags(Some(tags)).send().await;
+            tag.map(drop).map_err(|error| failure("iam:TagUser", error))
+        }
+        Kind::Role => {
+            let tag = iam.tag_role().role_name(name).set_tags(Some(tags)).send().await;
+            tag.map(drop).map_err(|error| failure("iam:TagRole", error))
+        }
+    };
+    match tagged {
+        Ok(()) => Ok(Output { tagged: true }),
         Err(Failure::LimitExceeded { .. }) => Ok(Output { tagged: false }),
         Err(failure) => Err(failure),
     }

@@ -1,20 +1,12 @@
 //! Reads the principal back: the only judge of a containment. Changes nothing.
 
+use aws_sdk_iam::Client;
 use futures::try_join;
-use incident::{DenyBy, Execution, Failure, Principal, is_kept};
-use member::{Entry, Grant, user};
+use incident::{DenyBy, Execution, Failure, Kind, Principal, is_kept};
+use member::principal::{attached_policies, denied, find, inline_policies};
+use member::user::{Credential, Unused, credentials, groups, has_unused_password, unused_keys};
+use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
-
-const ACTIONS: &[&str] = &[
-    "iam:GetUser",
-    "iam:ListAttachedUserPolicies",
-    "iam:ListUserPolicies",
-    "iam:ListGroupsForUser",
-    "iam:ListAccessKeys",
-    "iam:ListSSHPublicKeys",
-    "iam:ListSigningCertificates",
-    "iam:ListServiceSpecificCredentials",
-];
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -23,77 +15,115 @@ pub struct Input {
     execution: Execution,
     /// The identified principal.
     principal: Principal,
+    /// Set where only unused access keys were to be made inactive.
+    unused: Option<Unused>,
 }
 
-/// The step's output: the user as read back. That there is one means it is contained.
+/// The step's output: the principal as read back. That there is one means that what was
+/// to be done is done.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// Where the deny stands.
-    denied_by: DenyBy,
-    /// How many credentials it has, all of them inactive.
-    inactive_credentials: usize,
-    /// ARNs of the policies that stay attached: the deny, AWS's own quarantine.
+    /// Where the deny stands; nowhere, where none was to stand.
+    denied_by: Option<DenyBy>,
+    /// ARNs of the policies that stay attached to what is contained: the deny, AWS's own
+    /// quarantine.
     kept_policies: Vec<String>,
+    /// Whether the user has a console password that is as unused as its keys. It could
+    /// only be deleted, so it is left to people.
+    unused_password: bool,
 }
 
-/// Fails with [`Failure::NotContained`], which says what is left, unless the user is the
-/// one that was identified, a deny stands, nothing else is attached, no inline policy
-/// and no group is left, and no credential is active.
+/// Fails with [`Failure::NotContained`], which says what is left, unless the principal
+/// is the one that was identified, a deny stands, nothing else is attached, no inline
+/// policy and no group is left, and no credential is active. With [`Input::unused`], it
+/// is enough that no unused access key is active.
 pub async fn verify(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input {
-        execution,
-        principal,
-    } = input;
+    let Input { execution, principal, unused } = input;
     let partition = execution.partition();
     let grant = Grant {
-        actions: ACTIONS,
+        actions: match principal.kind {
+            Kind::User => &[
+                "iam:GetUser",
+                "iam:ListAttachedUserPolicies",
+                "iam:ListUserPolicies",
+                "iam:ListGroupsForUser",
+                "iam:ListAccessKeys",
+                "iam:GetAccessKeyLastUsed",
+                "iam:ListSSHPublicKeys",
+                "iam:ListSigningCertificates",
+                "iam:ListServiceSpecificCredentials",
+                "iam:GetLoginProfile",
+            ],
+            Kind::Role => &["iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
+        },
         resources: vec![principal.resource(partition)],
     };
-    let iam = entry
-        .enter(&execution, &principal.account, &[grant])
-        .await?;
-    let name = &principal.name;
-    let (user, attached, inline, groups, credentials) = try_join!(
-        user::user(&iam, name),
-        user::attached_policies(&iam, name),
-        user::inline_policies(&iam, name),
-        user::groups(&iam, name),
-        user::credentials(&iam, name),
-    )?;
-    if user.user_id != principal.id {
-        return Err(Failure::PrincipalReplaced {
-            arn: principal.arn,
-            found: user.user_id,
-            identified: principal.id,
-        });
+    let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
+    match unused {
+        None => contained(&iam, partition, principal).await,
+        Some(unused) => retired(&iam, principal, &unused).await,
     }
-    let denied_by = user::denied(partition, user::boundary(&user).as_deref(), &attached);
-    let (kept_policies, surplus): (Vec<_>, Vec<_>) = attached
-        .into_iter()
-        .partition(|policy| is_kept(partition, policy));
-    let active = credentials.iter().filter(|credential| credential.active);
-    let mut left: Vec<String> = Vec::new();
+}
+
+async fn contained(iam: &Client, partition: &str, principal: Principal) -> Result<Output, Failure> {
+    let (kind, name) = (principal.kind, principal.name.as_str());
+    let of_users = async {
+        match kind {
+            Kind::User => try_join!(groups(iam, name), credentials(iam, name)),
+            Kind::Role => Ok((Vec::new(), Vec::new())),
+        }
+    };
+    let (found, attached, inline, (groups, credentials)) = try_join!(
+        find(iam, kind, name),
+        attached_policies(iam, kind, name),
+        inline_policies(iam, kind, name),
+        of_users,
+    )?;
+    require_same(&principal, found.id)?;
+    let denied_by = denied(partition, found.boundary.as_deref(), &attached);
+    let (kept_policies, surplus): (Vec<_>, Vec<_>) =
+        attached.into_iter().partition(|policy| is_kept(partition, policy));
+    let mut left = Vec::new();
+    if denied_by.is_none() {
+        left.push("no deny stands".to_owned());
+    }
     left.extend(surplus.iter().map(|arn| format!("policy `{arn}`")));
     left.extend(inline.iter().map(|name| format!("inline policy `{name}`")));
     left.extend(groups.iter().map(|name| format!("group `{name}`")));
-    left.extend(
-        active.map(|credential| format!("active {} `{}`", credential.kind.noun(), credential.id)),
-    );
-    match denied_by {
-        Some(denied_by) if left.is_empty() => Ok(Output {
-            denied_by,
-            inactive_credentials: credentials.len(),
-            kept_policies,
-        }),
-        denied_by => {
-            if denied_by.is_none() {
-                left.insert(0, "no deny stands".to_owned());
-            }
-            Err(Failure::NotContained {
-                arn: principal.arn,
-                left: left.join(", "),
-            })
-        }
+    left.extend(active(&credentials));
+    nothing_left(principal, &left)?;
+    Ok(Output { denied_by, kept_policies, unused_password: false })
+}
+
+async fn retired(iam: &Client, principal: Principal, unused: &Unused) -> Result<Output, Failure> {
+    let (since, name) = (unused.since()?, principal.name.as_str());
+    let (found, keys, unused_password) = try_join!(
+        find(iam, principal.kind, name),
+        unused_keys(iam, name, since),
+        has_unused_password(iam, name, since),
+    )?;
+    require_same(&principal, found.id)?;
+    nothing_left(principal, &active(&keys).collect::<Vec<_>>())?;
+    Ok(Output { denied_by: None, kept_policies: Vec::new(), unused_password })
+}
+
+fn active(credentials: &[Credential]) -> impl Iterator<Item = String> {
+    let active = credentials.iter().filter(|credential| credential.active);
+    active.map(|credential| format!("active {} `{}`", credential.kind.noun(), credential.id))
+}
+
+fn require_same(principal: &Principal, found: String) -> Result<(), Failure> {
+    if found == principal.id {
+        return Ok(());
     }
+    let (arn, identified) = (principal.arn.clone(), principal.id.clone());
+    Err(Failure::PrincipalReplaced { arn, found, identified })
+}
+
+fn nothing_left(principal: Principal, left: &[String]) -> Result<(), Failure> {
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::NotContained { arn: principal.arn, left: left.join(", ") })
 }

@@ -1,0 +1,170 @@
+use incident::{Accused, Execution, Kind, PrincipalArn, one_line};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::finding::Finding;
+
+/// What a resource of a finding is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum SubjectKind {
+    /// An IAM user.
+    User,
+    /// An IAM role.
+    Role,
+    /// An access key of an IAM user, or a session made with one.
+    UserKey,
+    /// A key of a role's session.
+    RoleSession,
+    /// A key of the account's root user, or a session made with one.
+    RootKey,
+    /// A key of a federated user's session.
+    FederatedSession,
+    /// A key of which the finding does not say whose it is.
+    UnknownKey,
+    /// A customer-managed policy.
+    Policy,
+    /// The account as such.
+    Account,
+    /// Anything else.
+    Other,
+}
+
+/// A resource of a finding, and what it is to us.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) kind: SubjectKind,
+    id: &'a str,
+    details: Option<&'a Value>,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn of(resource: &'a Value) -> Self {
+        let text = |field| resource.get(field).and_then(Value::as_str).unwrap_or_default();
+        let details = resource.pointer("/Details/AwsIamAccessKey");
+        let mut subject = Self { kind: SubjectKind::Other, id: text("Id"), details };
+        subject.kind = match text("Type") {
+            "AwsIamUser" => SubjectKind::User,
+            "AwsIamRole" => SubjectKind::Role,
+            "AwsIamPolicy" => SubjectKind::Policy,
+            "AwsAccount" => SubjectKind::Account,
+            "AwsIamAccessKey" => subject.key(),
+            _ => SubjectKind::Other,
+        };
+        subject
+    }
+
+    /// Whose key it is. GuardDuty says so in `PrincipalType`; the key's prefix tells
+    /// long-term keys (`AKIA`) from sessions (`ASIA`).
+    ///
+    /// Sources: GuardDuty User Guide, "Finding details" (user type); IAM User Guide,
+    /// "IAM identifiers" (unique id prefixes).
+    fn key(&self) -> SubjectKind {
+        match self.detail("PrincipalType") {
+            "IAMUser" => SubjectKind::UserKey,
+            "AssumedRole" | "Role" => SubjectKind::RoleSession,
+            "Root" => SubjectKind::RootKey,
+            "FederatedUser" => SubjectKind::FederatedSession,
+            "" if self.key_id().starts_with("AKIA") => SubjectKind::UserKey,
+            _ => SubjectKind::UnknownKey,
+        }
+    }
+
+    fn detail(&self, field: &str) -> &'a str {
+        let found = self.details.and_then(|details| details.get(field)).and_then(Value::as_str);
+        found.unwrap_or_default()
+    }
+
+    /// The access key id, from the details or from `AWS::IAM::AccessKey:<id>`.
+    fn key_id(&self) -> &'a str {
+        match self.detail("AccessKeyId") {
+            "" => self.id.rsplit(':').next().unwrap_or_default(),
+            id => id,
+        }
+    }
+
+    /// What the finding calls it, for people.
+    pub(crate) fn label(&self) -> String {
+        one_line(self.id, 600)
+    }
+
+    /// The ARN of the policy, if it is a customer-managed one of the finding's account.
+    pub(crate) fn policy(&self, execution: &Execution, finding: &Finding<'_>) -> Option<String> {
+        let account = &finding.brief.account;
+        let own = format!("arn:{}:iam::{account}:policy/", execution.partition());
+        let printable = self.id.bytes().all(|byte| byte.is_ascii_graphic());
+        (self.kind == SubjectKind::Policy
+            && printable
+            && self.id.starts_with(&own)
+            && self.id.len() <= 2_048)
+            .then(|| self.id.to_owned())
+    }
+
+    /// The principal that the resource accuses, or why it can't be acted on. Whoever may
+    /// import findings chooses what they name: only principals of the finding's own
+    /// account, in our partition, are acted on.
+    pub(crate) fn accuse(
+        &self,
+        execution: &Execution,
+        finding: &Finding<'_>,
+        unused_days: Option<u16>,
+    ) -> Result<Accused, &'static str> {
+        let account = finding.brief.account.clone();
+        let (kind, name, access_key) = match self.kind {
+            SubjectKind::User => (Kind::User, Some(self.named(execution, finding, "user")?), None),
+            SubjectKind::Role => (Kind::Role, Some(self.named(execution, finding, "role")?), None),
+            SubjectKind::UserKey => {
+                let key = self.key_id();
+                // A session's key has no owner that IAM would tell, only a name.
+                let key = is_long_term_key(key).then(|| key.to_owned());
+                let name = self.principal_name();
+                if key.is_none() && name.is_none() {
+                    return Err("it names neither a long-term key nor a user");
+                }
+                (Kind::User, name, key)
+            }
+            SubjectKind::RoleSession => {
+                let name = self.principal_name().ok_or("it does not name the session's role")?;
+                (Kind::Role, Some(name), None)
+            }
+            _ => return Err("it is no user, role or key of one"),
+        };
+        Ok(Accused { resource: self.label(), account, kind, name, access_key, unused_days })
+    }
+
+    fn named(
+        &self,
+        execution: &Execution,
+        finding: &Finding<'_>,
+        resource: &str,
+    ) -> Result<String, &'static str> {
+        let arn = PrincipalArn::parse(self.id)?;
+        if arn.resource != resource {
+            return Err("it is not what its type says");
+        }
+        if arn.partition != execution.partition() {
+            return Err("it is in another partition");
+        }
+        if arn.account != finding.brief.account.as_str() {
+            return Err("it is in another account than the finding");
+        }
+        Ok(arn.name.to_owned())
+    }
+
+    /// The user's or the role's name in the details of a key, if it is one that IAM
+    /// could have.
+    fn principal_name(&self) -> Option<String> {
+        let issuer = self
+            .details
+            .and_then(|details| details.pointer("/SessionContext/SessionIssuer/UserName"));
+        let issuer = issuer.and_then(Value::as_str).unwrap_or_default();
+        let names = [issuer, self.detail("PrincipalName"), self.detail("UserName")];
+        names.into_iter().find(|name| incident::is_name(name)).map(str::to_owned)
+    }
+}
+
+/// Source: IAM User Guide, "IAM identifiers" (unique id prefixes).
+fn is_long_term_key(id: &str) -> bool {
+    id.starts_with("AKIA")
+        && (16..=128).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric())
+}

@@ -1,0 +1,199 @@
+//! What IAM says of a principal, user or role alike. Every list is read to its last
+//! page. Changes nothing.
+
+use std::collections::BTreeMap;
+
+use aws_calls::failure;
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::{AttachedPermissionsBoundary, AttachedPolicy, Tag};
+use incident::{DenyBy, Failure, Kind, deny_policy};
+use percent_encoding::percent_decode_str;
+
+/// A principal as IAM knows it. Times are RFC 3339.
+#[derive(Debug)]
+pub struct Found {
+    /// Its ARN, with its path.
+    pub arn: String,
+    /// Its name, as IAM spells it.
+    pub name: String,
+    /// Its path, with slashes at both ends.
+    pub path: String,
+    /// Its unique id.
+    pub id: String,
+    /// When it was made.
+    pub created: String,
+    /// The ARN of its permissions boundary.
+    pub boundary: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Of a user: when its console password was last used.
+    pub password_last_used: Option<String>,
+    /// Of a role: who may assume it, as the policy's author wrote it.
+    pub trust_policy: Option<String>,
+}
+
+/// The principal itself, or [`Failure::PrincipalNotFound`].
+pub async fn find(iam: &Client, kind: Kind, name: &str) -> Result<Found, Failure> {
+    let found = match kind {
+        Kind::User => find_user(iam, name).await,
+        Kind::Role => find_role(iam, name).await,
+    };
+    found.map_err(|failure| match failure {
+        Failure::NotFound { .. } => Failure::PrincipalNotFound(format!("{} `{name}`", kind.noun())),
+        other => other,
+    })
+}
+
+async fn find_user(iam: &Client, name: &str) -> Result<Found, Failure> {
+    let call = "iam:GetUser";
+    let answer =
+        iam.get_user().user_name(name).send().await.map_err(|error| failure(call, error))?;
+    let user = answer.user.ok_or_else(|| incomplete(call))?;
+    Ok(Found {
+        arn: user.arn,
+        name: user.user_name,
+        path: user.path,
+        id: user.user_id,
+        created: user.create_date.to_string(),
+        boundary: boundary(user.permissions_boundary),
+        tags: tags(user.tags),
+        password_last_used: user.password_last_used.map(|date| date.to_string()),
+        trust_policy: None,
+    })
+}
+
+async fn find_role(iam: &Client, name: &str) -> Result<Found, Failure> {
+    let call = "iam:GetRole";
+    let answer =
+        iam.get_role().role_name(name).send().await.map_err(|error| failure(call, error))?;
+    let role = answer.role.ok_or_else(|| incomplete(call))?;
+    let trust_policy = role.assume_role_policy_document.map(|document| decoded(call, &document));
+    Ok(Found {
+        arn: role.arn,
+        name: role.role_name,
+        path: role.path,
+        id: role.role_id,
+        created: role.create_date.to_string(),
+        boundary: boundary(role.permissions_boundary),
+        tags: tags(role.tags),
+        password_last_used: None,
+        trust_policy: trust_policy.transpose()?,
+    })
+}
+
+fn boundary(boundary: Option<AttachedPermissionsBoundary>) -> Option<String> {
+    boundary?.permissions_boundary_arn
+}
+
+fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {
+    tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()
+}
+
+/// The failure that an answer without its content means.
+#[must_use]
+pub fn incomplete(call: &'static str) -> Failure {
+    Failure::ServiceUnavailable { call, source: "the answer is incomplete".into() }
+}
+
+/// ARNs of the managed policies attached to the principal, sorted.
+pub async fn attached_policies(
+    iam: &Client,
+    kind: Kind,
+    name: &str,
+) -> Result<Vec<String>, Failure> {
+    let policies: Vec<AttachedPolicy> = match kind {
+        Kind::User => {
+            let pages = iam.list_attached_user_policies().user_name(name).into_paginator().items();
+            let policies = pages.send().collect::<Result<_, _>>().await;
+            policies.map_err(|error| failure("iam:ListAttachedUserPolicies", error))?
+        }
+        Kind::Role => {
+            let pages = iam.list_attached_role_policies().role_name(name).into_paginator().items();
+            let policies = pages.send().collect::<Result<_, _>>().await;
+            policies.map_err(|error| failure("iam:ListAttachedRolePolicies", error))?
+        }
+    };
+    Ok(sorted(policies.into_iter().filter_map(|policy| policy.policy_arn)))
+}
+
+/// Names of the principal's inline policies, sorted.
+pub async fn inline_policies(iam: &Client, kind: Kind, name: &str) -> Result<Vec<String>, Failure> {
+    let names: Vec<String> = match kind {
+        Kind::User => {
+            let pages = iam.list_user_policies().user_name(name).into_paginator().items();
+            let names = pages.send().collect::<Result<_, _>>().await;
+            names.map_err(|error| failure("iam:ListUserPolicies", error))?
+        }
+        Kind::Role => {
+            let pages = iam.list_role_policies().role_name(name).into_paginator().items();
+            let names = pages.send().collect::<Result<_, _>>().await;
+            names.map_err(|error| failure("iam:ListRolePolicies", error))?
+        }
+    };
+    Ok(sorted(names))
+}
+
+/// The document of an inline policy, as its author wrote it.
+pub async fn inline_document(
+    iam: &Client,
+    kind: Kind,
+    name: &str,
+    policy: &str,
+) -> Result<String, Failure> {
+    match kind {
+        Kind::User => {
+            let call = "iam:GetUserPolicy";
+            let answer = iam.get_user_policy().user_name(name).policy_name(policy).send().await;
+            decoded(call, &answer.map_err(|error| failure(call, error))?.policy_document)
+        }
+        Kind::Role => {
+            let call = "iam:GetRolePolicy";
+            let answer = iam.get_role_policy().role_name(name).policy_name(policy).send().await;
+            decoded(call, &answer.map_err(|error| failure(call, error))?.policy_document)
+        }
+    }
+}
+
+/// A policy document as its author wrote it; IAM returns it percent-encoded.
+///
+/// Source: IAM API Reference, `GetUserPolicy` (`PolicyDocument`).
+pub fn decoded(call: &'static str, document: &str) -> Result<String, Failure> {
+    let document = percent_decode_str(document).decode_utf8();
+    document
+        .map(Into::into)
+        .map_err(|error| Failure::RequestRejected { call, source: error.into() })
+}
+
+/// Where a deny stands, if it does.
+#[must_use]
+pub fn denied(partition: &str, boundary: Option<&str>, attached: &[String]) -> Option<DenyBy> {
+    let deny = deny_policy(partition);
+    if attached.contains(&deny) {
+        Some(DenyBy::Policy)
+    } else if boundary == Some(deny.as_str()) {
+        Some(DenyBy::Boundary)
+    } else {
+        None
+    }
+}
+
+/// Fails with [`Failure::DenyMissing`] unless a deny stands on the principal now.
+pub async fn require_deny(
+    iam: &Client,
+    partition: &str,
+    kind: Kind,
+    name: &str,
+) -> Result<(), Failure> {
+    let (found, attached) =
+        futures::try_join!(find(iam, kind, name), attached_policies(iam, kind, name))?;
+    match denied(partition, found.boundary.as_deref(), &attached) {
+        Some(_) => Ok(()),
+        None => Err(Failure::DenyMissing(found.arn)),
+    }
+}
+
+pub(crate) fn sorted(items: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut items: Vec<String> = items.into_iter().collect();
+    items.sort();
+    items
+}
