@@ -84,6 +84,10 @@ impl ResponsePolicy {
     /// Reads the policy, or names the field that is wrong.
     pub fn parse(json: &str) -> Result<Self, Failure> {
         let invalid = |why: String| Failure::ResponsePolicyInvalid(why);
+        // A derived `Deserialize` would take an array for a struct.
+        if !json.trim_start().starts_with('{') {
+            return Err(invalid("it is no JSON object".to_owned()));
+        }
         let mut json = serde_json::Deserializer::from_str(json);
         let policy: Self = serde_path_to_error::deserialize(&mut json)
             .map_err(|error| invalid(format!("field `{}`: {}", error.path(), error.inner())))?;
