@@ -38,7 +38,7 @@ def _service(name: str):
 
 def query_parameters(body: bytes, query: dict) -> dict[str, str]:
     """The flat parameters of a request of the Query protocol."""
-    merged = {**parse_qs(body.decode(), keep_blank_values=True), **query}
+    merged = {**parse_qs(body.decode(errors="replace"), keep_blank_values=True), **query}
     return {name: values[0] if isinstance(values, list) else values for name, values in merged.items()}
 
 
@@ -69,8 +69,15 @@ def _read(shape: Shape, name: str, parameters: dict[str, str]):
     if shape.type_name == "boolean":
         return parameters[name].lower() == "true"
     if shape.type_name in ("integer", "long"):
-        return int(parameters[name])
+        return _integer(name, parameters[name])
     return parameters[name]
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise Refused("MalformedInput", f"`{name}` is not an integer: `{text}`") from error
 
 
 def check(model: OperationModel, given: dict) -> None:

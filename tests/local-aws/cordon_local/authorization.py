@@ -11,6 +11,7 @@ from ministack.services import iam, sts
 from cordon_local import MEMBER_ACCOUNTS, ORGANIZATION_ID, SECURITY_ACCOUNT, pins
 from cordon_local.api_model import query_parameters
 from cordon_local.identities import GROUPS, ROLES, USERS, caller_name, found
+from cordon_local.sts import requested_source_identity
 
 _ACTIONS = "ministack.core.iam_actions"
 _EVALUATOR = "ministack.core.iam_evaluator"
@@ -168,8 +169,6 @@ def _evaluate_trust_policy(original, trust_policy, caller_arn, context=None):
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html
     """
-    from cordon_local.sts import requested_source_identity
-
     wanted = requested_source_identity.get()
     if context is not None and wanted:
         context = replace(context, service_context={**context.service_context, "sts:sourceidentity": wanted})

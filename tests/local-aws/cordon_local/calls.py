@@ -134,8 +134,8 @@ def _write_trails(call: Call) -> None:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html
     """
     accounts = {call.account}
-    if call.action == "AssumeRole":
-        accounts.add(call.resource.split(":")[4])
+    if call.action == "AssumeRole" and (role := re.match(r"arn:[^:]*:iam::(\d{12}):", call.resource)):
+        accounts.add(role[1])
     for account in accounts:
         with request_scope(account, REGION):
             cloudtrail._get_event_queue().append(_event(call, account))

@@ -70,7 +70,7 @@ def check(finding: dict) -> None:
     resources = finding["Resources"]
     if not isinstance(resources, list) or not 1 <= len(resources) <= MOST_RESOURCES:
         raise Misformed(f"data.Resources should have from 1 to {MOST_RESOURCES} items")
-    if any(not resource.get("Type") or not resource.get("Id") for resource in resources):
+    if not all(isinstance(each, dict) and each.get("Type") and each.get("Id") for each in resources):
         raise Misformed("data.Resources[] should have required properties 'Type' and 'Id'")
     if finding.get("RecordState", "ACTIVE") not in ("ACTIVE", "ARCHIVED"):
         raise Misformed("data.RecordState should be equal to one of the allowed values")

@@ -49,8 +49,8 @@ def _resource(original, service, method, path, headers, body, query, region, acc
     if service != SERVICE:
         return original(service, method, path, headers, body, query, region, account)
     if path == "/findings/import":
-        imported = _given(body).get("Findings") or [{}]
-        return str(imported[0].get("ProductArn", "*"))
+        products = [finding.get("ProductArn") for finding in _sent_findings(body)]
+        return str(products[0]) if products else "*"
     return _hub_arn(account)
 
 
@@ -64,10 +64,13 @@ def _request_context(original, service, action, body, query):
         update = {field: value for field, value in _given(body).items() if field != "FindingIdentifiers"}
         context |= {f"securityhub:ASFFSyntaxPath/{path}": value for path, value in _leaves("", update)}
     elif action == "securityhub:BatchImportFindings":
-        context["securityhub:TargetAccount"] = [
-            str(finding.get("AwsAccountId")) for finding in _given(body).get("Findings") or []
-        ]
+        context["securityhub:TargetAccount"] = [str(finding.get("AwsAccountId")) for finding in _sent_findings(body)]
     return context
+
+
+def _sent_findings(body: bytes) -> list[dict]:
+    findings_sent = _given(body).get("Findings")
+    return [each for each in findings_sent if isinstance(each, dict)] if isinstance(findings_sent, list) else []
 
 
 def _leaves(path: str, value):
@@ -78,16 +81,23 @@ def _leaves(path: str, value):
         yield path, value
 
 
-def _given(body: bytes) -> dict:
+def _parsed(body: bytes) -> dict | None:
     try:
-        given = json.loads(body) if body else {}
-    except ValueError as error:
-        raise Refused("InvalidInputException", f"Invalid JSON: {error}") from error
-    return given if isinstance(given, dict) else {}
+        given = json.loads(body or b"{}")
+    except ValueError:
+        return None
+    return given if isinstance(given, dict) else None
+
+
+def _given(body: bytes) -> dict:
+    """The request, or nothing if it is none: that is refused once its caller is known."""
+    return _parsed(body) or {}
 
 
 async def _answer(method, path, headers, body, query):
     operation = _OPERATIONS.get((method, path))
+    if _parsed(body) is None:
+        return _refusal(Refused("InvalidInputException", "Invalid request: the body is no JSON object"))
     if operation is None:
         message = f"the local AWS has no `{method} {path}` of Security Hub"
         return _refusal(Refused("UnknownOperationException", message, 404))
@@ -121,6 +131,8 @@ def _import(given: dict) -> dict:
     imported = given.get("Findings")
     if not isinstance(imported, list) or not 1 <= len(imported) <= MOST_FINDINGS:
         raise Refused("InvalidInputException", "Invalid parameter 'Findings': must have from 1 to 100 items")
+    if not all(isinstance(finding, dict) for finding in imported):
+        raise Refused("InvalidInputException", "Invalid parameter 'Findings': must have findings as items")
     account = get_account_id()
     for finding in imported:
         product = finding.get("ProductArn", "")

@@ -102,6 +102,10 @@ class Imports(SecurityHubTest):
         many = [finding(f"many-{number}") for number in range(101)]
         self.refused("InvalidInputException", self.member.batch_import_findings, Findings=many)
 
+    def test_what_is_no_finding_is_refused(self):
+        self.refused("InvalidInputException", self.member.batch_import_findings)
+        self.refused("InvalidInputException", self.member.batch_import_findings, Findings=[])
+
     def test_what_aws_fills_in(self):
         read = self.read(self.imported("filled", Severity={"Normalized": 75}))
         self.assertEqual(read["Severity"], {"Label": "HIGH", "Normalized": 75})

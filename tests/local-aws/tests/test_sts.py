@@ -162,6 +162,10 @@ class AcrossAccounts(LocalAwsTest):
         for name in ("x", "a" * 65, "with space", "with/slash", "with:colon"):
             self.refused("ValidationError", self.sts().assume_role, RoleArn=role, RoleSessionName=name)
 
+    def test_what_is_no_role_is_refused(self):
+        for arn in ("nonsense-of-twenty-characters", f"arn:aws:iam::{MEMBER}:user/mallory", "arn:aws:iam::x:role/y"):
+            self.refused("ValidationError", self.sts().assume_role, RoleArn=arn, RoleSessionName="step")
+
     def test_a_missing_role_and_a_refusing_role_look_the_same(self):
         missing = f"arn:aws:iam::{MEMBER}:role/cordon/Missing"
         self.refused("AccessDenied", self.sts().assume_role, RoleArn=missing, RoleSessionName="step")
