@@ -69,6 +69,15 @@ impl Place {
     }
 }
 
+/// Waits until no other process has the lock of this name, and keeps it while the file lives.
+pub(crate) fn lock(name: &str) -> Result<File> {
+    let path = local().join(format!("{name}.lock"));
+    std::fs::create_dir_all(local())
+        .and_then(|()| File::create(&path))
+        .and_then(|file| file.lock().map(|()| file))
+        .with_context(|| format!("cannot lock `{}`", path.display()))
+}
+
 /// Reads a JSON file, or nothing where there is none.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match std::fs::read(path) {

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::process::Command;
 
 use crate::place::{self, repository};
@@ -40,6 +40,7 @@ pub(crate) async fn prepare(progress: &Progress) -> Result<(PathBuf, PathBuf)> {
 /// Installs what is pinned in the lists of Python and npm packages, unless it is there.
 /// Returns the Python interpreter.
 pub async fn install(progress: &Progress) -> Result<PathBuf> {
+    let _lock = place::lock("install")?;
     let (python, ()) = tokio::try_join!(
         progress.step("installing Python packages", install_python_packages()),
         progress.step("installing npm packages", install_node_packages()),
@@ -76,17 +77,13 @@ async fn install_python_packages() -> Result<PathBuf> {
     let log = place::local().join("pip.log");
     let mut make = Command::new("python3");
     make.args(["-m", "venv", "--clear"]).arg(&environment);
-    run(&mut make, &log)
-        .await
-        .context("python3 cannot make a virtual environment: install its venv module")?;
+    run(&mut make, &log).await.context("python3 cannot make a virtual environment")?;
     let mut install = Command::new(&python);
     install
         .args(["-m", "pip", "install", "--quiet", "--no-input"])
-        .args(["--disable-pip-version-check", "--retries", "2", "--require-hashes"])
+        .args(["--disable-pip-version-check", "--retries", "1", "--require-hashes"])
         .args(requirements.iter().flat_map(|it| [OsStr::new("--requirement"), it.as_os_str()]));
-    run(&mut install, &log).await.context(
-        "cannot install the Python packages of the local AWS: check the network and run this again",
-    )?;
+    download(&mut install, "Python packages", &log).await?;
     stamp.set()?;
     Ok(python)
 }
@@ -103,9 +100,7 @@ async fn install_node_packages() -> Result<()> {
     }
     let mut install = Command::new("npm");
     install.args(["ci", "--no-audit", "--no-fund", "--fetch-retries=1"]).current_dir(&infra);
-    run(&mut install, &place::local().join("npm.log")).await.context(
-        "cannot install the npm packages of `infra/`: check the network and run this again",
-    )?;
+    download(&mut install, "npm packages", &place::local().join("npm.log")).await?;
     stamp.set()
 }
 
@@ -136,7 +131,18 @@ impl Stamp {
     }
 }
 
-/// Runs a program to its end, with what it prints in `log`.
+/// Runs a program that needs the network. Its own words on that are many; ours are one line.
+async fn download(install: &mut Command, what: &str, log: &Path) -> Result<()> {
+    run(install, log).await.map_err(|_| {
+        anyhow!(
+            "cannot install the {what}: check the network and run this again (see `{}`)",
+            log.display()
+        )
+    })
+}
+
+/// Runs a program to its end, with what it prints in `log`. Fails, with the end of what it
+/// said, unless it succeeds.
 pub(crate) async fn run(command: &mut Command, log: &Path) -> Result<()> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let output = command
@@ -145,15 +151,16 @@ pub(crate) async fn run(command: &mut Command, log: &Path) -> Result<()> {
         .output()
         .await
         .with_context(|| format!("cannot run `{program}`"))?;
-    let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    let said = [output.stdout, output.stderr].concat();
     std::fs::write(log, &said).with_context(|| format!("cannot write `{}`", log.display()))?;
     if !output.status.success() {
-        let text = String::from_utf8_lossy(&said);
-        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<&str> = said.lines().collect();
+        let end = lines.iter().skip(lines.len().saturating_sub(20)).copied();
         bail!(
-            "`{program}` failed: {} (see `{}`)",
-            last.unwrap_or("it said nothing").trim(),
-            log.display()
+            "`{program}` failed, see `{}`, which ends\n  {}",
+            log.display(),
+            end.collect::<Vec<_>>().join("\n  ")
         );
     }
     Ok(())

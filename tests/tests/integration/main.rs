@@ -19,7 +19,14 @@ use crate::trials::Trials;
 /// Tests mostly wait for the local AWS, so there may be more of them than cores.
 const THREADS: usize = 8;
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
 

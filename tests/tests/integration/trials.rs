@@ -100,7 +100,10 @@ impl Trials {
             });
             libtest_mimic::run(arguments, trials.collect())
         };
-        let failed = run(self.tests).has_failed() | run(self.last).has_failed();
+        let mut failed = run(self.tests).has_failed();
+        if !self.last.is_empty() {
+            failed |= run(self.last).has_failed();
+        }
         if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }
