@@ -17,15 +17,17 @@ import type { EventPattern } from './event-rule.ts';
  */
 const productOfAws = (name: string) => [{ suffix: `::product/aws/${name}` }];
 
+const OF_OTHERS = [{ 'anything-but': { wildcard: '*::product/aws/*' } }];
+
 const containing = (text: string) => ({ wildcard: `*${text}*` });
 
 /** What a finding must have for the verdict table to have a rule for it. */
 const ACTIONABLE: readonly EventPattern[] = [
   // GuardDuty on the credentials of users, roles and root, which it calls IAMUser one and all, and
-  // the sequences of attack that go through such credentials.
+  // sequences of attack, which may go through anybody's credentials.
   {
     ProductArn: productOfAws('guardduty'),
-    Types: ['IAMUser', 'AttackSequence:IAM', 'AttackSequence:S3'].map(containing),
+    Types: ['IAMUser', 'AttackSequence:'].map(containing),
   },
   // The controls on too wide policies, root, and unused credentials. A control's id is the same
   // whether consolidated findings are on or off (Security Hub User Guide, "Consolidation").
@@ -44,8 +46,14 @@ const ACTIONABLE: readonly EventPattern[] = [
   // Whatever any other product says of a principal: which products are trusted is for the response
   // policy to say, and what their titles mean for the table.
   {
-    ProductArn: [{ 'anything-but': { wildcard: '*::product/aws/*' } }],
+    ProductArn: OF_OTHERS,
     Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey', 'AwsAccount'] },
+  },
+  // The same of an access key of root, which it may put under a resource of any type. Wildcards
+  // cannot disregard case, so this is how a title would be written.
+  {
+    ProductArn: OF_OTHERS,
+    Title: ['ccess key', 'ccess Key', 'ACCESS KEY'].map(containing),
   },
 ];
 

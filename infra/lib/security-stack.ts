@@ -3,6 +3,7 @@ import { CfnParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
 import { AlertTopics } from './alert-topics.ts';
 import type { Configuration, Partition } from './config.ts';
+import { ContainmentsTable } from './containments-table.ts';
 import { EvidenceBucket } from './evidence-bucket.ts';
 import { FindingRules } from './finding-rules.ts';
 import { IncidentResponseMachine } from './incident-response-machine.ts';
@@ -35,6 +36,8 @@ export class SecurityStack extends Stack {
       retentionDays: configuration.evidenceRetentionDays,
     }).bucket;
 
+    const containments = new ContainmentsTable(this, 'Containments').table;
+
     // Whoever answers incidents changes the value where it is. A later deployment leaves it
     // alone, unless the configuration's initial value has changed too.
     const responsePolicyName = '/cordon/response-policy';
@@ -58,6 +61,7 @@ export class SecurityStack extends Stack {
       }),
       AlertTopicArn: topics.responders.topicArn,
       TopicKeyArn: topics.key.keyArn,
+      ContainmentsTableArn: containments.tableArn,
     };
 
     const steps = props.steps.map(
@@ -81,13 +85,14 @@ export class SecurityStack extends Stack {
         Partition: this.partition,
         AlertTopicArn: topics.responders.topicArn,
         ResponsePolicyParameter: responsePolicy.ref,
+        ContainmentsTable: containments.tableName,
         ConsoleUrl: consoleUrl(configuration),
       },
     });
 
-    // The action itself is made apart from this stack, with CreateActionTarget, so that one which
-    // is there already can be taken. The home Region's console offers the findings of all linked
-    // Regions, so its action is the only one.
+    // The action itself is made once, with CreateActionTarget: CloudFormation's
+    // AWS::SecurityHub::ActionTarget is not yet in all Regions. The home Region's console offers
+    // the findings of all linked Regions, so its action is the only one.
     const customActionArn = this.formatArn({
       service: 'securityhub',
       resource: 'action',

@@ -59,6 +59,10 @@ for (const configuration of CONFIGURATIONS) {
         ],
         [`{"Fn::GetAtt":["${securityStack.one('AWS::KMS::Key').id}","Arn"]}`, '${TopicKeyArn}'],
         [
+          `{"Fn::GetAtt":["${securityStack.one('AWS::DynamoDB::Table').id}","Arn"]}`,
+          '${ContainmentsTableArn}',
+        ],
+        [
           `{"Ref":"${securityStack.one('AWS::SNS::Topic', { DisplayName: 'Cordon incidents' }).id}"}`,
           '${AlertTopicArn}',
         ],
@@ -176,6 +180,7 @@ function filledIn({ partition, region, securityAccount }: Configuration): object
     Partition: partition,
     AlertTopicArn: arn('sns:-:-:Responders'),
     ResponsePolicyParameter: '/cordon/response-policy',
+    ContainmentsTable: 'cordon-containments',
     ConsoleUrl: 'https://console.example.com',
     ...Object.fromEntries(
       STEPS.map(({ name, state }) => [

@@ -10,7 +10,7 @@ const DEFINITION = `{
   "Comment": "\${ClassifyFunctionArn} \${PreserveFunctionArn} \${Partition} \${AlertTopicArn}",
   "StartAt": "Begin",
   "States": {
-    "Begin": { "Type": "Succeed", "Comment": "\${ResponsePolicyParameter} \${ConsoleUrl}" }
+    "Begin": { "Type": "Succeed", "Comment": "\${ResponsePolicyParameter} \${ContainmentsTable} \${ConsoleUrl}" }
   }
 }
 `;
@@ -46,6 +46,7 @@ const root = folder({
           '${ClassifyFunctionArn}',
           '${PreserveFunctionArn}',
           '${ResponsePolicyParameterArn}',
+          '${ContainmentsTableArn}',
           '${AlertTopicArn}',
           '${TopicKeyArn}',
         ],
@@ -70,6 +71,7 @@ describe('the security stack', () => {
   const responders = stack.one('AWS::SNS::Topic', { DisplayName: 'Cordon incidents' }).id;
   const operations = stack.one('AWS::SNS::Topic', { DisplayName: 'Cordon operations' }).id;
   const bucket = stack.one('AWS::S3::Bucket').id;
+  const containments = stack.one('AWS::DynamoDB::Table').id;
   const machine = stack.one('AWS::StepFunctions::StateMachine').id;
   const rule = (name: string) => stack.one('AWS::Events::Rule', { Name: name });
   const ruleNames = [
@@ -85,6 +87,7 @@ describe('the security stack', () => {
   it('holds these resources and no others', () => {
     assert.deepEqual(stack.census(), {
       'AWS::CloudWatch::Alarm': 14,
+      'AWS::DynamoDB::Table': 1,
       'AWS::Events::Rule': 4,
       'AWS::IAM::Role': 5,
       'AWS::KMS::Key': 1,
@@ -250,6 +253,7 @@ describe('the security stack', () => {
           Partition: 'aws',
           AlertTopicArn: ref(responders),
           ResponsePolicyParameter: ref('ResponsePolicy'),
+          ContainmentsTable: ref(containments),
           ConsoleUrl: 'https://eu-west-1.console.aws.amazon.com',
         },
         RoleArn: arnOf(role('Cordon-IncidentResponse').id),
@@ -300,6 +304,7 @@ describe('the security stack', () => {
                     arnOf(functionOf('cordon-classify').id),
                     arnOf(functionOf('cordon-preserve').id),
                     'arn:aws:ssm:eu-west-1:111111111111:parameter/cordon/response-policy',
+                    arnOf(containments),
                     ref(responders),
                     arnOf(key),
                   ],
@@ -319,6 +324,23 @@ describe('the security stack', () => {
       Tier: 'Intelligent-Tiering',
       Description: 'Cordon: mode, exemptions and thresholds, read at the start of each execution',
       Value: '{"mode":"contain"}',
+    });
+  });
+
+  it('counts containments in a table that forgets them and costs nothing at rest', () => {
+    const { id, ...resource } = stack.one('AWS::DynamoDB::Table');
+    assert.deepEqual(resource, {
+      Type: 'AWS::DynamoDB::Table',
+      Properties: {
+        TableName: 'cordon-containments',
+        AttributeDefinitions: [{ AttributeName: 'window', AttributeType: 'S' }],
+        KeySchema: [{ AttributeName: 'window', KeyType: 'HASH' }],
+        BillingMode: 'PAY_PER_REQUEST',
+        TimeToLiveSpecification: { AttributeName: 'expires', Enabled: true },
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      },
+      UpdateReplacePolicy: 'Delete',
+      DeletionPolicy: 'Delete',
     });
   });
 
@@ -475,11 +497,7 @@ describe('the security stack', () => {
       $or: [
         {
           ProductArn: [{ suffix: '::product/aws/guardduty' }],
-          Types: [
-            { wildcard: '*IAMUser*' },
-            { wildcard: '*AttackSequence:IAM*' },
-            { wildcard: '*AttackSequence:S3*' },
-          ],
+          Types: [{ wildcard: '*IAMUser*' }, { wildcard: '*AttackSequence:*' }],
         },
         {
           ProductArn: [{ suffix: '::product/aws/securityhub' }],
@@ -498,6 +516,14 @@ describe('the security stack', () => {
         {
           ProductArn: [{ 'anything-but': { wildcard: '*::product/aws/*' } }],
           Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey', 'AwsAccount'] },
+        },
+        {
+          ProductArn: [{ 'anything-but': { wildcard: '*::product/aws/*' } }],
+          Title: [
+            { wildcard: '*ccess key*' },
+            { wildcard: '*ccess Key*' },
+            { wildcard: '*ACCESS KEY*' },
+          ],
         },
       ],
     };
