@@ -1,7 +1,7 @@
 //! Enters the member account and identifies the accused principal: what the finding
 //! says is only a claim. Changes nothing.
 
-use aws_calls::{failure, if_found};
+use aws_calls::failure;
 use aws_sdk_iam::Client;
 use futures::try_join;
 use incident::{
@@ -95,8 +95,12 @@ async fn owner(
     };
     let iam = entry.enter(execution, &accused.account, &[grant]).await?;
     let answer = iam.get_access_key_last_used().access_key_id(key).send().await;
-    let answer = if_found(answer.map_err(|error| failure("iam:GetAccessKeyLastUsed", error)))?;
-    let owner = answer.and_then(|answer| answer.user_name);
+    let owner = match answer.map_err(|error| failure("iam:GetAccessKeyLastUsed", error)) {
+        Ok(answer) => answer.user_name,
+        // Of a key that the account does not have, IAM says either.
+        Err(Failure::NotFound { .. } | Failure::AccessDenied { .. }) => None,
+        Err(failure) => return Err(failure),
+    };
     let (name, by) = match (owner, &accused.name) {
         (Some(owner), Some(claimed)) if !owner.eq_ignore_ascii_case(claimed) => {
             let by = format!("its access key `{key}`; the finding calls it `{claimed}`");
@@ -104,7 +108,7 @@ async fn owner(
         }
         (Some(owner), _) => (owner, format!("its access key `{key}`")),
         (None, Some(claimed)) => {
-            (claimed.clone(), format!("the finding; the access key `{key}` exists no more"))
+            (claimed.clone(), format!("the finding; IAM knows no owner of the access key `{key}`"))
         }
         (None, None) => return Err(nameless(accused)),
     };
