@@ -26,7 +26,8 @@ export class AlertTopics extends Construct {
 
     // A customer key, because neither service can use SNS's own. No condition on the source:
     // EventBridge sends none to KMS (SNS Developer Guide, "Enable compatibility between event
-    // sources from AWS services and encrypted topics").
+    // sources from AWS services and encrypted topics"). Who may publish what to whom is for the
+    // topics' policies to say; the key opens nothing else.
     this.key = new Key(this, 'Key', {
       description: 'Cordon: the topics of responders and operations',
       enableKeyRotation: true,

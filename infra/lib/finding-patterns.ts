@@ -49,8 +49,8 @@ const ACTIONABLE: readonly EventPattern[] = [
     ProductArn: OF_OTHERS,
     Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey', 'AwsAccount'] },
   },
-  // The same of an access key of root, which it may put under a resource of any type. Wildcards
-  // cannot disregard case, so this is how a title would be written.
+  // What such a product says of root's access key, under a resource of whatever type. Wildcards
+  // cannot disregard case: these are the ways in which titles are written.
   {
     ProductArn: OF_OTHERS,
     Title: ['ccess key', 'ccess Key', 'ACCESS KEY'].map(containing),

@@ -63,7 +63,7 @@ export class Operations extends Construct {
         metricName: 'FailedInvocations',
         dimensions: { RuleName: rule.ruleName },
         statistic: 'Sum',
-        description: `The rule ${rule.ruleName} failed to invoke its target for good. Check the target, its policy, the rule's role and the topics' key; the events are in the rule's dead-letter queue.`,
+        description: `The rule ${rule.ruleName} failed to invoke its target for good. Check the target, its policy, the rule's role and the topics' key; the events are in the rule's dead-letter queue, but for those that its metric InvocationsFailedToBeSentToDlq counts: find these findings or executions by the time.`,
       });
     }
     this.alarm('RespondersUnreachable', {
