@@ -10,19 +10,18 @@ use crate::REGION;
 
 /// Clients of all services for one set of credentials.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Clients {
     config: SdkConfig,
 }
 
 impl Clients {
     /// Clients that act as the root of an account.
-    #[must_use]
     pub fn of_account(endpoint: &str, account: &str) -> Self {
         Self::with(endpoint, Credentials::new(account, "local", None, None, "root"))
     }
 
     /// Clients that use some credentials.
-    #[must_use]
     pub fn with(endpoint: &str, credentials: Credentials) -> Self {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -36,61 +35,51 @@ impl Clients {
     }
 
     /// The same clients, but an answer is an answer: nothing is tried twice.
-    #[must_use]
     pub fn without_retries(&self) -> Self {
         Self { config: self.config.to_builder().retry_config(RetryConfig::disabled()).build() }
     }
 
     /// For IAM.
-    #[must_use]
     pub fn iam(&self) -> aws_sdk_iam::Client {
         aws_sdk_iam::Client::new(&self.config)
     }
 
-    /// For CloudWatch Logs.
-    #[must_use]
+    /// For `CloudWatch` Logs.
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
         aws_sdk_cloudwatchlogs::Client::new(&self.config)
     }
 
     /// For S3.
-    #[must_use]
     pub fn s3(&self) -> aws_sdk_s3::Client {
         aws_sdk_s3::Client::new(&self.config)
     }
 
     /// For Security Hub.
-    #[must_use]
     pub fn security_hub(&self) -> aws_sdk_securityhub::Client {
         aws_sdk_securityhub::Client::new(&self.config)
     }
 
     /// For SNS.
-    #[must_use]
     pub fn sns(&self) -> aws_sdk_sns::Client {
         aws_sdk_sns::Client::new(&self.config)
     }
 
     /// For SQS.
-    #[must_use]
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.config)
     }
 
     /// For Systems Manager.
-    #[must_use]
     pub fn ssm(&self) -> aws_sdk_ssm::Client {
         aws_sdk_ssm::Client::new(&self.config)
     }
 
     /// For Step Functions.
-    #[must_use]
     pub fn states(&self) -> aws_sdk_sfn::Client {
         aws_sdk_sfn::Client::new(&self.config)
     }
 
     /// For STS.
-    #[must_use]
     pub fn sts(&self) -> aws_sdk_sts::Client {
         aws_sdk_sts::Client::new(&self.config)
     }

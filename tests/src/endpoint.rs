@@ -17,7 +17,6 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// At a port of this machine.
-    #[must_use]
     pub fn at_port(port: u16) -> Self {
         Self {
             url: format!("http://127.0.0.1:{port}"),
@@ -26,7 +25,6 @@ impl Endpoint {
     }
 
     /// The URL for SDKs and the AWS CLI.
-    #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }

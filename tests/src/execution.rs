@@ -38,15 +38,13 @@ impl LocalAws {
         let mut found = Vec::new();
         let mut known = self.findings_of_executions.lock().await;
         for execution in self.executions().await? {
-            let id = match known.get(&execution.arn) {
-                Some(id) => id.clone(),
-                None => {
-                    let input = execution.input().await?;
-                    let id = input.pointer("/detail/findings/0/Id").and_then(Value::as_str);
-                    known.entry(execution.arn.clone()).or_insert(id.map(str::to_owned)).clone()
-                }
-            };
-            if id.as_deref() == Some(finding.id()) {
+            if !known.contains_key(&execution.arn) {
+                let input = execution.input().await?;
+                let id = input.pointer("/detail/findings/0/Id").and_then(Value::as_str);
+                known.insert(execution.arn.clone(), id.map(str::to_owned));
+            }
+            let id = known.get(&execution.arn).and_then(Option::as_deref);
+            if id == Some(finding.id()) {
                 found.push(execution);
             }
         }
@@ -175,6 +173,7 @@ impl Execution {
             .get_execution_history()
             .execution_arn(&self.arn)
             .include_execution_data(true)
+            .max_results(1000)
             .into_paginator()
             .items()
             .send();

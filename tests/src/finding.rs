@@ -16,6 +16,7 @@ use crate::{REGION, SECURITY};
 ///
 /// See "AWS Security Finding Format (ASFF)" in the Security Hub user guide.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Finding {
     asff: Value,
 }
@@ -50,7 +51,6 @@ impl Finding {
     }
 
     /// With one more resource.
-    #[must_use]
     pub fn resource(mut self, kind: &str, id: &str) -> Self {
         if let Some(resources) = self.asff["Resources"].as_array_mut() {
             resources.push(json!({
@@ -64,13 +64,11 @@ impl Finding {
     }
 
     /// With another user as one more resource.
-    #[must_use]
     pub fn and(self, user: &User) -> Self {
         self.resource("AwsIamUser", &user.arn)
     }
 
     /// With another value in a field, or with one more field.
-    #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.asff[field] = value.into();
         self

@@ -6,6 +6,9 @@
 //! a [`Finding`](finding::Finding), and looks at the account, the
 //! [`Execution`](execution::Execution), the mails and the evidence that come of it.
 
+#![expect(clippy::indexing_slicing, reason = "indexed JSON is null where it has nothing")]
+#![expect(clippy::must_use_candidate, reason = "an answer that a test ignores does no harm")]
+
 pub mod alone;
 pub mod calls;
 pub mod clients;

@@ -1,5 +1,6 @@
 //! Where things lie. All that is written lies below `target/local/`.
 
+use std::fmt::Write;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -9,14 +10,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The root of the repository.
-#[must_use]
 pub fn repository() -> &'static Path {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().unwrap_or(tests)
 }
 
 /// What all instances of the local AWS have in common: tools, caches.
-#[must_use]
 pub fn local() -> PathBuf {
     repository().join("target/local")
 }
@@ -63,7 +62,6 @@ impl Place {
     }
 
     /// A file or folder in it.
-    #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -134,11 +132,14 @@ pub fn fingerprint(files: &[PathBuf]) -> Result<String> {
 }
 
 /// The SHA-256 of some bytes, in lower-case hexadecimal.
-#[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     hex(<sha2::Sha256 as sha2::Digest>::digest(bytes).as_slice())
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -14,7 +14,6 @@ pub struct Progress {
 
 impl Progress {
     /// To standard error.
-    #[must_use]
     pub fn new() -> Self {
         Self { terminal: std::io::stderr().is_terminal(), under_way: Mutex::new(Vec::new()) }
     }

@@ -16,7 +16,7 @@ use crate::place::{self, Place, repository};
 use crate::wait;
 
 /// Time for the emulator to come up on a busy machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(10);
 
 /// How long a local AWS lives.
@@ -56,9 +56,9 @@ pub(crate) async fn start(place: &Place, python: &Path, port: u16, life: Life) -
     let mut child =
         command.spawn().with_context(|| format!("cannot run `{}`", python.display()))?;
     let id = i32::try_from(child.id())?;
-    let process = Process { id };
+    let starting = Starting(Process { id });
     let endpoint = Endpoint::at_port(port);
-    let started = wait::until("the local AWS to answer", START, async || {
+    wait::until("the local AWS to answer", START, async || {
         if let Some(status) = child.try_wait()? {
             let log = std::fs::read_to_string(&log_path)?;
             let last = log.lines().last().unwrap_or("it said nothing");
@@ -66,14 +66,21 @@ pub(crate) async fn start(place: &Place, python: &Path, port: u16, life: Life) -
         }
         Ok(endpoint.is_ready().await.then_some(()))
     })
-    .await;
-    // A pipe's end closes with the process that holds it, not with the value.
+    .await?;
+    // The pipe to its standard input closes with this process, not with this value.
     std::mem::forget(child.stdin.take());
-    if let Err(error) = started {
-        process.kill();
-        return Err(error);
-    }
+    let process = starting.0;
+    std::mem::forget(starting);
     Ok(process)
+}
+
+/// A process that is not ready yet: ended, unless it gets so far.
+struct Starting(Process);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
 }
 
 /// The process of a local AWS, by its id.

@@ -24,7 +24,6 @@ const SSH_PUBLIC_KEY: &str = include_str!("../material/ssh-public-key.pub");
 const SIGNING_CERTIFICATE: &str = include_str!("../material/signing-certificate.pem");
 
 /// A policy document that allows everything.
-#[must_use]
 pub fn allow_all() -> Value {
     json!({
         "Version": "2012-10-17",
@@ -33,6 +32,7 @@ pub fn allow_all() -> Value {
 }
 
 /// A user to be.
+#[must_use]
 pub struct NewUser<'a> {
     aws: &'a LocalAws,
     account: String,
@@ -53,28 +53,24 @@ impl<'a> NewUser<'a> {
     }
 
     /// In another account.
-    #[must_use]
     pub fn account(mut self, account: &str) -> Self {
         account.clone_into(&mut self.account);
         self
     }
 
     /// With a name of the caller's choice.
-    #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
     /// With a path, which begins and ends with a slash.
-    #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
     /// With a permissions boundary.
-    #[must_use]
     pub fn boundary(mut self, policy_arn: impl Into<String>) -> Self {
         self.boundary = Some(policy_arn.into());
         self
@@ -469,7 +465,6 @@ impl Snapshot {
     }
 
     /// What stands between this user and being contained, in words. Empty when contained.
-    #[must_use]
     pub fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
         let boundary_denies = self.boundary.as_deref() == Some(DENY_ALL);

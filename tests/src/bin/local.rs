@@ -21,25 +21,29 @@ usage: local COMMAND
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let command: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match command.as_slice() {
-        ["up"] => up().await,
-        ["demo"] => demo().await,
-        ["status"] => status().await,
-        ["env"] => env().await,
-        ["down"] => down().await,
-        ["install"] => install().await,
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
+    let done = async {
+        match command.as_slice() {
+            ["up"] => up().await,
+            ["demo"] => Box::pin(demo()).await,
+            ["status"] => status().await,
+            ["env"] => env().await,
+            ["down"] => down().await,
+            ["install"] => install().await,
+            _ => {
+                eprintln!("{USAGE}");
+                Ok(ExitCode::from(2))
+            }
         }
     };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    // What is under way when somebody interrupts it is ended with it.
+    let result = tokio::select! {
+        result = done => result,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 async fn up() -> anyhow::Result<ExitCode> {
@@ -50,7 +54,7 @@ async fn up() -> anyhow::Result<ExitCode> {
 async fn demo() -> anyhow::Result<ExitCode> {
     let place = Place::of_the_developer()?;
     let instance = Instance::up(&place, &Progress::new()).await?;
-    let proven = demo::run(&instance.connect().await?).await?;
+    let proven = Box::pin(demo::run(&instance.connect().await?)).await?;
     Ok(if proven { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -49,7 +49,7 @@ pub async fn run(aws: &LocalAws) -> Result<bool> {
     aws.import(&finding).await?;
     let execution = aws.execution_of(&finding).await?;
     watch(&execution, &mut attack, Narrator::new(style, begun)).await?;
-    let uses = attack.end().await?;
+    let refusals = attack.end().await?;
 
     show_change(style, &before, &user.read_back().await?);
     let incident = Incident {
@@ -61,7 +61,7 @@ pub async fn run(aws: &LocalAws) -> Result<bool> {
         execution: &execution,
         before: &before,
         begun,
-        uses: &uses,
+        refusals: &refusals,
     };
     let proven = proof::show(style, &incident).await;
     look_further(aws, style, &execution, &finding);
@@ -110,11 +110,13 @@ fn show_change(style: Style, before: &Snapshot, after: &Snapshot) {
         ("groups", names(&before.groups), names(&after.groups)),
         ("credentials", credentials(before), credentials(after)),
     ];
+    let rows = rows.map(|(what, before, after)| (what, or_none(&before), or_none(&after)));
+    let width = rows.iter().map(|(_, before, _)| before.len()).max().unwrap_or_default();
     for (what, before, after) in rows {
-        println!("  {what:<16} {:<48} {}", or_none(&before), or_none(&after));
+        println!("  {what:<16} {before:<width$}   {after}");
     }
     for (key, value) in &after.tags {
-        println!("  {:<16} {:<48} {key} = {value}", "tag", "");
+        println!("  {:<16} {key} = {value}", "tag");
     }
 }
 

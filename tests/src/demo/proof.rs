@@ -23,7 +23,7 @@ pub(super) struct Incident<'a> {
     pub(super) execution: &'a Execution,
     pub(super) before: &'a Snapshot,
     pub(super) begun: Duration,
-    pub(super) uses: &'a [Use],
+    pub(super) refusals: &'a [Use],
 }
 
 /// Prints each proof and says whether all of them held.
@@ -41,8 +41,8 @@ pub(super) async fn show(style: Style, incident: &Incident<'_>) -> bool {
     ];
     for proof in &proofs {
         match proof {
-            Ok(proven) => println!("  {} {proven}", style.good("✓")),
-            Err(error) => println!("  {} {error:#}", style.bad("✗")),
+            Ok(proven) => println!("  {} {}", style.good("✓"), wrapped(proven)),
+            Err(error) => println!("  {} {}", style.bad("✗"), wrapped(&format!("{error:#}"))),
         }
     }
     proofs.iter().all(Result::is_ok)
@@ -59,7 +59,7 @@ impl Incident<'_> {
     fn stopped(&self) -> Result<String> {
         let mut last = Duration::ZERO;
         let mut calls = 0;
-        for one in self.uses {
+        for one in self.refusals {
             let (since, _) = one
                 .refused
                 .as_ref()
@@ -125,7 +125,7 @@ impl Incident<'_> {
             .filter(|had| *had != DENY_ALL)
             .find(|had| !text.contains(had.as_str()));
         ensure!(lost.is_none(), "the evidence lacks `{}`", lost.map_or("", String::as_str));
-        Ok(format!("the evidence is kept: {}\n      sha256 {digest}", evidence.uri))
+        Ok(format!("the evidence is kept, with SHA-256 {digest}: {}", evidence.uri))
     }
 
     async fn told_people(&self) -> Result<String> {
@@ -140,4 +140,21 @@ fn field<'a>(finding: &'a AwsSecurityFinding, name: &str) -> Result<&'a str> {
     let fields = finding.user_defined_fields().context("the finding has no fields")?;
     let value = fields.get(name).with_context(|| format!("the finding has no field `{name}`"))?;
     Ok(value)
+}
+
+/// Breaks a text into lines that a terminal shows whole, where its words allow.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 90;
+    let mut lines = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        if length > 0 {
+            let breaks = length + word.len() >= WIDTH;
+            lines.push_str(if breaks { "\n      " } else { " " });
+            length = if breaks { 0 } else { length + 1 };
+        }
+        lines.push_str(word);
+        length += word.len();
+    }
+    lines
 }
