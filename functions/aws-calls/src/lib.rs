@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use incident::Failure;
@@ -14,9 +15,12 @@ use incident::Failure;
 pub use aws_config::SdkConfig;
 
 /// The configuration of every client: what has no answer after seconds is tried again,
-/// and three attempts together stay below the function's own time-out of 20 seconds.
+/// and three attempts together stay below the function's own time-out of 20 seconds. All
+/// clients made from it, of whatever credentials, share one pool of connections.
 pub async fn sdk_config() -> SdkConfig {
+    let tls = tls::Provider::Rustls(CryptoMode::AwsLc);
     aws_config::defaults(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
         .retry_config(
             RetryConfig::standard()
                 .with_max_attempts(3)
