@@ -24,10 +24,10 @@ const containing = (text: string) => ({ wildcard: `*${text}*` });
 /** What a finding must have for the verdict table to have a rule for it. */
 const ACTIONABLE: readonly EventPattern[] = [
   // GuardDuty on the credentials of users, roles and root, which it calls IAMUser one and all, and
-  // sequences of attack, which may go through anybody's credentials.
+  // sequences of attack that go through credentials.
   {
     ProductArn: productOfAws('guardduty'),
-    Types: ['IAMUser', 'AttackSequence:'].map(containing),
+    Types: ['IAMUser', 'AttackSequence:IAM', 'AttackSequence:S3'].map(containing),
   },
   // The controls on too wide policies, root, and unused credentials. A control's id is the same
   // whether consolidated findings are on or off (Security Hub User Guide, "Consolidation").

@@ -497,7 +497,11 @@ describe('the security stack', () => {
       $or: [
         {
           ProductArn: [{ suffix: '::product/aws/guardduty' }],
-          Types: [{ wildcard: '*IAMUser*' }, { wildcard: '*AttackSequence:*' }],
+          Types: [
+            { wildcard: '*IAMUser*' },
+            { wildcard: '*AttackSequence:IAM*' },
+            { wildcard: '*AttackSequence:S3*' },
+          ],
         },
         {
           ProductArn: [{ suffix: '::product/aws/securityhub' }],

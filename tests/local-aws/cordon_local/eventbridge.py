@@ -94,6 +94,8 @@ def _check_policy(found: tuple | None, action: str, arn: str, rule: dict, **keys
         action=action,
         resource_arn=arn,
         region=get_region(),
+        # Services call each other over TLS, whatever request began it.
+        secure_transport=True,
         service_context={"aws:sourcearn": rule["Arn"], "aws:sourceaccount": get_account_id(), **keys},
     )
     if evaluate_resource_policy(found[0], context, service=PRINCIPAL).decision != "Allow":
