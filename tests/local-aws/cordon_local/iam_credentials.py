@@ -2,11 +2,13 @@
 
 import hashlib
 import re
+from datetime import datetime, timedelta
 
 from ministack.core.iam_evaluator import caller_arn
-from ministack.core.responses import AccountScopedDict, get_account_id
+from ministack.core.responses import AccountScopedDict, get_account_id, request_scope
 from ministack.services import iam
 
+from cordon_local import REGION, local_paths
 from cordon_local.api_model import Refused
 from cordon_local.iam_operations import limited, now, operation, secret, unique_id, without
 from cordon_local.identities import ROOT, USERS, existing
@@ -289,3 +291,26 @@ def list_mfa_devices(given: dict) -> dict:
             if device["User"] == name
         ]
     }
+
+
+# What only time can do
+
+
+async def _age(_query: dict[str, str], request: object) -> local_paths.Answer:
+    """As if so many days had passed: a user's access keys, their last use and its password grow older."""
+    match request:
+        case {"account": str(account), "userName": str(name), "days": int(days)}:
+            with request_scope(account, REGION):
+                keys = _of(iam._access_keys, name)
+                used = [_last_used[key["AccessKeyId"]] for key in keys if key["AccessKeyId"] in _last_used]
+                passwords = [iam._login_profiles[name]] if name in iam._login_profiles else []
+            dated = [(record, "CreateDate") for record in keys + passwords]
+            dated += [(record, "LastUsedDate") for record in used]
+            for record, field in dated:
+                then = datetime.fromisoformat(record[field]) - timedelta(days=days)
+                record[field] = then.isoformat().replace("+00:00", "Z")
+            return 200, {"aged": len(dated)}
+    return 400, {"message": "the body must have `account`, `userName` and `days`"}
+
+
+local_paths.add("POST", "/_local/iam/age", _age)

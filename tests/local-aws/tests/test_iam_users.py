@@ -237,6 +237,20 @@ class Credentials(IamTest):
         self.assertEqual((used["ServiceName"], used["Region"]), ("ssm", "us-east-1"))
         self.assertIn("LastUsedDate", used)
 
+    def test_keys_and_password_grow_older_on_request(self):
+        """As if days had passed: no client can set these dates."""
+        key = user_with(self.aws, "elder", allow("iam:GetUser"))
+        self.aws.client("iam", key).get_user()
+        self.iam.create_login_profile(UserName="elder", Password="Correct-horse-1")
+        young = self.iam.list_access_keys(UserName="elder")["AccessKeyMetadata"][0]["CreateDate"]
+        self.aws.post("/_local/iam/age", {"account": MEMBER, "userName": "elder", "days": 100})
+        old = self.iam.list_access_keys(UserName="elder")["AccessKeyMetadata"][0]["CreateDate"]
+        used = self.iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"]["LastUsedDate"]
+        password = self.iam.get_login_profile(UserName="elder")["LoginProfile"]["CreateDate"]
+        self.assertEqual((young - old).days, 100)
+        self.assertLess(used, young)
+        self.assertLess(password, young)
+
     def test_a_key_of_nobody_here_is_access_denied(self):
         foreign = user_with(self.aws, "foreign", account=SECURITY)["AccessKeyId"]
         for key_id in ("AKIAIOSFODNN7EXAMPLE", foreign):
