@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::clients::Clients;
 use crate::deployment::Outputs;
-use crate::wait::PATIENCE;
+use crate::wait::{self, PATIENCE};
 
 /// One message, as a subscriber gets it.
 #[derive(Clone, Debug, Deserialize)]
@@ -129,6 +129,14 @@ impl Inbox {
         tokio::time::timeout(PATIENCE, found).await.with_context(|| {
             format!("waited {} s for a message {which} at `{}`", PATIENCE.as_secs(), self.topic)
         })?
+    }
+
+    /// Waits until there are at least so many messages of a kind.
+    pub async fn count(&self, number: usize, wanted: impl Fn(&Message) -> bool) -> Result<()> {
+        wait::until(format_args!("{number} messages at `{}`", self.topic), PATIENCE, async || {
+            Ok((self.matching(&wanted).len() >= number).then_some(()))
+        })
+        .await
     }
 
     fn matching(&self, wanted: impl Fn(&Message) -> bool) -> Vec<Message> {

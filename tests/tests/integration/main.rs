@@ -4,9 +4,20 @@
 //! own executions, so they run side by side; those that change what all depend on run alone.
 //!
 //! - [`guide`]: the guide's own test, from the user to the finding that is RESOLVED.
+//! - [`users`]: users of every kind.
+//! - [`repetition`]: what happens twice, at the same time, or in between.
+//! - [`bad_findings`]: findings that are hostile, mistaken or broken.
+//! - [`failures`]: steps that fail, and redrives after the mend.
 
+#![expect(clippy::indexing_slicing, reason = "indexed JSON is null where it has nothing")]
+
+mod bad_findings;
+mod failures;
 mod guide;
+mod incident;
+mod repetition;
 mod trials;
+mod users;
 
 use std::process::ExitCode;
 
@@ -32,6 +43,10 @@ fn run() -> anyhow::Result<ExitCode> {
 
     let mut trials = Trials::default();
     guide::add_to(&mut trials);
+    users::add_to(&mut trials);
+    repetition::add_to(&mut trials);
+    bad_findings::add_to(&mut trials);
+    failures::add_to(&mut trials);
 
     let runtime = tokio::runtime::Runtime::new()?;
     if arguments.list {
