@@ -5,8 +5,8 @@ use aws_calls::failure;
 use aws_sdk_iam::Client;
 use futures::try_join;
 use incident::{
-    Accused, Execution, Failure, Kind, Principal, ResponsePolicy, matches_pattern, protected,
-    resources_named,
+    Accused, Execution, Failure, Kind, Principal, ResponsePolicy, is_name, matches_pattern,
+    protected,
 };
 use member::principal::{attached_policies, denied, find};
 use member::{Entry, Grant};
@@ -42,11 +42,11 @@ pub struct Output {
 /// and with [`Failure::PrincipalProtected`] where no machine is to contain it.
 pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal: accused, policy } = input;
-    let (iam, name, identified_by) = if let Some(key) = &accused.access_key {
-        owner(entry, &execution, &accused, key).await?
-    } else {
-        let name = accused.name.clone().ok_or_else(|| nameless(&accused))?;
-        (enter(entry, &execution, &accused, &name).await?, name, "the finding".to_owned())
+    let iam = enter(entry, &execution, &accused).await?;
+    let (name, identified_by) = match (&accused.access_key, &accused.name) {
+        (Some(key), name) => owner(&iam, key, name.as_deref()).await?,
+        (None, Some(name)) => (name.clone(), "the finding".to_owned()),
+        (None, None) => return Err(nameless("none")),
     };
     let kind = accused.kind;
     let (found, attached) =
@@ -65,35 +65,28 @@ pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure>
     Ok(Output { principal, identified_by, session: execution.session_name() })
 }
 
-async fn enter(
-    entry: &Entry,
-    execution: &Execution,
-    accused: &Accused,
-    name: &str,
-) -> Result<Client, Failure> {
+/// The session reaches every principal of its kind in the account: which of them is
+/// meant, and how IAM spells its name, is the question.
+async fn enter(entry: &Entry, execution: &Execution, accused: &Accused) -> Result<Client, Failure> {
+    let (partition, account, kind) = (execution.partition(), &accused.account, accused.kind);
     let grant = Grant {
-        actions: match accused.kind {
-            Kind::User => &["iam:GetUser", "iam:ListAttachedUserPolicies"],
+        actions: match kind {
+            Kind::User => {
+                &["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAttachedUserPolicies"]
+            }
             Kind::Role => &["iam:GetRole", "iam:ListAttachedRolePolicies"],
         },
-        resources: resources_named(execution.partition(), &accused.account, accused.kind, name),
+        resources: vec![format!("arn:{partition}:iam::{account}:{}/*", kind.noun())],
     };
-    entry.enter(execution, &accused.account, &[grant]).await
+    entry.enter(execution, account, &[grant]).await
 }
 
-/// The user to whom the access key belongs. The session reaches every user of the
-/// account, since which of them it is, is the question.
+/// The name of the user to whom the access key belongs, and by what it was found.
 async fn owner(
-    entry: &Entry,
-    execution: &Execution,
-    accused: &Accused,
+    iam: &Client,
     key: &str,
-) -> Result<(Client, String, String), Failure> {
-    let grant = Grant {
-        actions: &["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAttachedUserPolicies"],
-        resources: vec![format!("arn:{}:iam::{}:user/*", execution.partition(), accused.account)],
-    };
-    let iam = entry.enter(execution, &accused.account, &[grant]).await?;
+    claimed: Option<&str>,
+) -> Result<(String, String), Failure> {
     let answer = iam.get_access_key_last_used().access_key_id(key).send().await;
     let owner = match answer.map_err(|error| failure("iam:GetAccessKeyLastUsed", error)) {
         Ok(answer) => answer.user_name,
@@ -101,25 +94,27 @@ async fn owner(
         Err(Failure::NotFound { .. } | Failure::AccessDenied { .. }) => None,
         Err(failure) => return Err(failure),
     };
-    let (name, by) = match (owner, &accused.name) {
+    match (owner, claimed) {
+        (Some(owner), _) if !is_name(&owner) => Err(Failure::PrincipalProtected {
+            arn: format!("the owner of the access key {key}"),
+            reason: "IAM names no user as such, so it may be the account's root user".to_owned(),
+        }),
         (Some(owner), Some(claimed)) if !owner.eq_ignore_ascii_case(claimed) => {
             let by = format!("its access key `{key}`; the finding calls it `{claimed}`");
-            (owner, by)
+            Ok((owner, by))
         }
-        (Some(owner), _) => (owner, format!("its access key `{key}`")),
+        (Some(owner), _) => Ok((owner, format!("its access key `{key}`"))),
         (None, Some(claimed)) => {
-            (claimed.clone(), format!("the finding; IAM knows no owner of the access key `{key}`"))
+            let by = format!("the finding; IAM knows no owner of the access key `{key}`");
+            Ok((claimed.to_owned(), by))
         }
-        (None, None) => return Err(nameless(accused)),
-    };
-    Ok((iam, name, by))
+        (None, None) => Err(nameless(key)),
+    }
 }
 
-fn nameless(accused: &Accused) -> Failure {
-    let key = accused.access_key.as_deref().unwrap_or("none");
+fn nameless(key: &str) -> Failure {
     Failure::PrincipalNotFound(format!(
-        "{} that the finding could mean: it gives no name, and its access key is `{key}`",
-        accused.kind.noun()
+        "principal that the finding could mean: it gives no name, and its access key is `{key}`"
     ))
 }
 

@@ -77,23 +77,8 @@ impl Principal {
     #[must_use]
     pub fn resource(&self, partition: &str) -> String {
         let path = if self.path == "/" { "/" } else { "/*/" };
-        resource(partition, &self.account, self.kind, path, &self.name)
+        format!("arn:{partition}:iam::{}:{}{path}{}", self.account, self.kind.noun(), self.name)
     }
-}
-
-/// The ARN patterns that mean the principal of this name, wherever its path.
-#[must_use]
-pub fn resources_named(
-    partition: &str,
-    account: &AccountId,
-    kind: Kind,
-    name: &str,
-) -> Vec<String> {
-    ["/", "/*/"].map(|path| resource(partition, account, kind, path, name)).to_vec()
-}
-
-fn resource(partition: &str, account: &AccountId, kind: Kind, path: &str, name: &str) -> String {
-    format!("arn:{partition}:iam::{account}:{}{path}{name}", kind.noun())
 }
 
 /// Where the deny stands.

@@ -152,8 +152,10 @@ fn note(input: &Input) -> String {
 }
 
 fn describe(one: &Outcome) -> String {
-    let arn = one.principal.as_ref().map_or(&one.resource, |principal| &principal.arn);
-    let arn = cut(arn, 200);
+    let who = match &one.principal {
+        Some(principal) => format!("{} {}", principal.kind.noun(), principal.name),
+        None => cut(&one.resource, 150),
+    };
     let Taken { credentials, policies, inline_policies, groups } = one.taken;
     let tags = if one.tagged { "" } else { " It has no room for tags." };
     match one.state {
@@ -163,18 +165,18 @@ fn describe(one: &Outcome) -> String {
                 _ => "AWSDenyAll attached",
             };
             format!(
-                "{arn} is contained, as read back: {deny}; {credentials} credentials deactivated, \
+                "{who} is contained, as read back: {deny}; {credentials} credentials deactivated, \
                  {policies} policies detached, {inline_policies} inline policies deleted, \
                  {groups} groups left.{tags} Sessions of roles that it assumed before live on."
             )
         }
         State::Retired => format!(
-            "{arn} has no unused access key that is active, as read back: {credentials} \
+            "{who} has no unused access key that is active, as read back: {credentials} \
              deactivated.{tags}"
         ),
         State::Escalated | State::Pending => {
             let reason = one.reason.as_deref().unwrap_or("no reason given");
-            format!("{arn} is left to people: {reason}.")
+            format!("{who} is left to people: {reason}.")
         }
     }
 }
@@ -194,11 +196,18 @@ fn fields(input: &Input) -> HashMap<String, String> {
         ]);
     }
     // A finding takes 50 fields; the execution has the rest.
-    let evidence = input.outcomes.iter().filter_map(|one| one.evidence.as_ref()).take(20);
-    for (n, evidence) in evidence.enumerate() {
-        let suffix = if n == 0 { String::new() } else { (n + 1).to_string() };
-        fields.insert(format!("CordonEvidence{suffix}"), evidence.original.clone());
-        fields.insert(format!("CordonEvidenceSha256{suffix}"), evidence.original_sha256.clone());
+    for (n, one) in input.outcomes.iter().take(15).enumerate() {
+        let mut set = |field: &str, value: &str| {
+            let suffix = if n == 0 { String::new() } else { (n + 1).to_string() };
+            fields.insert(format!("{field}{suffix}"), value.to_owned());
+        };
+        if let Some(principal) = &one.principal {
+            set("CordonPrincipal", &principal.arn);
+        }
+        if let Some(evidence) = &one.evidence {
+            set("CordonEvidence", &evidence.original);
+            set("CordonEvidenceSha256", &evidence.original_sha256);
+        }
     }
     fields
 }
