@@ -3,7 +3,6 @@
 use std::ops::Deref;
 
 use anyhow::{Context, Result};
-use aws_credential_types::Credentials;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
@@ -11,6 +10,9 @@ use crate::clients::Clients;
 use crate::local_aws::LocalAws;
 use crate::user::NewUser;
 use crate::{MEMBERS, SECURITY};
+
+/// Names the sessions of a thief, so that its calls are told from Cordon's own.
+pub const THIEF: &str = "cordon-thief";
 
 /// The local AWS while nobody else uses it.
 pub type Alone<'a> = Reserved<'a, RwLockWriteGuard<'a, ()>>;
@@ -58,9 +60,19 @@ impl Alone<'_> {
 
     /// Puts another response policy in force.
     pub async fn set_response_policy(&self, policy: &Value) -> Result<()> {
+        self.write_response_policy(&policy.to_string()).await
+    }
+
+    /// Writes anything where the response policy is expected.
+    pub async fn write_response_policy(&self, text: &str) -> Result<()> {
         let before = self.response_policy().await?;
         self.undo.lock().await.push(Undo::ResponsePolicy(before));
-        self.aws.put_response_policy(&policy.to_string()).await
+        self.aws.put_response_policy(text).await
+    }
+
+    /// Lets nobody into a step's role in a member account.
+    pub async fn refuse_entry(&self, account: &str, step: &str) -> Result<()> {
+        self.close(account, step).await
     }
 
     /// What a thief of a step's function would have: the credentials of the function's role.
@@ -86,20 +98,13 @@ impl Alone<'_> {
             .sts()
             .assume_role()
             .role_arn(format!("arn:aws:iam::{SECURITY}:role/cordon/{role}"))
-            .role_session_name("thief")
+            .role_session_name(THIEF)
             .send()
             .await
             .with_context(|| format!("cannot become `{role}`"))?
             .credentials
             .context("STS gave no credentials")?;
-        let credentials = Credentials::new(
-            made.access_key_id,
-            made.secret_access_key,
-            Some(made.session_token),
-            None,
-            "function",
-        );
-        Ok(Clients::with(self.url(), credentials))
+        Ok(self.with_session(&made.access_key_id, &made.secret_access_key, &made.session_token))
     }
 }
 
@@ -113,15 +118,7 @@ impl Apart<'_> {
 
     /// Lets nobody into a step's role in the second member account.
     pub async fn refuse_entry(&self, step: &str) -> Result<()> {
-        let nobody = json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Effect": "Deny",
-                "Principal": { "AWS": "*" },
-                "Action": "sts:AssumeRole",
-            }],
-        });
-        self.change_trust(Self::ACCOUNT, &member_role(step), &nobody).await
+        self.close(Self::ACCOUNT, step).await
     }
 
     /// Refuses a step's role in the second member account some actions, whatever its policy
@@ -184,6 +181,18 @@ impl<'a, Turn> Reserved<'a, Turn> {
             }
         }
         Ok(())
+    }
+
+    async fn close(&self, account: &str, step: &str) -> Result<()> {
+        let nobody = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Deny",
+                "Principal": { "AWS": "*" },
+                "Action": "sts:AssumeRole",
+            }],
+        });
+        self.change_trust(account, &member_role(step), &nobody).await
     }
 
     async fn change_trust(&self, account: &str, role: &str, document: &Value) -> Result<()> {

@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::place::{self, Place, repository};
 use crate::progress::Progress;
+use crate::steps::Step;
 use crate::{EXTERNAL_ID, MEMBERS, ORGANIZATION, REGION, SECURITY, tools};
 
 /// What the security stack says about itself.
@@ -22,6 +23,7 @@ pub struct Outputs {
     pub operations_topic_arn: String,
     pub state_machine_arn: String,
     pub response_policy_parameter: String,
+    pub custom_action_arn: String,
 }
 
 /// All files that decide what is deployed.
@@ -29,7 +31,7 @@ pub(crate) fn inputs(binaries: &Path) -> Result<Vec<PathBuf>> {
     let mut files =
         place::files_below(&repository().join("infra"), &["node_modules", "test", "cdk.out"])?;
     files.extend(place::files_below(&repository().join("statemachine"), &[])?);
-    for function in functions()? {
+    for Step { folder: function, .. } in Step::all()? {
         files.push(binaries.join(&function));
         let policies =
             place::files_below(&repository().join("functions").join(function), &["src"])?;
@@ -40,22 +42,6 @@ pub(crate) fn inputs(binaries: &Path) -> Result<Vec<PathBuf>> {
         );
     }
     Ok(files)
-}
-
-/// The names of the steps that are Lambda functions.
-fn functions() -> Result<Vec<String>> {
-    let folder = repository().join("functions");
-    let mut names = Vec::new();
-    for entry in
-        fs::read_dir(&folder).with_context(|| format!("cannot read `{}`", folder.display()))?
-    {
-        let entry = entry?;
-        if entry.path().join("execution-policy.json").exists() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
 }
 
 /// Deploys both stacks, the member stack into each member account.
@@ -88,7 +74,7 @@ pub(crate) async fn deploy(
 /// Writes the configuration, and puts each binary where production packages have it.
 fn lay_out(place: &Place, binaries: &Path) -> Result<()> {
     let packages = place.path("lambda");
-    for function in functions()? {
+    for Step { folder: function, .. } in Step::all()? {
         let from = binaries.join(&function);
         let to = packages.join(&function).join("bootstrap");
         fs::create_dir_all(packages.join(&function))

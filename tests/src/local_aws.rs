@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use aws_credential_types::Credentials;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::alone::{Alone, Apart};
@@ -96,6 +97,12 @@ impl LocalAws {
     /// Clients that act as the root of an account.
     pub fn account(&self, account: &str) -> Clients {
         Clients::of_account(self.url(), account)
+    }
+
+    /// Clients that use a session.
+    pub fn with_session(&self, key_id: &str, secret: &str, token: &str) -> Clients {
+        let token = Some(token.to_owned());
+        Clients::with(self.url(), Credentials::new(key_id, secret, token, None, "session"))
     }
 
     /// Clients that act as the root of the security account.

@@ -8,11 +8,15 @@
 //! - [`repetition`]: what happens twice, at the same time, or in between.
 //! - [`bad_findings`]: findings that are hostile, mistaken or broken.
 //! - [`failures`]: steps that fail, and redrives after the mend.
+//! - [`grants`]: what a thief of one function's credentials can do.
+//! - [`aftermath`]: what the whole run has left behind.
 
 #![expect(clippy::indexing_slicing, reason = "indexed JSON is null where it has nothing")]
 
+mod aftermath;
 mod bad_findings;
 mod failures;
+mod grants;
 mod guide;
 mod incident;
 mod repetition;
@@ -41,12 +45,14 @@ fn run() -> anyhow::Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
 
-    let mut trials = Trials::default();
+    let mut trials = Trials::new(&arguments);
     guide::add_to(&mut trials);
     users::add_to(&mut trials);
     repetition::add_to(&mut trials);
     bad_findings::add_to(&mut trials);
     failures::add_to(&mut trials);
+    grants::add_to(&mut trials);
+    aftermath::add_to(&mut trials);
 
     let runtime = tokio::runtime::Runtime::new()?;
     if arguments.list {

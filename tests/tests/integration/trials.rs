@@ -12,13 +12,19 @@ use tokio::runtime::Handle;
 type Test = Box<dyn FnOnce(&Handle, &LocalAws) -> Result<()> + Send>;
 
 /// The tests of a run.
-#[derive(Default)]
 pub(crate) struct Trials {
+    all: bool,
     tests: Vec<(&'static str, Test)>,
     last: Vec<(&'static str, Test)>,
 }
 
 impl Trials {
+    /// No tests yet.
+    pub(crate) fn new(arguments: &Arguments) -> Self {
+        let all = arguments.filter.is_none() && arguments.skip.is_empty();
+        Self { all, tests: Vec::new(), last: Vec::new() }
+    }
+
     /// Adds a test that runs beside others.
     pub(crate) fn add<F>(&mut self, name: &'static str, test: F)
     where
@@ -78,6 +84,17 @@ impl Trials {
         F: AsyncFnOnce(&LocalAws) -> Result<()> + Send + 'static,
     {
         self.last.push((name, Box::new(move |runtime, aws| runtime.block_on(test(aws)))));
+    }
+
+    /// Adds a test that looks whether the others, all together, left nothing out. It runs only
+    /// if they all do.
+    pub(crate) fn add_last_of_all<F>(&mut self, name: &'static str, test: F)
+    where
+        F: AsyncFnOnce(&LocalAws) -> Result<()> + Send + 'static,
+    {
+        if self.all {
+            self.add_last(name, test);
+        }
     }
 
     /// Names the tests without running any.

@@ -1,0 +1,126 @@
+//! What the whole run has left behind.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use anyhow::{Context, Result, ensure};
+use harness::alone::THIEF;
+use harness::calls::Call;
+use harness::local_aws::LocalAws;
+use harness::steps::{Step, allowed};
+
+use crate::trials::Trials;
+
+pub(crate) fn add_to(trials: &mut Trials) {
+    trials.add_last("no secret is in any history, log, mail, note or evidence", no_secret_shows);
+    trials.add_last_of_all("every action that is granted was used", granted_is_used);
+}
+
+/// What somebody who may only read sees, by where it stands.
+async fn readable(aws: &LocalAws) -> Result<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    for execution in aws.executions().await? {
+        let described = execution.describe().await?;
+        let ends = [described.input, described.output, described.cause].into_iter().flatten();
+        let text = format!(
+            "{}\n{}",
+            execution.history().await?.text(),
+            ends.collect::<Vec<_>>().join("\n")
+        );
+        texts.insert(format!("the execution `{}`", execution.name()), text);
+    }
+    for evidence in aws.evidence_below("").await? {
+        let text = String::from_utf8(evidence.bytes).context("evidence is text")?;
+        texts.insert(format!("the evidence `{}`", evidence.uri), text);
+    }
+    texts.insert("the logs".to_owned(), aws.log_lines().await?.join("\n"));
+    for (topic, inbox) in
+        [("responders", &aws.topics().alerts), ("operations", &aws.topics().operations)]
+    {
+        let mails = inbox.all().into_iter().map(|mail| format!("{}\n{}", mail.subject, mail.text));
+        texts.insert(format!("the mails to {topic}"), mails.collect::<Vec<_>>().join("\n"));
+    }
+    let findings = aws.security().security_hub().get_findings().into_paginator().items().send();
+    let findings = findings.collect::<Result<Vec<_>, _>>().await?;
+    texts.insert("the findings".to_owned(), format!("{findings:?}"));
+    Ok(texts)
+}
+
+/// Finds secrets by their first characters, which nothing else begins with.
+struct Secrets(HashSet<Vec<u8>>);
+
+impl Secrets {
+    const ENOUGH: usize = 16;
+
+    fn new(secrets: &[String]) -> Self {
+        let begins = secrets.iter().filter_map(|secret| secret.as_bytes().get(..Self::ENOUGH));
+        Self(begins.map(<[u8]>::to_vec).collect())
+    }
+
+    fn show_in(&self, text: &str) -> bool {
+        text.as_bytes().windows(Self::ENOUGH).any(|window| self.0.contains(window))
+    }
+}
+
+/// What stands before a secret in AWS's answers and in settings.
+const NAMES: [&str; 4] = ["SecretAccessKey", "SessionToken", "SECRET_ACCESS_KEY", "SESSION_TOKEN"];
+
+async fn no_secret_shows(aws: &LocalAws) -> Result<()> {
+    let known = aws.secrets().await?;
+    let secrets = Secrets::new(&known);
+    let texts = readable(aws).await?;
+    for secret in &known {
+        ensure!(secrets.show_in(&format!("a{secret}z")), "the search does not find secrets");
+    }
+    for part in ["the execution", "the evidence", "the logs", "the mails to responders"] {
+        let found = texts.iter().any(|(place, text)| place.starts_with(part) && !text.is_empty());
+        ensure!(found, "nothing was searched of {part}");
+    }
+    for (place, text) in &texts {
+        ensure!(!secrets.show_in(text), "a secret is in {place}");
+        let name = NAMES.iter().find(|name| text.contains(*name));
+        ensure!(name.is_none(), "`{}` is in {place}", name.unwrap_or(&""));
+    }
+    Ok(())
+}
+
+/// What the local AWS does itself where AWS has the function or the machine do it.
+const DELIVERY: [&str; 3] = ["logs:", "xray:", "kms:"];
+
+async fn granted_is_used(aws: &LocalAws) -> Result<()> {
+    let calls = aws.calls().await?;
+    let mut unused = Vec::new();
+    for step in Step::all()? {
+        let roles = [
+            (format!("Cordon-{}", step.state), Some(&step.execution_policy)),
+            (format!("SecurityRemediation-{}", step.state), step.member_policy.as_ref()),
+        ];
+        for (role, policy) in roles {
+            let Some(policy) = policy else { continue };
+            let used = used_by(&calls, &role);
+            unused.extend(
+                allowed(policy)
+                    .into_iter()
+                    .filter(|action| !DELIVERY.iter().any(|it| action.starts_with(it)))
+                    .filter(|action| !used.contains(action))
+                    .map(|action| format!("{role}: {action}")),
+            );
+        }
+    }
+    ensure!(unused.is_empty(), "granted, but never used: {unused:#?}");
+    Ok(())
+}
+
+fn used_by(calls: &[Call], role: &str) -> BTreeSet<String> {
+    let sessions = format!(":assumed-role/{role}/");
+    let mut used: BTreeSet<String> = calls
+        .iter()
+        .filter(|call| call.principal.contains(&sessions) && !call.refused())
+        .filter(|call| !call.principal.ends_with(THIEF))
+        .map(Call::name)
+        .collect();
+    // Part of each AssumeRole with a source identity, which all of ours have.
+    if used.contains("sts:AssumeRole") {
+        used.insert("sts:SetSourceIdentity".to_owned());
+    }
+    used
+}

@@ -1,0 +1,64 @@
+//! The findings of `classify`'s cases, about principals that a test made.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use harness::MEMBERS;
+use harness::finding::Finding;
+use harness::local_aws::LocalAws;
+use harness::place::repository;
+use serde_json::{Value, json};
+
+/// The finding of a case, in the first member account and under an id of its own.
+pub(crate) fn finding(aws: &LocalAws, case: &str) -> Result<Finding> {
+    finding_in(aws, MEMBERS[0], case)
+}
+
+/// The finding of a case, in an account and under an id of its own.
+pub(crate) fn finding_in(aws: &LocalAws, account: &str, case: &str) -> Result<Finding> {
+    let asff = &event(case)?["detail"]["findings"][0];
+    let own = asff["AwsAccountId"].as_str().context("the finding has no account")?;
+    let mut asff: Value = serde_json::from_str(&asff.to_string().replace(own, account))?;
+    let id = asff["Id"].as_str().context("the finding has no id")?;
+    let family = id.rsplit_once('/').map_or(id, |(family, _)| family);
+    asff["Id"] = json!(format!("{family}/{}", aws.unique("finding")));
+    Ok(Finding::of(asff))
+}
+
+/// The event of a case.
+pub(crate) fn event(case: &str) -> Result<Value> {
+    let path = repository().join("functions/classify/cases").join(case).join("event.json");
+    let text = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("`{}` is no JSON", path.display()))
+}
+
+/// The finding, with another id for its resources of a type.
+pub(crate) fn about(finding: &Finding, kind: &str, id: &str) -> Finding {
+    changed(finding, kind, |resource| resource["Id"] = json!(id))
+}
+
+/// The finding, about another access key. Where it says whose the key is, it gives a name.
+pub(crate) fn about_key(finding: &Finding, key: &str, name: &str) -> Finding {
+    changed(finding, "AwsIamAccessKey", |resource| {
+        resource["Id"] = json!(format!("AWS::IAM::AccessKey:{key}"));
+        let details = &mut resource["Details"]["AwsIamAccessKey"];
+        for (pointer, value) in [
+            ("/AccessKeyId", key),
+            ("/UserName", name),
+            ("/PrincipalName", name),
+            ("/SessionContext/SessionIssuer/UserName", name),
+        ] {
+            if let Some(field) = details.pointer_mut(pointer) {
+                *field = json!(value);
+            }
+        }
+    })
+}
+
+/// The finding, with a change to its resources of a type.
+pub(crate) fn changed(finding: &Finding, kind: &str, change: impl Fn(&mut Value)) -> Finding {
+    let mut asff = finding.asff().clone();
+    let resources = asff["Resources"].as_array_mut().into_iter().flatten();
+    resources.filter(|resource| resource["Type"] == kind).for_each(change);
+    Finding::of(asff)
+}

@@ -1,0 +1,97 @@
+//! What becomes of a finding: the state in which its execution ends, the workflow status that
+//! it then has, and what people are told. The three always go together.
+
+use anyhow::{Result, ensure};
+use harness::execution::Execution;
+use harness::finding::Finding;
+use harness::local_aws::LocalAws;
+
+use crate::incident::workflow;
+
+/// How an execution ends that SUCCEEDED.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Every principal is dealt with.
+    Contained,
+    /// People are to deal with it.
+    Escalated,
+    /// People know what would have been done.
+    Observed,
+    /// Nobody cares.
+    Ignored,
+}
+
+impl End {
+    fn workflow(self) -> &'static str {
+        match self {
+            Self::Contained => "RESOLVED",
+            Self::Escalated => "NOTIFIED",
+            Self::Observed | Self::Ignored => "NEW",
+        }
+    }
+
+    /// How the mail begins, if there is one.
+    fn greeting(self) -> Option<&'static str> {
+        match self {
+            Self::Contained => Some("DONE"),
+            Self::Escalated => Some("LEFT TO YOU"),
+            Self::Observed => Some("OBSERVED"),
+            Self::Ignored => None,
+        }
+    }
+}
+
+/// An execution that has ended as it should, and its mail.
+pub(crate) struct Judged {
+    pub(crate) execution: Execution,
+    /// What people were told in the end; nothing, where nobody was.
+    pub(crate) told: String,
+}
+
+impl Judged {
+    /// Fails unless people were told all of this.
+    pub(crate) fn told(&self, parts: &[&str]) -> Result<()> {
+        for part in parts {
+            ensure!(self.told.contains(part), "`{part}` is not in the mail: {}", self.told);
+        }
+        Ok(())
+    }
+}
+
+/// Sends a finding as its product would, and waits for this end.
+pub(crate) async fn leads_to(aws: &LocalAws, finding: &Finding, end: End) -> Result<Judged> {
+    aws.send(finding).await?;
+    let execution = aws.execution_of(finding).await?;
+    ends(aws, execution, finding, end).await
+}
+
+/// Waits for this end of a finding's execution.
+pub(crate) async fn ends(
+    aws: &LocalAws,
+    execution: Execution,
+    finding: &Finding,
+    end: End,
+) -> Result<Judged> {
+    let output = execution.succeeds().await?.output.unwrap_or_default();
+    let history = execution.history().await?;
+    let state = history.last_state();
+    ensure!(state == format!("{end:?}"), "it ended in `{state}`, not {end:?}: {output}");
+    let found = aws.in_security_hub(finding).await?;
+    ensure!(workflow(&found) == end.workflow(), "the finding is {}", workflow(&found));
+    let Some(greeting) = end.greeting() else {
+        let path = history.path();
+        let mails = path.iter().any(|state| state.starts_with("Tell") || state.starts_with("Alert"));
+        ensure!(!mails, "people were told: {path:?}");
+        return Ok(Judged { execution, told: String::new() });
+    };
+    let told = aws
+        .topics()
+        .alerts
+        .message(format_args!("from `{}` that begins `{greeting}`", execution.name()), |message| {
+            message.text.starts_with(greeting) && message.text.contains(&execution.arn)
+        })
+        .await?;
+    let judged = Judged { execution, told: told.text };
+    judged.told(&[finding.id(), finding.account()])?;
+    Ok(judged)
+}
