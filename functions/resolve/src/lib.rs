@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use aws_calls::{SdkConfig, failure};
 use aws_sdk_securityhub::Client;
+use aws_sdk_securityhub::operation::batch_update_findings::BatchUpdateFindingsOutput;
 use aws_sdk_securityhub::types::{
     AwsSecurityFindingIdentifier, NoteUpdate, WorkflowStatus, WorkflowUpdate,
 };
@@ -123,18 +124,24 @@ pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
         .send()
         .await
         .map_err(|error| failure("securityhub:BatchUpdateFindings", error))?;
-    if let Some(unprocessed) = answer.unprocessed_findings.as_deref().unwrap_or_default().first() {
-        let code = unprocessed.error_code().unwrap_or("no error code");
-        let why = format!("{code}: {}", unprocessed.error_message().unwrap_or("no message"));
+    processed(&answer)?;
+    Ok(Output { note })
+}
+
+/// An answer of 200 may still say that the finding was left out.
+fn processed(answer: &BatchUpdateFindingsOutput) -> Result<(), Failure> {
+    if let Some(left_out) = answer.unprocessed_findings().first() {
+        let code = left_out.error_code().unwrap_or("no error code");
+        let why = format!("{code}: {}", left_out.error_message().unwrap_or("no message"));
         return Err(match code {
             "ConcurrentUpdateError" | "InternalFailure" => Failure::FindingBusy(why),
             _ => Failure::FindingNotUpdated(why),
         });
     }
-    if answer.processed_findings.as_deref().unwrap_or_default().is_empty() {
+    if answer.processed_findings().is_empty() {
         return Err(Failure::FindingNotUpdated("Security Hub says nothing of it".to_owned()));
     }
-    Ok(Output { note })
+    Ok(())
 }
 
 /// At most 512 characters, the most that a note takes.
@@ -210,4 +217,90 @@ fn fields(input: &Input) -> HashMap<String, String> {
         }
     }
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_securityhub::types::BatchUpdateFindingsUnprocessedFinding;
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(code: Option<&str>) -> BatchUpdateFindingsOutput {
+        let finding = AwsSecurityFindingIdentifier::builder().id("f").product_arn("p").build();
+        let answer = BatchUpdateFindingsOutput::builder();
+        match code {
+            None => answer.processed_findings(finding).build(),
+            Some(code) => {
+                let left_out = BatchUpdateFindingsUnprocessedFinding::builder()
+                    .finding_identifier(finding)
+                    .error_code(code);
+                answer.unprocessed_findings(left_out.build()).build()
+            }
+        }
+    }
+
+    #[test]
+    fn a_finding_that_is_left_out_is_not_updated() {
+        let name = |answer| processed(&answer).map_err(|failure| failure.name());
+        assert_eq!(name(answer(None)), Ok(()));
+        assert_eq!(name(answer(Some("ConcurrentUpdateError"))), Err("FindingBusy"));
+        assert_eq!(name(answer(Some("InternalFailure"))), Err("FindingBusy"));
+        assert_eq!(name(answer(Some("FindingNotFound"))), Err("FindingNotUpdated"));
+        assert_eq!(name(BatchUpdateFindingsOutput::builder().build()), Err("FindingNotUpdated"));
+    }
+
+    fn input(workflow: &str, outcomes: &serde_json::Value) -> Input {
+        let execution = format!(
+            "arn:aws:states:us-east-1:111111111111:execution:cordon-incident-response:{}",
+            "x".repeat(80)
+        );
+        let input = json!({
+            "execution": execution,
+            "finding": { "id": "f", "productArn": "p" },
+            "workflow": workflow,
+            "reason": null,
+            "outcomes": outcomes,
+        });
+        serde_json::from_value(input).unwrap()
+    }
+
+    #[test]
+    fn a_note_fits_and_names_the_execution_however_much_there_is_to_say() {
+        let one = json!({ "resource": "é".repeat(600), "outcome": "escalated", "reason": "r".repeat(900) });
+        let note = note(&input("NOTIFIED", &json!(vec![one; 32])));
+        assert_eq!(note.chars().count(), 512);
+        assert!(note.ends_with(&format!("{}.", "x".repeat(80))), "{note}");
+    }
+
+    #[test]
+    fn a_finding_has_at_most_fifty_fields() {
+        let evidence = json!({
+            "original": "s3://b/o", "originalSha256": "0", "snapshot": "s3://b/s",
+            "snapshotSha256": "1", "held": { "managedPolicies": [], "inlinePolicies": [], "groups": [] },
+            "assumableRoles": [],
+        });
+        let principal = json!({
+            "arn": "arn:aws:iam::222222222222:user/eve", "account": "222222222222", "kind": "User",
+            "name": "eve", "path": "/", "id": "AIDA", "boundary": null, "deniedBefore": null,
+        });
+        let one = json!({ "resource": "r", "outcome": "contained", "principal": principal, "evidence": evidence });
+        let fields = fields(&input("RESOLVED", &json!(vec![one; 32])));
+        assert_eq!(fields.len(), 50);
+    }
+
+    #[tokio::test]
+    async fn only_what_is_contained_is_resolved() {
+        let nobody_listens = Client::from_conf(
+            aws_sdk_securityhub::Config::builder().behavior_version_latest().build(),
+        );
+        for outcomes in [
+            json!([]),
+            json!([{ "resource": "r", "outcome": "pending" }]),
+            json!([{ "resource": "r", "outcome": "contained" }, { "resource": "s", "outcome": "escalated" }]),
+        ] {
+            let refused = resolve(&nobody_listens, input("RESOLVED", &outcomes)).await.unwrap_err();
+            assert_eq!(refused.name(), "InvalidInput");
+        }
+    }
 }
