@@ -81,6 +81,12 @@ def _enforce(original, access_key_id, action, service, region, resource_arn="*",
     return decision
 
 
+def current() -> Call | None:
+    """The call that is being answered, once it is authorised or refused."""
+    noted = _current.get(None)
+    return noted[0] if noted else None
+
+
 async def recorded(application, scope, receive, send) -> None:
     """Pass a request on, and note what became of it."""
     noted: list[Call] = []

@@ -43,6 +43,8 @@ SOURCES: dict[str, str] = {
         "73763e92fcaad29e55374402f09dc6316f6c2306af2dafa68e72def8741a16ab",
     "ministack.core.iam_evaluator:is_root_access_key":
         "e6ae3b63335593c0d7f112cdb3b505fef87e49f893e448738bef66d1d5064f8f",
+    "ministack.core.lambda_runtime:ProvidedWorker.invoke":
+        "00d96a1a25c6146afbac3d89105a4ae630523b6c5a112e49c3da3783487a8fe3",
     "ministack.services.eventbridge:_apply_input_transformer":
         "c975a360e47a5b91ee0361b52ae3bbb33cfa029944ddb87040a8d034ca9be4b6",
     "ministack.services.eventbridge:_dispatch_to_stepfunctions":

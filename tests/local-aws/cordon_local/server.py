@@ -13,7 +13,7 @@ from hypercorn.config import Config
 from ministack import app as emulator
 from ministack.core import lambda_runtime
 
-from cordon_local import calls, local_paths, pins
+from cordon_local import calls, faults, local_paths, pins
 
 # In this order: of two that replace the same function, the later one is asked first.
 MODULES = (
@@ -27,6 +27,7 @@ MODULES = (
     "eventbridge",
     "functions",
     "step_functions",
+    "faults",
 )
 
 
@@ -44,7 +45,11 @@ async def application(scope, receive, send) -> None:
     if scope["type"] == "http" and scope["path"].startswith(local_paths.PREFIX):
         await local_paths.answer(scope, receive, send)
     else:
-        await calls.recorded(emulator.app, scope, receive, send)
+        await faults.between(_recorded, scope, receive, send)
+
+
+async def _recorded(scope, receive, send) -> None:
+    await calls.recorded(emulator.app, scope, receive, send)
 
 
 def serve(listener: socket.socket, until_stdin_closes: bool) -> None:

@@ -1,0 +1,108 @@
+"""Which process of a Lambda function makes a call, and the end of that process.
+
+Every process has credentials of its own, and those that it gets by assuming a role lead back
+to it.
+"""
+
+import threading
+from dataclasses import dataclass
+from uuid import uuid4
+
+from ministack.core import lambda_runtime
+from ministack.services import sts
+
+from cordon_local import calls, pins
+
+_CALLED_BY = "CalledBy"
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of a function, by the port at which it asks for its invocations."""
+
+    function: str
+    port: int
+
+
+_processes: dict[str, Process] = {}
+# The workers whose process was ended because its time was over.
+_out_of_time: set[int] = set()
+_lock = threading.Lock()
+
+
+def install() -> None:
+    pins.replace("ministack.services.lambda_svc:_provided_worker_env", _environment)
+    pins.replace("ministack.services.sts:register_session", _register_session)
+    pins.replace("ministack.core.lambda_runtime:ProvidedWorker.invoke", _invoke)
+
+
+def of_caller(access_key_id: str | None) -> Process | None:
+    """The process that signed a call with this key, whichever role it had assumed for it."""
+    while access_key_id and access_key_id not in _processes:
+        access_key_id = (sts._sessions.get(access_key_id) or {}).get(_CALLED_BY)
+    return _processes.get(access_key_id)
+
+
+def end(process: Process, out_of_time: bool) -> None:
+    """End a process in the midst of its invocation: it crashes, or has no time left."""
+    with lambda_runtime._lock:
+        workers = [worker for entries in lambda_runtime._workers.values() for worker in entries]
+    for worker in workers:
+        server = getattr(worker, "_server", None)
+        if server is not None and server.server_address[1] == process.port:
+            if out_of_time:
+                with _lock:
+                    _out_of_time.add(id(worker))
+            kill(worker)
+
+
+def kill(worker) -> None:
+    """End the process of a worker, if it has one; the next invocation starts another."""
+    process = worker._proc
+    if process is not None:
+        process.kill()
+        process.wait()
+
+
+def failed(worker, out_of_time: bool) -> dict:
+    """The result of an invocation that its process did not live to answer.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html
+    """
+    if out_of_time:
+        kind, message = "Sandbox.Timedout", f"Task timed out after {worker.config['Timeout']}.00 seconds"
+    else:
+        kind, message = "Runtime.ExitError", "Runtime exited with error: signal: killed"
+    payload = {"errorType": kind, "errorMessage": message}
+    return {"status": "error", "error": message, "error_payload": payload, "cold_start": False, "log": ""}
+
+
+def _environment(original, config, code_dir, port):
+    """The emulator gives all processes of a function the same credentials."""
+    environment = original(config, code_dir, port)
+    shared = sts._sessions[environment["AWS_ACCESS_KEY_ID"]]
+    own = {"SecretAccessKey": uuid4().hex, "SessionToken": uuid4().hex}
+    access_key_id = f"ASIA{uuid4().hex[:16].upper()}"
+    sts.register_session(access_key_id, {**shared, **own})
+    _processes[access_key_id] = Process(config["FunctionName"], port)
+    return environment | {
+        "AWS_ACCESS_KEY_ID": access_key_id,
+        "AWS_SECRET_ACCESS_KEY": own["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": own["SessionToken"],
+    }
+
+
+def _register_session(original, access_key_id, session):
+    call = calls.current()
+    if call is not None and call.action == "AssumeRole":
+        session[_CALLED_BY] = call.accessKeyId
+    return original(access_key_id, session)
+
+
+def _invoke(original, worker, event, request_id, **context):
+    result = original(worker, event, request_id, **context)
+    with _lock:
+        if id(worker) not in _out_of_time:
+            return result
+        _out_of_time.remove(id(worker))
+    return {**failed(worker, out_of_time=True), "log": result["log"]}
