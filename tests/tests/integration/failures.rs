@@ -40,7 +40,7 @@ async fn awaits_redrive(
     for part in known.iter().chain(because) {
         ensure!(told.text.contains(part), "`{part}` is not in the mail: {}", told.text);
     }
-    let found = aws.in_security_hub(finding).await?;
+    let found = Box::pin(aws.in_security_hub(finding)).await?;
     ensure!(workflow(&found) == "NEW", "the finding is {}", workflow(&found));
     Ok(())
 }

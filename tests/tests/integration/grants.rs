@@ -217,7 +217,9 @@ impl Victim {
     fn attempts<'a>(&'a self, iam: &'a aws_sdk_iam::Client) -> Result<Vec<Attempt<'a>>> {
         let mut attempts = self.reads(iam);
         attempts.extend(self.steps(iam)?);
-        attempts.extend(self.harms(iam)?);
+        attempts.extend(self.deletions(iam));
+        attempts.extend(self.raises(iam));
+        attempts.extend(self.misuses(iam)?);
         Ok(attempts)
     }
 
@@ -374,12 +376,10 @@ impl Victim {
         ])
     }
 
-    fn harms<'a>(&'a self, iam: &'a aws_sdk_iam::Client) -> Result<Vec<Attempt<'a>>> {
-        let (user, role, group) = (&self.user.name, &self.role, &self.group);
-        let document = allow_all().to_string();
-        let own = Tag::builder().key(OWN_TAG).value("true").build()?;
-        let other = Tag::builder().key("Owner").value("somebody").build()?;
-        let mut harms = vec![
+    /// What could not be restored.
+    fn deletions<'a>(&'a self, iam: &'a aws_sdk_iam::Client) -> Vec<Attempt<'a>> {
+        let (user, role) = (&self.user.name, &self.role);
+        vec![
             harm("iam:DeleteUser", iam.delete_user().user_name(user).send()),
             harm("iam:DeleteRole", iam.delete_role().role_name(role).send()),
             harm(
@@ -405,6 +405,14 @@ impl Victim {
                     .send(),
             ),
             harm("iam:DeleteLoginProfile", iam.delete_login_profile().user_name(user).send()),
+        ]
+    }
+
+    /// What would give somebody more than they had.
+    fn raises<'a>(&'a self, iam: &'a aws_sdk_iam::Client) -> Vec<Attempt<'a>> {
+        let (user, role, group) = (&self.user.name, &self.role, &self.group);
+        let document = allow_all().to_string();
+        vec![
             harm("iam:CreateUser", iam.create_user().user_name("thief").send()),
             harm("iam:CreateAccessKey", iam.create_access_key().user_name(user).send()),
             harm(
@@ -453,6 +461,24 @@ impl Victim {
                 iam.detach_group_policy().group_name(group).policy_arn(ADMINISTRATOR_ACCESS).send(),
             ),
             harm(
+                "iam:DeleteUserPermissionsBoundary",
+                iam.delete_user_permissions_boundary().user_name(user).send(),
+            ),
+            harm(
+                "iam:DeleteRolePermissionsBoundary",
+                iam.delete_role_permissions_boundary().role_name(role).send(),
+            ),
+            harm("iam:UntagUser", iam.untag_user().user_name(user).tag_keys(OWN_TAG).send()),
+        ]
+    }
+
+    /// A step's own action, on another policy, boundary, tag or role than the step is for.
+    fn misuses<'a>(&'a self, iam: &'a aws_sdk_iam::Client) -> Result<Vec<Attempt<'a>>> {
+        let (user, role) = (&self.user.name, &self.role);
+        let own = Tag::builder().key(OWN_TAG).value("true").build()?;
+        let other = Tag::builder().key("Owner").value("somebody").build()?;
+        let mut misuses = vec![
+            harm(
                 "iam:AttachUserPolicy",
                 iam.attach_user_policy().user_name(user).policy_arn(ADMINISTRATOR_ACCESS).send(),
             ),
@@ -474,21 +500,12 @@ impl Victim {
                     .permissions_boundary(ADMINISTRATOR_ACCESS)
                     .send(),
             ),
-            harm(
-                "iam:DeleteUserPermissionsBoundary",
-                iam.delete_user_permissions_boundary().user_name(user).send(),
-            ),
-            harm(
-                "iam:DeleteRolePermissionsBoundary",
-                iam.delete_role_permissions_boundary().role_name(role).send(),
-            ),
             harm("iam:TagUser", iam.tag_user().user_name(user).tags(other.clone()).send()),
             harm(
                 "iam:TagUser",
                 iam.tag_user().user_name(user).tags(own.clone()).tags(other.clone()).send(),
             ),
             harm("iam:TagRole", iam.tag_role().role_name(role).tags(own).tags(other).send()),
-            harm("iam:UntagUser", iam.untag_user().user_name(user).tag_keys(OWN_TAG).send()),
             harm(
                 "iam:AttachRolePolicy",
                 iam.attach_role_policy()
@@ -498,15 +515,15 @@ impl Victim {
             ),
         ];
         for policy in [DENY_ALL, AWS_QUARANTINE] {
-            harms.push(harm(
+            misuses.push(harm(
                 "iam:DetachUserPolicy",
                 iam.detach_user_policy().user_name(user).policy_arn(policy).send(),
             ));
-            harms.push(harm(
+            misuses.push(harm(
                 "iam:DetachRolePolicy",
                 iam.detach_role_policy().role_name(role).policy_arn(policy).send(),
             ));
         }
-        Ok(harms)
+        Ok(misuses)
     }
 }

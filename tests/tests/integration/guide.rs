@@ -1,4 +1,4 @@
-//! The guide's own test: a user with AdministratorAccess, a CRITICAL finding about it.
+//! The guide's own test: a user with `AdministratorAccess`, a CRITICAL finding about it.
 
 use anyhow::{Context, Result, ensure};
 use harness::alone::Apart;

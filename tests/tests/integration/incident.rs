@@ -33,7 +33,7 @@ impl<'a> Incident<'a> {
     pub(crate) async fn ends_well(&self) -> Result<Execution> {
         let execution = self.aws.respond_to(&self.finding).await?;
         execution.succeeds().await?;
-        self.ended_well(&execution).await?;
+        Box::pin(self.ended_well(&execution)).await?;
         Ok(execution)
     }
 

@@ -5,7 +5,7 @@ use harness::MEMBERS;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, allow_all};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::incident::{Incident, deny_alone, named, workflow};
 use crate::trials::Trials;
@@ -273,7 +273,7 @@ async fn evidence(aws: &LocalAws) -> Result<()> {
     ensure!(crate::incident::document(inline)? == assume, "{inline:#}");
     ensure!(principal["credentials"][0]["lastUsed"]["service"] == "s3", "{kept:#}");
     for part in ["/incident/started", "/incident/entered", "/quarantine/by", "/principal/created"] {
-        ensure!(kept.pointer(part).is_some_and(|it| it.is_string()), "no `{part}`: {kept:#}");
+        ensure!(kept.pointer(part).is_some_and(Value::is_string), "no `{part}`: {kept:#}");
     }
     // The role's own sessions live on: whoever reads the mail must know of them.
     let told = incident.outcome(&execution).await?;

@@ -1,0 +1,256 @@
+//! Rules about the repository itself. They take neither a local AWS nor a network.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here is to fail the test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::place::{files_below, read_json, repository};
+use harness::steps::{Step, allowed};
+use serde_json::Value;
+
+/// Beginnings of the names of what speaks to AWS.
+const AWS: [&str; 3] = ["aws-sdk-", "aws-config", "aws-smithy-"];
+
+/// Error names that are not ours: those of Step Functions, of Lambda, and of the services that
+/// the machine calls itself.
+const NOT_OURS: [&str; 7] =
+    ["States.", "Lambda.", "SNS.", "Ssm.", "DynamoDB.", "Runtime.", "Sandbox."];
+
+#[test]
+fn the_domain_the_shell_and_classify_have_no_aws_sdk_in_their_tree() {
+    for name in ["incident", "lambda", "classify"] {
+        let tree = tree(name);
+        assert!(tree.contains("serde"), "`cargo tree` shows nothing of `{name}`");
+        let aws: Vec<_> =
+            tree.iter().filter(|one| AWS.iter().any(|aws| one.starts_with(aws))).collect();
+        assert!(aws.is_empty(), "`{name}` has {aws:?} in its tree");
+    }
+}
+
+#[test]
+fn only_the_entry_to_member_accounts_depends_on_sts() {
+    for (name, manifest) in manifests() {
+        let depends = manifest.lines().any(|line| line.starts_with("aws-sdk-sts"));
+        let may = ["member", "assume-role"].contains(&name.as_str());
+        assert!(!depends || may, "`{name}` depends on STS");
+    }
+}
+
+#[test]
+fn each_main_is_ten_lines_or_fewer() {
+    for step in steps() {
+        let main = text(&folder(&step).join("src/main.rs"));
+        let lines = main.lines().count();
+        assert!(lines <= 10, "the main of `{}` has {lines} lines", step.folder);
+    }
+}
+
+#[test]
+fn each_function_has_the_same_files() {
+    for step in steps() {
+        for file in ["Cargo.toml", "execution-policy.json", "src/lib.rs", "src/main.rs"] {
+            assert!(folder(&step).join(file).is_file(), "`{}` has no `{file}`", step.folder);
+        }
+        // A function that enters member accounts has a role there, and no other has.
+        let enters = allowed(&step.execution_policy).contains("sts:AssumeRole");
+        assert_eq!(enters, step.member_policy.is_some(), "`{}`", step.folder);
+    }
+}
+
+#[test]
+fn each_folder_below_functions_is_a_crate_of_its_name() {
+    let manifests = manifests();
+    for step in steps() {
+        assert!(manifests.contains_key(&step.folder), "`{}` has no manifest", step.folder);
+    }
+    for (name, manifest) in manifests {
+        let line = format!("name = \"{name}\"");
+        let package = manifest.split("\n[").next().unwrap_or_default();
+        assert!(package.contains(&line), "the crate in `{name}` has another name");
+        // The binary has the crate's name unless the manifest says otherwise.
+        assert!(!manifest.contains("[[bin]]"), "the binary in `{name}` has a name of its own");
+    }
+}
+
+#[test]
+fn each_function_is_called_by_a_state_of_its_name_and_by_no_other_placeholder() {
+    let machine = machine();
+    let mut states = BTreeMap::new();
+    collect_states(&machine, &mut states);
+    let called: BTreeSet<_> = placeholders(&machine.to_string())
+        .into_iter()
+        .filter_map(|name| Some(name.strip_suffix("FunctionArn")?.to_owned()))
+        .collect();
+    let named: BTreeSet<_> = steps().into_iter().map(|step| step.state).collect();
+    assert_eq!(called, named, "the functions that the machine calls are not those in functions/");
+    for state in &named {
+        let own = states.get(state).map(|state| &state["Arguments"]["FunctionName"]);
+        let expected = format!("${{{state}FunctionArn}}");
+        assert_eq!(own.and_then(|own| own.as_str()), Some(&*expected), "the state `{state}`");
+    }
+}
+
+#[test]
+fn the_machine_may_invoke_the_functions_that_it_calls_and_no_others() {
+    let policy: Value = json(&repository().join("statemachine/execution-policy.json"));
+    let may = placeholders(&policy.to_string());
+    let may: BTreeSet<_> = may.iter().filter(|name| name.ends_with("FunctionArn")).collect();
+    let calls = placeholders(&machine().to_string());
+    let calls: BTreeSet<_> = calls.iter().filter(|name| name.ends_with("FunctionArn")).collect();
+    assert_eq!(may, calls);
+}
+
+#[test]
+fn each_error_that_the_machine_knows_is_one_that_somebody_raises() {
+    let failures = failures();
+    let mut states = BTreeMap::new();
+    collect_states(&machine(), &mut states);
+    for (name, state) in &states {
+        for error in errors(state, "Retry").into_iter().chain(errors(state, "Catch")) {
+            let known = failures.contains(&error)
+                || NOT_OURS.iter().any(|others| error.starts_with(others));
+            assert!(known, "nothing raises `{error}`, which `{name}` expects");
+        }
+    }
+}
+
+#[test]
+fn no_error_of_a_task_goes_unheard() {
+    let mut states = BTreeMap::new();
+    collect_states(&machine(), &mut states);
+    for (name, state) in &states {
+        // Whoever can't tell people that it failed has nobody else to tell.
+        if state["Type"] != "Task" || name == "AlertResponders" {
+            continue;
+        }
+        let last = state["Catch"].as_array().and_then(|catches| catches.last());
+        let errors = last.map(|last| last["ErrorEquals"].to_string());
+        assert_eq!(errors.as_deref(), Some(r#"["States.ALL"]"#), "the last Catch of `{name}`");
+    }
+}
+
+#[test]
+fn each_task_has_a_time_limit_and_retries_with_full_jitter_and_a_cap() {
+    let mut states = BTreeMap::new();
+    collect_states(&machine(), &mut states);
+    for (name, state) in &states {
+        if state["Type"] != "Task" {
+            continue;
+        }
+        assert!(state["TimeoutSeconds"].is_u64(), "`{name}` may take forever");
+        let retries = state["Retry"].as_array().map(Vec::as_slice).unwrap_or_default();
+        assert!(!retries.is_empty(), "`{name}` gives up at once");
+        for retry in retries {
+            assert_eq!(retry["JitterStrategy"], "FULL", "`{name}`: {retry}");
+            assert!(retry["MaxAttempts"].as_u64().is_some(), "`{name}`: {retry}");
+            // A single attempt has no delay to cap.
+            let capped = retry["MaxDelaySeconds"].is_u64() || retry["MaxAttempts"] == 1;
+            assert!(capped, "`{name}`: {retry}");
+        }
+        let expected = errors(state, "Retry");
+        let calls_function = state["Resource"].as_str().is_some_and(|it| it.contains(":lambda:"));
+        for error in ["Throttled", "ServiceUnavailable", "Lambda.TooManyRequestsException"] {
+            assert!(!calls_function || expected.contains(error), "`{name}` stops at `{error}`");
+        }
+    }
+}
+
+#[test]
+fn each_state_says_why_it_is_there() {
+    let mut states = BTreeMap::new();
+    collect_states(&machine(), &mut states);
+    for (name, state) in &states {
+        let comment = state["Comment"].as_str().unwrap_or_default();
+        assert!(!comment.is_empty(), "`{name}` has no Comment");
+    }
+}
+
+fn steps() -> Vec<Step> {
+    let steps = Step::all().unwrap();
+    assert!(steps.len() > 9, "only {} functions were found", steps.len());
+    steps
+}
+
+fn folder(step: &Step) -> PathBuf {
+    repository().join("functions").join(&step.folder)
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()))
+}
+
+fn json(path: &Path) -> Value {
+    read_json(path).unwrap().unwrap_or_else(|| panic!("no `{}`", path.display()))
+}
+
+fn machine() -> Value {
+    json(&repository().join("statemachine/incident-response.asl.json"))
+}
+
+/// The manifests of all crates below `functions/`, by their folders' names.
+fn manifests() -> BTreeMap<String, String> {
+    let files = files_below(&repository().join("functions"), &["src", "cases"]).unwrap();
+    let manifests = files.into_iter().filter(|file| file.ends_with("Cargo.toml"));
+    manifests
+        .map(|file| {
+            let name = file.parent().and_then(Path::file_name).unwrap_or_default();
+            (name.to_string_lossy().into_owned(), text(&file))
+        })
+        .collect()
+}
+
+/// The names of all crates that end up in a crate's library or binary.
+fn tree(name: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none"])
+        .args(["--format", "{p}", "--package", name])
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "`cargo tree` failed: {said}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().filter_map(|line| Some(line.split(' ').next()?.to_owned())).collect()
+}
+
+/// All states of a machine, those of branches and iterations included, by name.
+fn collect_states(machine: &Value, states: &mut BTreeMap<String, Value>) {
+    for (name, state) in machine["States"].as_object().into_iter().flatten() {
+        let before = states.insert(name.clone(), state.clone());
+        assert!(before.is_none(), "two states are named `{name}`");
+        collect_states(&state["ItemProcessor"], states);
+        for branch in state["Branches"].as_array().into_iter().flatten() {
+            collect_states(branch, states);
+        }
+    }
+}
+
+/// The error names in a state's `Retry` or `Catch`.
+fn errors(state: &Value, field: &str) -> BTreeSet<String> {
+    let rules = state[field].as_array().into_iter().flatten();
+    rules
+        .flat_map(|rule| rule["ErrorEquals"].as_array().into_iter().flatten())
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// The names in `${Name}`.
+fn placeholders(text: &str) -> BTreeSet<String> {
+    let parts = text.split("${").skip(1);
+    parts.filter_map(|part| Some(part.split_once('}')?.0.to_owned())).collect()
+}
+
+/// The names that `incident::Failure` gives to the state machine.
+fn failures() -> BTreeSet<String> {
+    let source = text(&repository().join("functions/incident/src/failure.rs"));
+    let names: BTreeSet<_> = source
+        .lines()
+        .filter_map(|line| line.split_once("=> \"")?.1.split_once('"'))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert!(names.contains("NotContained"), "no failures were found in `incident`: {names:?}");
+    names
+}
