@@ -98,8 +98,13 @@ async def recorded(application, scope, receive, send) -> None:
         _current.reset(token)
     for call in noted:
         call.error = answer.error()
-        _calls.append(call)
+        note(call)
         _write_trails(call)
+
+
+def note(call: Call) -> None:
+    """Keep a call in the record of calls."""
+    _calls.append(call)
 
 
 class _Answer:

@@ -21,7 +21,7 @@ from ministack.services import stepfunctions as sfn
 
 from cordon_local import pins
 from cordon_local.expressions import NULL, ExecutionError, Variables, encode
-from cordon_local.task_role import perform_task
+from cordon_local.task_faults import perform_task
 
 ERROR_LIMIT, CAUSE_LIMIT = 256, 32768
 CLIENT_TOKENS = 10

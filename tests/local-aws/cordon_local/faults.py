@@ -130,12 +130,14 @@ class _Request:
     async def finish(self, receive) -> None:
         if self.silent is None:
             return
-        if self.silent == "timedOut":
-            while (await receive())["type"] != "http.disconnect":
-                pass
-        # The server knows no other way to end a connection without an answer.
-        stream = self._send.__self__
-        await stream.send(StreamClosed(stream_id=stream.stream_id))
+        try:
+            if self.silent == "timedOut":
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+        finally:
+            # The server knows no other way to end a connection without an answer.
+            stream = self._send.__self__
+            await stream.send(StreamClosed(stream_id=stream.stream_id))
 
 
 _request: ContextVar[_Request] = ContextVar("faults_request")

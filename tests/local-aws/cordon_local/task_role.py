@@ -76,26 +76,30 @@ OPTIMIZED = {
 }
 
 
+def principal(run):
+    """Who calls for the execution's tasks: a session of the machine's role."""
+    role = run.execution["roleArn"]
+    return f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{role.rsplit('/', 1)[-1]}/{run.execution['name']}"
+
+
 def denial(run, action, resource):
     """Why the machine's role may not do this, or None."""
-    role = run.execution["roleArn"]
-    account = role.split(":")[4]
-    name = role.rsplit("/", 1)[-1]
-    caller = f"arn:aws:sts::{account}:assumed-role/{name}/{run.execution['name']}"
+    caller = principal(run)
+    account, name = caller.split(":")[4], caller.split("/")[1]
     credential = iam_evaluator.ResolvedCredential(
         access_key_id="", secret_access_key="", account_id=account, principal_arn=caller,
         principal_id=f"{name}:{run.execution['name']}", principal_type="AssumedRole")
-    principal = iam_evaluator.resolve_principal("", account, credential)
+    resolved = iam_evaluator.resolve_principal("", account, credential)
     request = iam_evaluator.EvalContext(
-        principal_arn=caller, principal_type=principal.type, principal_account=account, action=action,
+        principal_arn=caller, principal_type=resolved.type, principal_account=account, action=action,
         resource_arn=resource, region=get_region(), service_context={"aws:tagkeys": None},
-        principal_keys=principal.keys)
+        principal_keys=resolved.keys)
     service = action.split(":")[0]
-    result = iam_evaluator.evaluate(request, principal.policies, *principal.limits)
+    result = iam_evaluator.evaluate(request, resolved.policies, *resolved.limits)
     policy = iam_evaluator._resource_policy(service, resource)
     if policy:
         result = iam_evaluator.combine_resource_policy(
-            result, request, *policy, required=service in iam_evaluator._POLICY_REQUIRED, limits=principal.limits)
+            result, request, *policy, required=service in iam_evaluator._POLICY_REQUIRED, limits=resolved.limits)
     if result.decision == "Allow":
         return None
     return iam_actions.identity_denial_message(action, caller, resource, result.decision == "Deny")

@@ -4,7 +4,6 @@ import io
 import json
 import sys
 import time
-import unittest
 import urllib.error
 import urllib.request
 import zipfile
@@ -78,6 +77,7 @@ class Errors(FaultsTest):
 
     def test_each_service_says_in_its_own_words_that_it_is_too_much(self):
         """Throttling errors: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
+        self.aws.root("s3").create_bucket(Bucket="bucket")
         about_nothing = {"FindingIdentifiers": [{"Id": "a", "ProductArn": "b"}]}
         for action, client, call, arguments, wanted in (
             ("iam:ListUsers", "iam", "list_users", {}, ("Throttling", 400, "Rate exceeded")),
@@ -213,3 +213,296 @@ class Rules(FaultsTest):
             "times": 1, "after": 0, "struck": 0})  # fmt: skip
         urllib.request.urlopen(urllib.request.Request(f"{self.aws.url}/_local/faults", method="DELETE")).close()
         self.assertEqual(self.aws.get("/_local/faults"), {"faults": []})
+
+
+class Silence(FaultsTest):
+    def test_no_answer_until_the_client_gives_up(self):
+        name = self.user("patient")
+        self.fault("iam:DeleteUser", "timedOut", about=name)
+        with self.assertRaises(ReadTimeoutError):
+            self.hasty("iam").delete_user(UserName=name)
+        self.aws.root("iam").get_user(UserName=name)
+        self.assertEqual(self.calls("DeleteUser", name), ["timedOut"])
+
+    def test_a_dropped_connection(self):
+        name = self.user("dropped")
+        self.fault("iam:DeleteUser", "dropped", about=name)
+        with self.assertRaises(ConnectionClosedError):
+            self.aws.root("iam").delete_user(UserName=name)
+        self.aws.root("iam").get_user(UserName=name)
+        self.assertEqual(self.calls("DeleteUser", name), ["dropped"])
+
+    def test_an_answer_lost_after_the_call_took_effect(self):
+        for fault, error in (("dropped", ConnectionClosedError), ("timedOut", ReadTimeoutError)):
+            with self.subTest(fault):
+                name = self.user(f"lost-{fault}")
+                self.fault("iam:DeleteUser", fault, about=name, takesEffect=True)
+                with self.assertRaises(error):
+                    self.hasty("iam").delete_user(UserName=name)
+                self.refused("NoSuchEntity", self.aws.root("iam").get_user, UserName=name)
+                self.assertEqual(self.calls("DeleteUser", name), [None])
+
+    def test_objects_are_lost_and_stored_likewise(self):
+        s3 = self.aws.root("s3")
+        s3.create_bucket(Bucket="lossy")
+        for key, stored in (("before", False), ("after", True)):
+            self.fault("s3:PutObject", "dropped", about=f"lossy/{key}", takesEffect=stored)
+            with self.assertRaises(ConnectionClosedError):
+                s3.put_object(Bucket="lossy", Key=key, Body=b"{}")
+        self.assertEqual([each["Key"] for each in s3.list_objects_v2(Bucket="lossy")["Contents"]], ["after"])
+
+    def test_hanging_calls_hold_up_neither_others_nor_the_end_of_the_server(self):
+        with LocalAws() as aws, ThreadPoolExecutor(1) as pool:
+            aws.post("/_local/faults", {"action": "iam:ListUsers", "fault": "timedOut"})
+            hanging = pool.submit(aws.root("iam").list_users)
+            until(lambda: aws.get("/_local/faults")["faults"][0]["struck"], "the call hangs")
+            aws.root("iam").list_users()
+            started = time.monotonic()
+            aws.process.terminate()
+            self.assertEqual(aws.process.wait(timeout=5), 0)
+            self.assertLess(time.monotonic() - started, 2)
+            with self.assertRaises(ConnectionClosedError):
+                hanging.result()
+
+
+class StaleReads(FaultsTest):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"""
+
+    def attached(self, name: str) -> int:
+        return len(self.aws.root("iam").list_attached_user_policies(UserName=name)["AttachedPolicies"])
+
+    def attach(self, name: str, policy: str) -> None:
+        self.aws.root("iam").attach_user_policy(UserName=name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+
+    def test_a_read_can_be_as_it_was_before_the_last_change(self):
+        name = self.user("stale")
+        number = self.fault("iam:ListAttachedUserPolicies", "stale", about=name, times=2)
+        self.assertEqual(self.attached(name), 0)
+        self.attach(name, "ReadOnlyAccess")
+        self.attach(name, "SecurityAudit")
+        self.user("another-that-changes-meanwhile")
+        self.assertEqual([self.attached(name) for _ in range(3)], [1, 1, 2])
+        self.assertEqual(self.struck(number), 2)
+
+    def test_what_others_read_is_known_too(self):
+        name = self.user("seen")
+        reader = self.aws.client("iam", user_with(self.aws, "stale-reader", allow("iam:*")))
+        self.fault("iam:GetUser", "stale", about=name, caller="stale-reader", times="always")
+        self.aws.root("iam").get_user(UserName=name)
+        self.aws.root("iam").tag_user(UserName=name, Tags=[{"Key": "a", "Value": "b"}])
+        self.assertNotIn("Tags", reader.get_user(UserName=name)["User"])
+        self.assertIn("Tags", self.aws.root("iam").get_user(UserName=name)["User"])
+
+    def test_a_read_that_never_was_is_fresh(self):
+        name = self.user("fresh")
+        self.attach(name, "ReadOnlyAccess")
+        number = self.fault("iam:ListAttachedUserPolicies", "stale", about=name)
+        self.assertEqual(self.attached(name), 1)
+        self.assertEqual(self.struck(number), 0)
+
+
+# A function that enters a role, if it is told to, and attaches a policy.
+BOOTSTRAP = f"""#!{sys.executable}
+import sys
+sys.path[:] = {sys.path!r}
+import json, os, urllib.request
+import botocore.config, botocore.session
+api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+config = botocore.config.Config(retries={{"max_attempts": 0}})
+session = botocore.session.Session()
+def client(service, credentials={{}}):
+    return session.create_client(
+        service, config=config, aws_access_key_id=credentials.get("AccessKeyId"),
+        aws_secret_access_key=credentials.get("SecretAccessKey"), aws_session_token=credentials.get("SessionToken"))
+while True:
+    with urllib.request.urlopen(api + "next") as call:
+        request, event = call.headers["Lambda-Runtime-Aws-Request-Id"], json.load(call)
+    path, answer = "/response", {{"pid": os.getpid()}}
+    try:
+        role = client("sts").assume_role(RoleArn=event["role"], RoleSessionName="incident")["Credentials"]
+        client("iam", role).attach_user_policy(
+            UserName=event["user"], PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    except Exception as error:
+        path, answer = "/error", {{"errorType": type(error).__name__, "errorMessage": str(error)}}
+    urllib.request.urlopen(api + request + path, json.dumps(answer).encode()).close()
+"""
+
+
+def deploy(aws: LocalAws) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as folder:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        folder.writestr(entry, BOOTSTRAP)
+    role = role_with(aws, "Attacher", trust("lambda"), allow("sts:AssumeRole"), account=SECURITY)
+    assume = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "sts:AssumeRole"}
+    role_with(aws, "Remediation", assume, allow("iam:*"))
+    aws.root("lambda", SECURITY).create_function(
+        FunctionName="attacher", Runtime="provided.al2023", Handler="bootstrap", Role=role, Timeout=7,
+        Code={"ZipFile": archive.getvalue()})  # fmt: skip
+
+
+class FunctionsThatEnd(FaultsTest):
+    """https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html"""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        deploy(cls.aws)
+
+    def attach(self, name: str) -> str | None:
+        """Let the function attach a policy to a user; its error, if any."""
+        event = {"user": name, "role": f"arn:aws:iam::{MEMBER}:role/Remediation"}
+        answer = self.aws.root("lambda", SECURITY).invoke(FunctionName="attacher", Payload=json.dumps(event))
+        payload = json.load(answer["Payload"])
+        return payload["errorType"] if "FunctionError" in answer else None
+
+    def attached(self, name: str) -> bool:
+        return bool(self.aws.root("iam").list_attached_user_policies(UserName=name)["AttachedPolicies"])
+
+    def ends(self, action: str, fault: str, error: str, takes_effect: bool, attached: bool, **rule) -> None:
+        """With the fault, the function fails and leaves the user so; then it does its work."""
+        name = self.user(f"user-{time.monotonic_ns()}")
+        number = self.fault(action, fault, takesEffect=takes_effect, **rule)
+        started = time.monotonic()
+        self.assertEqual(self.attach(name), error)
+        self.assertLess(time.monotonic() - started, 4)
+        self.assertEqual(self.attached(name), attached)
+        self.assertEqual(self.struck(number), 1)
+        self.assertIsNone(self.attach(name))
+        self.assertTrue(self.attached(name))
+
+    def test_killed_in_mid_call(self):
+        for takes_effect in (False, True):
+            with self.subTest(takes_effect=takes_effect):
+                self.ends("iam:AttachUserPolicy", "killed", "Runtime.ExitError", takes_effect, takes_effect)
+
+    def test_killed_at_the_nth_call_whichever_it_is(self):
+        self.ends("*", "killed", "Runtime.ExitError", True, False, caller="attacher", after=0)
+        self.ends("*", "killed", "Runtime.ExitError", True, True, caller="attacher", after=1)
+
+    def test_out_of_time_in_mid_call(self):
+        """The wait is left out."""
+        for takes_effect in (False, True):
+            with self.subTest(takes_effect=takes_effect):
+                self.ends("iam:AttachUserPolicy", "outOfTime", "Sandbox.Timedout", takes_effect, takes_effect)
+
+    def test_killed_before_it_does_anything_or_after_all_of_it(self):
+        for takes_effect in (False, True):
+            for fault, error in (("killed", "Runtime.ExitError"), ("outOfTime", "Sandbox.Timedout")):
+                with self.subTest(fault, takes_effect=takes_effect):
+                    self.ends("lambda:InvokeFunction", fault, error, takes_effect, takes_effect, caller="attacher")
+
+    def test_an_invocation_is_about_its_event(self):
+        spared, hit = self.user("spared"), self.user("hit")
+        self.fault("lambda:InvokeFunction", "killed", about="hit")
+        self.assertIsNone(self.attach(spared))
+        self.assertEqual(self.attach(hit), "Runtime.ExitError")
+
+    def test_the_caller_may_be_the_function_or_the_role_that_it_entered(self):
+        for caller in ("attacher", "Remediation", "incident"):
+            with self.subTest(caller):
+                self.fault("iam:AttachUserPolicy", "throttled", caller=caller)
+                self.assertEqual(self.attach(self.user(f"attached-as-{caller}")), "ClientError")
+
+    def test_only_the_process_that_makes_the_call_is_killed(self):
+        names = [self.user(f"concurrent-{number}") for number in range(8)]
+        self.fault("iam:AttachUserPolicy", "killed", about=names[3])
+        with ThreadPoolExecutor(8) as pool:
+            errors = list(pool.map(self.attach, names))
+        self.assertEqual([error for error in errors if error], ["Runtime.ExitError"])
+        self.assertEqual(errors[3], "Runtime.ExitError")
+
+    def test_calls_of_others_are_no_function_s(self):
+        name = self.user("by-root")
+        number = self.fault("iam:TagUser", "killed", about=name)
+        self.aws.root("iam").tag_user(UserName=name, Tags=[{"Key": "a", "Value": "b"}])
+        self.assertEqual(self.struck(number), 0)
+
+
+class Tasks(StepFunctionsTest, FaultsTest):
+    """The names under which Step Functions reports that a service failed.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+    """
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.grant("tasks", ["sns:Publish", "ssm:GetParameter", "dynamodb:UpdateItem"])
+        cls.topic = cls.aws.root("sns", SECURITY).create_topic(Name="struck")["TopicArn"]
+        cls.aws.root("ssm", SECURITY).put_parameter(Name="/struck", Value="v", Type="String")
+        cls.aws.root("dynamodb", SECURITY).create_table(
+            TableName="struck", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])  # fmt: skip
+
+    def tasks(self) -> dict[str, dict]:
+        update = {"TableName": "struck", "Key": {"k": {"S": "v"}}, "UpdateExpression": "ADD n :one",
+                  "ExpressionAttributeValues": {":one": {"N": "1"}}}  # fmt: skip
+        return {
+            "lambda:InvokeFunction": echo(),
+            "sns:Publish": service("sns:publish", {"TopicArn": self.topic, "Message": "text"}),
+            "ssm:GetParameter": service("aws-sdk:ssm:getParameter", {"Name": "/struck"}),
+            "dynamodb:UpdateItem": service("dynamodb:updateItem", update),
+        }
+
+    def test_each_error_has_its_name(self):
+        for action, rule, name in (
+            ("lambda:InvokeFunction", {"fault": "throttled"}, "Lambda.TooManyRequestsException"),
+            ("lambda:InvokeFunction", {"fault": "internalFailure"}, "Lambda.ServiceException"),
+            ("lambda:InvokeFunction", {"fault": "denied"}, "Lambda.AWSLambdaException"),
+            ("lambda:InvokeFunction", {"fault": "dropped"}, "Lambda.SdkClientException"),
+            ("sns:Publish", {"fault": "throttled"}, "SNS.ThrottledException"),
+            ("sns:Publish", {"fault": "internalFailure"}, "SNS.InternalErrorException"),
+            ("sns:Publish", {"fault": "denied"}, "SNS.AuthorizationErrorException"),
+            ("sns:Publish", {"fault": "unavailable"}, "SNS.AmazonSNSException"),
+            ("sns:Publish", {"fault": "dropped"}, "SNS.SdkClientException"),
+            ("ssm:GetParameter", {"fault": "throttled"}, "Ssm.SsmException"),
+            ("ssm:GetParameter", {"fault": "internalFailure"}, "Ssm.InternalServerErrorException"),
+            ("ssm:GetParameter", {"fault": "error", "code": "ParameterNotFound"}, "Ssm.ParameterNotFoundException"),
+            ("ssm:GetParameter", {"fault": "dropped"}, "Ssm.SdkClientException"),
+            ("dynamodb:UpdateItem", {"fault": "throttled"}, "DynamoDB.ThrottlingException"),
+            ("dynamodb:UpdateItem", {"fault": "internalFailure"}, "DynamoDB.InternalServerErrorException"),
+            ("dynamodb:UpdateItem", {"fault": "error", "code": "ProvisionedThroughputExceededException"},
+             "DynamoDB.ProvisionedThroughputExceededException"),
+            ("dynamodb:UpdateItem", {"fault": "denied"}, "DynamoDB.AmazonDynamoDBException"),
+            ("dynamodb:UpdateItem", {"fault": "dropped"}, "DynamoDB.SdkClientException"),
+        ):  # fmt: skip
+            with self.subTest(action, **rule):
+                number = self.fault(action, **rule)
+                self.assertEqual(self.error({"Call": self.tasks()[action]}), name)
+                self.assertEqual(self.struck(number), 1)
+
+    def test_no_answer_is_the_task_s_time_out(self):
+        for action, task in self.tasks().items():
+            with self.subTest(action):
+                self.fault(action, "timedOut")
+                self.assertEqual(self.error({"Call": {**task, "TimeoutSeconds": 1}}), "States.Timeout")
+
+    def test_an_answer_may_be_lost_after_the_call_took_effect(self):
+        counted = lambda: self.aws.root("dynamodb", SECURITY).get_item(  # noqa: E731
+            TableName="struck", Key={"k": {"S": "v"}}).get("Item", {}).get("n", {"N": "0"})["N"]  # fmt: skip
+        for takes_effect in (False, True):
+            before = int(counted())
+            self.fault("dynamodb:UpdateItem", "dropped", takesEffect=takes_effect)
+            self.error({"Call": self.tasks()["dynamodb:UpdateItem"]})
+            self.assertEqual(int(counted()) - before, int(takes_effect))
+
+    def test_a_retry_finds_the_fault_gone(self):
+        retry = [{"ErrorEquals": ["SNS.ThrottledException"], "IntervalSeconds": 1, "MaxAttempts": 2}]
+        number = self.fault("sns:Publish", "throttled", about="struck")
+        self.output({"Call": {**self.tasks()["sns:Publish"], "Retry": retry}})
+        self.assertEqual(self.struck(number), 1)
+
+    def test_a_machine_s_struck_call_is_in_the_record(self):
+        self.fault("ssm:GetParameter", "internalFailure", caller=self.role_name)
+        execution = self.run_states({"Call": self.tasks()["ssm:GetParameter"]})
+        calls = self.aws.get("/_local/calls?action=GetParameter")["calls"]
+        (call,) = [call for call in calls if call["principal"].endswith(f"/{execution['name']}")]
+        self.assertEqual((call["service"], call["error"]), ("ssm", "Ssm.InternalServerErrorException"))
+
+    def test_what_a_task_is_about_are_its_arguments(self):
+        number = self.fault("lambda:InvokeFunction", "throttled", about="somebody")
+        self.output({"Call": echo()}, {"name": "nobody"})
+        self.assertEqual(self.error({"Call": echo()}, {"name": "somebody"}), "Lambda.TooManyRequestsException")
+        self.assertEqual(self.struck(number), 1)
