@@ -50,6 +50,11 @@ impl Finding {
         }
     }
 
+    /// A finding as some product made it.
+    pub fn of(asff: Value) -> Self {
+        Self { asff }
+    }
+
     /// With one more resource.
     pub fn resource(mut self, kind: &str, id: &str) -> Self {
         if let Some(resources) = self.asff["Resources"].as_array_mut() {
@@ -196,6 +201,16 @@ impl LocalAws {
             );
         }
         Ok(())
+    }
+
+    /// Imports a finding in the way in which its product does: the account's own one as any
+    /// client can, all others as only AWS and its partners can.
+    pub async fn send(&self, finding: &Finding) -> Result<()> {
+        if finding.product().ends_with("/default") {
+            self.import(finding).await
+        } else {
+            self.import_as_service(finding).await
+        }
     }
 
     /// Imports a finding as the AWS service that its product's ARN names.

@@ -331,6 +331,13 @@ impl User {
 }
 
 impl LocalAws {
+    /// As if so many days had passed for a user's access keys, their last use and its password.
+    pub async fn age(&self, user: &User, days: u32) -> Result<()> {
+        let aged = json!({ "account": user.account, "userName": user.name, "days": days });
+        self.beyond_aws().post("/_local/iam/age", &aged).await?;
+        Ok(())
+    }
+
     /// Deletes a user with all that IAM wants deleted first, if there is such a user.
     /// It must have no other credentials than access keys.
     pub async fn remove_user(&self, account: &str, name: &str) -> Result<()> {
