@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::deployment::{self, Outputs};
 use crate::endpoint::Endpoint;
@@ -35,7 +36,9 @@ pub struct Instance {
 #[derive(Debug, Deserialize, Serialize)]
 struct Deployed {
     inputs: String,
-    outputs: Outputs,
+    /// [`Outputs`], read when they are needed: those of another version are no obstacle to
+    /// deploying this one over it.
+    outputs: Value,
 }
 
 impl Instance {
@@ -82,6 +85,7 @@ impl Instance {
         instance.deployed = None;
         instance.record(place)?;
         let outputs = deployment::deploy(place, &instance.endpoint, &binaries, progress).await?;
+        let outputs = serde_json::to_value(outputs)?;
         instance.deployed = Some(Deployed { inputs, outputs });
         instance.record(place)?;
         progress.say(format_args!(
@@ -114,7 +118,8 @@ impl Instance {
     pub async fn connect(&self) -> Result<LocalAws> {
         let deployed =
             self.deployed.as_ref().context("Cordon is not deployed yet: run `make up`")?;
-        LocalAws::at_port(self.port, deployed.outputs.clone()).await
+        let outputs: Outputs = serde_json::from_value(deployed.outputs.clone())?;
+        LocalAws::at_port(self.port, outputs).await
     }
 
     fn record(&self, place: &Place) -> Result<()> {
