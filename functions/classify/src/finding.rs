@@ -68,7 +68,7 @@ impl<'a> Finding<'a> {
 
     /// Why nobody is to be touched for the finding, whatever it says.
     pub(crate) fn not_to_act_on(&self, occasion: Occasion) -> Option<String> {
-        if self.raw.get("Sample") == Some(&Value::Bool(true)) {
+        if self.is_sample() {
             return Some("the finding is a sample".to_owned());
         }
         let record = self.text("/RecordState");
@@ -82,6 +82,22 @@ impl<'a> Finding<'a> {
             return Some(format!("the finding's Workflow.Status is `{workflow}`, not `NEW`"));
         }
         None
+    }
+
+    /// GuardDuty marks samples of its own in `additionalInfo`, as a field of its own or
+    /// within JSON, and not all of them in `Sample` too.
+    fn is_sample(&self) -> bool {
+        let marked = |(field, value): (&String, &Value)| {
+            let value = value.as_str().unwrap_or_default();
+            match field.strip_prefix("aws/guardduty/service/additionalInfo") {
+                Some("/sample") => value == "true",
+                Some(_) => value.replace(' ', "").contains("\"sample\":true"),
+                None => false,
+            }
+        };
+        let fields = self.raw.get("ProductFields").and_then(Value::as_object);
+        self.raw.get("Sample") == Some(&Value::Bool(true))
+            || fields.is_some_and(|fields| fields.iter().any(marked))
     }
 
     /// Whether an AWS service sent the finding. Nobody else can import findings under

@@ -166,11 +166,12 @@ fn judge(
     }
     let account = &finding.brief.account;
     if verdict.response != Action::Ignore && verdict.policy.exempt_accounts.contains(account) {
-        let reason =
-            format!("{}, but the response policy exempts account {account}", verdict.reason);
-        verdict.reason = reason;
+        let reason = format!("the response policy exempts account {account}");
+        verdict.reason = format!("{}, but {reason}", verdict.reason);
         verdict.response = Action::Escalate;
-        verdict.accused.clear();
+        for accused in std::mem::take(&mut verdict.accused) {
+            verdict.leave(accused.resource, &reason);
+        }
     }
     Ok(())
 }
@@ -211,7 +212,8 @@ fn by_rules(
         match rule.response {
             Response::Escalate => {
                 verdict.instruction = verdict.instruction.take().or(rule.instruction.clone());
-                verdict.policies.extend(subject.policy(execution, finding));
+                let policy = subject.policy(execution, finding);
+                verdict.policies.extend(policy.filter(|arn| !verdict.policies.contains(arn)));
                 verdict.refuse(&subject, &rule.reason);
             }
             Response::ContainRole if by_a_service && !verdict.policy.contain_roles => {
@@ -257,13 +259,20 @@ impl Verdict {
     ) {
         match subject.accuse(execution, finding, unused_days) {
             Ok(accused) if self.accused.iter().any(|other| is_same(other, &accused)) => {}
+            // The state machine tells principals apart by what the finding calls them.
+            Ok(accused) if self.accused.iter().any(|other| other.resource == accused.resource) => {
+                self.refuse(subject, "the finding gives it the name of another principal");
+            }
             Ok(accused) => self.accused.push(accused),
             Err(reason) => self.refuse(subject, reason),
         }
     }
 
     fn refuse(&mut self, subject: &Subject<'_>, reason: &str) {
-        let resource = subject.label();
+        self.leave(subject.label(), reason);
+    }
+
+    fn leave(&mut self, resource: String, reason: &str) {
         if self.refused.iter().all(|other| other.resource != resource) {
             self.refused.push(Refused {
                 resource,

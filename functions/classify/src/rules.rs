@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use incident::{Execution, ResponsePolicy, Severity, matches_pattern};
 use serde::Deserialize;
 
@@ -68,9 +70,12 @@ pub(crate) enum Response {
     Escalate,
 }
 
+static TABLE: LazyLock<Result<Vec<Rule>, serde_json::Error>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../rules.json")));
+
 /// The reviewed table, `rules.json`.
-pub(crate) fn table() -> Result<Vec<Rule>, serde_json::Error> {
-    serde_json::from_str(include_str!("../rules.json"))
+pub(crate) fn table() -> Result<&'static [Rule], &'static serde_json::Error> {
+    TABLE.as_deref()
 }
 
 impl Rule {
@@ -82,14 +87,17 @@ impl Rule {
         subject: &Subject<'_>,
     ) -> bool {
         let title = finding.title();
-        let lower = title.to_lowercase();
+        let has_in_any_case = |texts: &[String]| {
+            let lower = title.to_lowercase();
+            texts.iter().all(|text| lower.contains(text))
+        };
         self.subjects.contains(&subject.kind)
             && finding.severity >= self.lowest_severity(policy)
             && self.product.sent(execution, policy, finding)
             && (self.controls.is_empty() || self.is_failed_control(finding))
             && (self.types.is_empty() || self.has_type(finding))
             && self.title_has.iter().all(|text| title.contains(text))
-            && self.title_has_in_any_case.iter().all(|text| lower.contains(text))
+            && has_in_any_case(&self.title_has_in_any_case)
     }
 
     fn lowest_severity(&self, policy: &ResponsePolicy) -> Severity {

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use crate::finding::Finding;
 
+const ELSEWHERE: &str = "it is in another account than the finding";
+
 /// What a resource of a finding is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) enum SubjectKind {
@@ -82,9 +84,11 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// What the finding calls it, for people.
+    /// What the finding calls it, for people; in full for every ARN that IAM can make
+    /// (512 characters of path, 128 of name), so that no two principals look the same.
     pub(crate) fn label(&self) -> String {
-        one_line(self.id, 600)
+        // Beyond ASCII a character takes up to four bytes of the state's 256 KiB.
+        one_line(self.id, if self.id.is_ascii() { 700 } else { 170 })
     }
 
     /// The ARN of the policy, if it is a customer-managed one of the finding's account.
@@ -95,7 +99,7 @@ impl<'a> Subject<'a> {
         (self.kind == SubjectKind::Policy
             && printable
             && self.id.starts_with(&own)
-            && self.id.len() <= 2_048)
+            && self.id.len() <= 700)
             .then(|| self.id.to_owned())
     }
 
@@ -109,6 +113,9 @@ impl<'a> Subject<'a> {
         unused_days: Option<u16>,
     ) -> Result<Accused, &'static str> {
         let account = finding.brief.account.clone();
+        if self.is_elsewhere(account.as_str()) {
+            return Err(ELSEWHERE);
+        }
         let (kind, name, access_key) = match self.kind {
             SubjectKind::User => (Kind::User, Some(self.named(execution, finding, "user")?), None),
             SubjectKind::Role => (Kind::Role, Some(self.named(execution, finding, "role")?), None),
@@ -145,19 +152,30 @@ impl<'a> Subject<'a> {
             return Err("it is in another partition");
         }
         if arn.account != finding.brief.account.as_str() {
-            return Err("it is in another account than the finding");
+            return Err(ELSEWHERE);
         }
         Ok(arn.name.to_owned())
+    }
+
+    /// Whether the details put the key into another account, where its owner's name
+    /// would mean somebody else.
+    fn is_elsewhere(&self, account: &str) -> bool {
+        let accounts = [self.detail("AccountId"), self.issuer("AccountId")];
+        accounts.into_iter().any(|other| !other.is_empty() && other != account)
+    }
+
+    /// Of the role whose session the key is.
+    fn issuer(&self, field: &str) -> &'a str {
+        let issuer =
+            self.details.and_then(|details| details.pointer("/SessionContext/SessionIssuer"));
+        issuer.and_then(|issuer| issuer.get(field)).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The user's or the role's name in the details of a key, if it is one that IAM
     /// could have.
     fn principal_name(&self) -> Option<String> {
-        let issuer = self
-            .details
-            .and_then(|details| details.pointer("/SessionContext/SessionIssuer/UserName"));
-        let issuer = issuer.and_then(Value::as_str).unwrap_or_default();
-        let names = [issuer, self.detail("PrincipalName"), self.detail("UserName")];
+        let names =
+            [self.issuer("UserName"), self.detail("PrincipalName"), self.detail("UserName")];
         names.into_iter().find(|name| incident::is_name(name)).map(str::to_owned)
     }
 }

@@ -1,0 +1,94 @@
+use std::fs;
+use std::path::Path;
+
+use classify::{Input, Verdict};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+const EXECUTION: &str =
+    "arn:aws:states:us-east-1:111111111111:execution:cordon-incident-response:0a1b2c3d";
+
+/// A folder under `cases/`.
+pub(crate) struct Case {
+    /// The folder's name.
+    pub(crate) name: String,
+    /// `event.json`: the event as EventBridge hands it on.
+    pub(crate) event: Value,
+    /// `policy.json`: the response policy; `{}` where there is none.
+    pub(crate) policy: String,
+    /// `execution.txt`: the execution's ARN, where it is not one of the partition `aws`.
+    pub(crate) execution: String,
+    /// `verdict.json`.
+    pub(crate) expected: Expected,
+}
+
+/// What the verdict is to be.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expected {
+    /// What the case is for.
+    pub(crate) about: String,
+    pub(crate) response: String,
+    /// Text within the reason.
+    pub(crate) reason: String,
+    /// Text within the instruction, where the case is about it.
+    pub(crate) instruction: Option<String>,
+    pub(crate) rules: Vec<String>,
+    pub(crate) source: String,
+    /// Exactly as the state machine gets them.
+    pub(crate) accused: Vec<Value>,
+    /// What the finding calls those that are left to people.
+    pub(crate) refused: Vec<String>,
+    pub(crate) policies: Vec<String>,
+}
+
+impl Case {
+    /// All of them, by name.
+    pub(crate) fn all() -> Vec<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+        let mut cases: Vec<Self> =
+            fs::read_dir(folder).unwrap().map(|entry| Self::read(&entry.unwrap().path())).collect();
+        cases.sort_by(|a, b| a.name.cmp(&b.name));
+        assert!(!cases.is_empty());
+        cases
+    }
+
+    fn read(folder: &Path) -> Self {
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let mut files: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+        files.retain(|file| {
+            !["event.json", "policy.json", "execution.txt", "verdict.json"]
+                .contains(&file.to_str().unwrap())
+        });
+        assert!(files.is_empty(), "{name}: no case has {files:?}");
+        let text = |file| fs::read_to_string(folder.join(file)).ok();
+        let parsed = |file| text(file).unwrap_or_else(|| panic!("{name}: no `{file}`"));
+        Self {
+            event: serde_json::from_str(&parsed("event.json"))
+                .unwrap_or_else(|error| panic!("{name}: event.json: {error}")),
+            expected: serde_json::from_str(&parsed("verdict.json"))
+                .unwrap_or_else(|error| panic!("{name}: verdict.json: {error}")),
+            policy: text("policy.json").unwrap_or_else(|| "{}".to_owned()),
+            execution: text("execution.txt")
+                .map_or_else(|| EXECUTION.to_owned(), |arn| arn.trim().to_owned()),
+            name,
+        }
+    }
+
+    pub(crate) fn judged(&self) -> Verdict {
+        judged(&self.execution, &self.event, &self.policy)
+    }
+}
+
+/// The verdict on an event, through the input that the state machine passes.
+pub(crate) fn judged(execution: &str, event: &Value, policy: &str) -> Verdict {
+    let input = json!({ "execution": execution, "event": event, "policy": policy });
+    let input: Input = serde_json::from_value(input).unwrap();
+    classify::classify(input).expect("whatever the event holds, there is a verdict")
+}
+
+/// The verdict in the partition `aws`.
+pub(crate) fn judged_here(event: &Value, policy: &str) -> Verdict {
+    judged(EXECUTION, event, policy)
+}

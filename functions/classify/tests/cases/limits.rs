@@ -1,0 +1,69 @@
+use std::collections::HashSet;
+
+use classify::{Action, Verdict};
+use incident::{Accused, Kind, Mode, is_name};
+use serde_json::Value;
+
+/// A state takes 256 KiB in all, and the state machine keeps more than the verdict.
+///
+/// Source: Step Functions Developer Guide, "Quotas".
+const LARGEST: usize = 64 * 1024;
+
+/// What holds of every verdict on every event: nobody is accused whom the finding does
+/// not name, or who is not of its account, its partition and the policy's scope.
+pub(crate) fn hold(execution: &str, event: &Value, verdict: &Verdict) {
+    let policy = &verdict.policy;
+    let acts = verdict.response == Action::Contain;
+    assert_eq!(acts, !verdict.accused.is_empty(), "{verdict:?}");
+    assert!(!acts || policy.mode != Mode::Off, "{verdict:?}");
+
+    assert!(!verdict.reason.is_empty());
+    assert!(verdict.reason.chars().count() <= 500, "{}", verdict.reason);
+    let brief = verdict.finding.iter();
+    let texts = brief.flat_map(|brief| [&brief.title, &brief.label]).chain([&verdict.reason]);
+    let refused = verdict.refused.iter().flat_map(|refused| [&refused.resource, &refused.reason]);
+    let accused = verdict.accused.iter().map(|accused| &accused.resource);
+    for text in texts.chain(refused).chain(accused) {
+        assert!(!text.contains(char::is_control), "{text:?}");
+    }
+    assert!(serde_json::to_vec(verdict).unwrap().len() < LARGEST);
+
+    let finding = &event["detail"]["findings"][0];
+    let partition = execution.split(':').nth(1).unwrap();
+    let mut called = HashSet::new();
+    for accused in &verdict.accused {
+        assert!(called.insert(&accused.resource), "`{}` twice", accused.resource);
+        assert_eq!(finding["AwsAccountId"], accused.account.as_str());
+        assert!(!policy.exempt_accounts.contains(&accused.account));
+        assert!(policy.accounts_in_scope.iter().all(|scope| scope.contains(&accused.account)));
+        assert!(accused.name.as_deref().is_none_or(is_name), "{accused:?}");
+        assert!(accused.name.is_some() || accused.access_key.is_some(), "{accused:?}");
+
+        let resources = finding["Resources"].as_array().unwrap();
+        assert!(
+            resources.iter().any(|resource| names(resource, accused, partition)),
+            "{accused:?}"
+        );
+    }
+}
+
+/// Whether this resource is a reason to accuse this principal.
+fn names(resource: &Value, accused: &Accused, partition: &str) -> bool {
+    let id = resource["Id"].as_str().unwrap_or_default();
+    let text = resource.to_string();
+    let by_arn = || {
+        let own = format!("arn:{partition}:iam::{}:{}/", accused.account, accused.kind.noun());
+        let name = accused.name.as_deref().unwrap_or_default();
+        id.starts_with(&own) && id.ends_with(&format!("/{name}")) && accused.access_key.is_none()
+    };
+    incident::one_line(id, 700) == accused.resource
+        && match resource["Type"].as_str() {
+            Some("AwsIamUser") => accused.kind == Kind::User && by_arn(),
+            Some("AwsIamRole") => accused.kind == Kind::Role && by_arn(),
+            Some("AwsIamAccessKey") => [&accused.name, &accused.access_key]
+                .into_iter()
+                .flatten()
+                .all(|it| text.contains(it)),
+            _ => false,
+        }
+}
