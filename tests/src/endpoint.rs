@@ -44,6 +44,11 @@ impl Endpoint {
         self.call(Method::POST, path, body.to_string()).await
     }
 
+    /// Fails unless the answer is a success.
+    pub async fn delete(&self, path: &str) -> Result<Value> {
+        self.call(Method::DELETE, path, String::new()).await
+    }
+
     async fn call(&self, method: Method, path: &str, body: String) -> Result<Value> {
         let call = format!("{method} {path}");
         let request = Request::builder()

@@ -17,6 +17,7 @@ mod deployment;
 pub mod endpoint;
 pub mod evidence;
 pub mod execution;
+pub mod faults;
 pub mod finding;
 pub mod instance;
 pub mod local_aws;
