@@ -93,6 +93,8 @@ def denial(run, action, resource):
     request = iam_evaluator.EvalContext(
         principal_arn=caller, principal_type=resolved.type, principal_account=account, action=action,
         resource_arn=resource, region=get_region(), service_context={"aws:tagkeys": None},
+        # Services call each other over TLS.
+        secure_transport=True,
         principal_keys=resolved.keys)
     service = action.split(":")[0]
     result = iam_evaluator.evaluate(request, resolved.policies, *resolved.limits)
