@@ -14,11 +14,27 @@ pub(crate) fn finding(aws: &LocalAws, case: &str) -> Result<Finding> {
     finding_in(aws, MEMBERS[0], case)
 }
 
-/// The finding of a case, in an account and under an id of its own.
+/// What Security Hub adds to a finding that it imports.
+///
+/// <https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchimportfindings.html>
+const ADDED: [&str; 7] = [
+    "ProductName",
+    "CompanyName",
+    "Region",
+    "WorkflowState",
+    "Workflow",
+    "ProcessedAt",
+    "FindingProviderFields",
+];
+
+/// The finding of a case as its product sent it, in an account and under an id of its own.
 pub(crate) fn finding_in(aws: &LocalAws, account: &str, case: &str) -> Result<Finding> {
     let asff = &event(case)?["detail"]["findings"][0];
     let own = asff["AwsAccountId"].as_str().context("the finding has no account")?;
     let mut asff: Value = serde_json::from_str(&asff.to_string().replace(own, account))?;
+    if let Some(fields) = asff.as_object_mut() {
+        fields.retain(|field, _| !ADDED.contains(&field.as_str()));
+    }
     let id = asff["Id"].as_str().context("the finding has no id")?;
     let family = id.rsplit_once('/').map_or(id, |(family, _)| family);
     asff["Id"] = json!(format!("{family}/{}", aws.unique("finding")));

@@ -80,7 +80,8 @@ pub(crate) async fn ends(
     ensure!(workflow(&found) == end.workflow(), "the finding is {}", workflow(&found));
     let Some(greeting) = end.greeting() else {
         let path = history.path();
-        let mails = path.iter().any(|state| state.starts_with("Tell") || state.starts_with("Alert"));
+        let mails =
+            path.iter().any(|state| state.starts_with("Tell") || state.starts_with("Alert"));
         ensure!(!mails, "people were told: {path:?}");
         return Ok(Judged { execution, told: String::new() });
     };

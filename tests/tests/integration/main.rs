@@ -8,6 +8,9 @@
 //! - [`repetition`]: what happens twice, at the same time, or in between.
 //! - [`bad_findings`]: findings that are hostile, mistaken or broken.
 //! - [`failures`]: steps that fail, and redrives after the mend.
+//! - [`verdicts`]: every row of the verdict table, and who is meant.
+//! - [`response_policy`]: what each field of the response policy does.
+//! - [`events`]: which of Security Hub's events start an execution.
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`aftermath`]: what the whole run has left behind.
 
@@ -15,13 +18,18 @@
 
 mod aftermath;
 mod bad_findings;
+mod cases;
+mod events;
 mod failures;
 mod grants;
 mod guide;
 mod incident;
+mod judged;
 mod repetition;
+mod response_policy;
 mod trials;
 mod users;
+mod verdicts;
 
 use std::process::ExitCode;
 
@@ -51,6 +59,9 @@ fn run() -> anyhow::Result<ExitCode> {
     repetition::add_to(&mut trials);
     bad_findings::add_to(&mut trials);
     failures::add_to(&mut trials);
+    verdicts::add_to(&mut trials);
+    response_policy::add_to(&mut trials);
+    events::add_to(&mut trials);
     grants::add_to(&mut trials);
     aftermath::add_to(&mut trials);
 

@@ -1,0 +1,409 @@
+//! The response policy: what each of its fields does, from the next finding on.
+
+use anyhow::{Context, Result, ensure};
+use harness::MEMBERS;
+use harness::alone::Alone;
+use harness::execution::Execution;
+use harness::finding::Finding;
+use harness::local_aws::LocalAws;
+use harness::user::{Snapshot, User};
+use serde_json::{Value, json};
+
+use crate::cases;
+use crate::incident::workflow;
+use crate::judged::{End, Judged, ends, leads_to};
+use crate::trials::Trials;
+use crate::verdicts::{administrator, choose};
+
+/// How often a test may run over the full hour that it counts within.
+const ATTEMPTS: usize = 2;
+
+pub(crate) fn add_to(trials: &mut Trials) {
+    trials.add_alone("a mode is in force from the next finding on", mode);
+    trials.add_alone("observing changes nothing, and says what would be done", observing);
+    trials.add_alone("with a policy that is no policy nobody is contained, until mended", mended);
+    trials.add_alone("a redrive goes by the policy of its day", redriven);
+    trials.add_alone("who is exempt is left to people, whatever the case", exempt);
+    trials.add_alone("findings of accounts out of scope are ignored", out_of_scope);
+    trials.add_alone("a custom product counts if it is trusted", trusted);
+    trials.add_alone("the lowest severity of a response can be set", lowest_severity);
+    trials
+        .add_alone("unused credentials are left alone if they are not to be retired", not_retired);
+    trials.add_alone("the account is read back after the settling time", settling);
+    trials.add_alone("beyond so many containments an hour people decide", limit);
+}
+
+/// Puts other values in force for some of the policy's fields.
+pub(crate) async fn amend(alone: &Alone<'_>, fields: &Value) -> Result<()> {
+    let mut policy: Value = serde_json::from_str(&alone.response_policy().await?)?;
+    for (field, value) in fields.as_object().context("fields are an object")? {
+        policy[field] = value.clone();
+    }
+    alone.set_response_policy(&policy).await
+}
+
+/// A user, how it was, and GuardDuty's finding on its key.
+struct Suspect {
+    user: User,
+    before: Snapshot,
+    finding: Finding,
+}
+
+impl Suspect {
+    async fn of(aws: &LocalAws) -> Result<Self> {
+        Self::in_account(aws, MEMBERS[0]).await
+    }
+
+    async fn in_account(aws: &LocalAws, account: &str) -> Result<Self> {
+        let (user, key) = administrator(aws, account).await?;
+        let finding = cases::finding_in(aws, account, "guardduty-user-key")?;
+        let finding = cases::about_key(&finding, &key.id, &user.name);
+        Ok(Self { before: user.read_back().await?, finding, user })
+    }
+
+    fn of_severity(mut self, label: &str) -> Self {
+        self.finding = self.finding.with("Severity", json!({ "Label": label }));
+        self
+    }
+
+    async fn is_contained(&self, aws: &LocalAws) -> Result<Judged> {
+        let judged = leads_to(aws, &self.finding, End::Contained).await?;
+        self.has_been_contained().await?;
+        Ok(judged)
+    }
+
+    async fn has_been_contained(&self) -> Result<()> {
+        let left = self.user.read_back().await?.left();
+        ensure!(left.is_empty(), "left: {left:?}");
+        Ok(())
+    }
+
+    /// The finding ends like this, and nothing is different with the user.
+    async fn is_untouched(&self, aws: &LocalAws, end: End) -> Result<Judged> {
+        let judged = leads_to(aws, &self.finding, end).await?;
+        self.has_not_changed().await?;
+        Ok(judged)
+    }
+
+    async fn has_not_changed(&self) -> Result<()> {
+        let (before, after) = (&self.before, self.user.read_back().await?);
+        ensure!(after == *before, "the user was {before:?} and is {after:?}");
+        Ok(())
+    }
+}
+
+async fn mode(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "mode": "off" })).await?;
+    let suspect = Suspect::of(alone).await?;
+    let ignored = suspect.is_untouched(alone, End::Ignored).await?;
+    ensure!(alone.calls_of(&ignored.execution).await?.is_empty(), "somebody entered the account");
+    amend(alone, &json!({ "mode": "observe" })).await?;
+    Suspect::of(alone).await?.is_untouched(alone, End::Observed).await?;
+    amend(alone, &json!({ "mode": "contain" })).await?;
+    Suspect::of(alone).await?.is_contained(alone).await?;
+    Ok(())
+}
+
+async fn observing(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "mode": "observe", "containRoles": true })).await?;
+    let suspect = Suspect::of(alone).await?;
+    let judged = suspect.is_untouched(alone, End::Observed).await?;
+    judged.told(&["WOULD CONTAIN", &suspect.user.arn, "attached policies: 1"])?;
+    let below = format!("observed/{}/{}/", suspect.user.account, suspect.user.id);
+    let seen = alone.evidence_below(&below).await?;
+    let [seen] = seen.as_slice() else { anyhow::bail!("seen: {seen:?}") };
+    judged.told(&[&seen.uri])?;
+    ensure!(seen.json()?["principal"]["id"] == suspect.user.id.as_str(), "{:#}", seen.json()?);
+    let evidence = alone.evidence_about(&suspect.user).await?;
+    ensure!(evidence.is_empty(), "there is evidence: {evidence:?}");
+    reads_alone(alone, &judged.execution).await?;
+
+    let role = alone.role().create().await?;
+    let role_before = role.read_back().await?;
+    let finding = cases::finding(alone, "guardduty-role-session")?;
+    let finding = cases::about_key(&finding, "ASIA2222222222SESSIO", &role.name);
+    let judged = leads_to(alone, &finding, End::Observed).await?;
+    judged.told(&["WOULD CONTAIN", &role.arn])?;
+    reads_alone(alone, &judged.execution).await?;
+    ensure!(role.read_back().await? == role_before, "the role has changed");
+
+    let user = alone.user().create().await?;
+    user.access_key().await?;
+    alone.age(&user, 100).await?;
+    let before = user.read_back().await?;
+    let finding = cases::finding(alone, "control-unused-90-days")?;
+    let finding = cases::about(&finding, "AwsIamUser", &user.arn);
+    let judged = leads_to(alone, &finding, End::Observed).await?;
+    judged.told(&["WOULD MAKE KEYS INACTIVE", &user.arn])?;
+    reads_alone(alone, &judged.execution).await?;
+    ensure!(user.read_back().await? == before, "the unused user has changed");
+
+    // What is for people anyway stays as it is, too.
+    let finding = cases::finding(alone, "control-root-access-key")?;
+    alone.send(&finding).await?;
+    let execution = alone.execution_of(&finding).await?;
+    execution.succeeds().await?;
+    ensure!(execution.history().await?.last_state() == "Observed");
+    let told = alone.topics().alerts.mention(&execution.arn).await?.text;
+    ensure!(told.contains("The finding stays as it is"), "{told}");
+    is_new(alone, &finding).await
+}
+
+/// In member accounts, an execution only read, and it did read.
+async fn reads_alone(aws: &LocalAws, execution: &Execution) -> Result<()> {
+    let calls = aws.calls_of(execution).await?;
+    ensure!(!calls.is_empty(), "no call was recorded");
+    let changes: Vec<_> = calls.iter().filter(|call| !call.read_only).collect();
+    ensure!(changes.is_empty(), "it changed something: {changes:#?}");
+    Ok(())
+}
+
+async fn is_new(aws: &LocalAws, finding: &Finding) -> Result<()> {
+    let found = aws.in_security_hub(finding).await?;
+    ensure!(workflow(&found) == "NEW", "the finding is {}", workflow(&found));
+    Ok(())
+}
+
+/// Sends the finding, which must fail without a change and tell people this.
+async fn fails(aws: &LocalAws, suspect: &Suspect, part: &str) -> Result<Execution> {
+    aws.send(&suspect.finding).await?;
+    let execution = aws.execution_of(&suspect.finding).await?;
+    execution.fails().await?;
+    let told = aws
+        .topics()
+        .alerts
+        .message(format_args!("that `{}` failed", execution.name()), |message| {
+            message.text.starts_with("FAILED") && message.text.contains(&execution.arn)
+        })
+        .await?;
+    ensure!(told.text.contains(part), "`{part}` is not in the mail: {}", told.text);
+    ensure!(told.text.contains("redrive-execution"), "{}", told.text);
+    is_new(aws, &suspect.finding).await?;
+    suspect.has_not_changed().await?;
+    Ok(execution)
+}
+
+async fn mended(alone: &Alone<'_>) -> Result<()> {
+    let good = alone.response_policy().await?;
+    for (broken, told) in [
+        ("{\"mode\": \"contain\"", "ResponsePolicyInvalid"),
+        ("[]", "ResponsePolicyInvalid"),
+        (r#"{"mode": "on"}"#, "field `mode`"),
+        (r#"{"containmentsPerHour": "many"}"#, "field `containmentsPerHour`"),
+        (r#"{"lowestSeverity": {"containUser": "SEVERE"}}"#, "field `lowestSeverity.containUser`"),
+        (r#"{"exemptAccount": []}"#, "field `exemptAccount`"),
+    ] {
+        alone.write_response_policy(broken).await?;
+        let suspect = Suspect::of(alone).await?;
+        let execution =
+            fails(alone, &suspect, told).await.with_context(|| format!("with `{broken}`"))?;
+        ensure!(alone.calls_of(&execution).await?.is_empty(), "somebody entered the account");
+        if told == "field `mode`" {
+            alone.write_response_policy(&good).await?;
+            execution.redrive().await?;
+            ends(alone, execution, &suspect.finding, End::Contained).await?;
+            suspect.has_been_contained().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn redriven(alone: &Alone<'_>) -> Result<()> {
+    let good = alone.response_policy().await?;
+    let suspects =
+        [Suspect::of(alone).await?, Suspect::of(alone).await?, Suspect::of(alone).await?];
+    alone.write_response_policy("none").await?;
+    let mut executions = Vec::new();
+    for suspect in &suspects {
+        executions.push(fails(alone, suspect, "ResponsePolicyInvalid").await?);
+    }
+    let [to_off, to_observe, to_contain] = suspects;
+    alone.write_response_policy(&good).await?;
+
+    amend(alone, &json!({ "mode": "observe" })).await?;
+    let execution = executions.remove(1);
+    execution.redrive().await?;
+    ends(alone, execution, &to_observe.finding, End::Observed).await?;
+    to_observe.has_not_changed().await?;
+
+    amend(alone, &json!({ "mode": "off" })).await?;
+    let execution = executions.remove(0);
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    ensure!(execution.history().await?.last_state() == "Ignored");
+    let told = alone.topics().alerts.message("that nothing more is done", |message| {
+        message.text.starts_with("ABANDONED") && message.text.contains(&execution.arn)
+    });
+    told.await?;
+    to_off.has_not_changed().await?;
+    is_new(alone, &to_off.finding).await?;
+
+    amend(alone, &json!({ "mode": "contain" })).await?;
+    let execution = executions.remove(0);
+    execution.redrive().await?;
+    ends(alone, execution, &to_contain.finding, End::Contained).await?;
+    to_contain.has_been_contained().await
+}
+
+async fn exempt(alone: &Alone<'_>) -> Result<()> {
+    let glass = Suspect::of(alone).await?;
+    let pattern = format!("arn:aws:iam::*:USER/{}", glass.user.name.to_uppercase());
+    amend(alone, &json!({ "exemptPrincipals": [pattern], "exemptAccounts": [MEMBERS[1]] })).await?;
+    let judged = glass.is_untouched(alone, End::Escalated).await?;
+    judged.told(&[&glass.user.arn, &pattern])?;
+    choose(alone, &glass.finding, End::Escalated).await?.told(&[&pattern])?;
+    glass.has_not_changed().await?;
+
+    let elsewhere = Suspect::in_account(alone, MEMBERS[1]).await?;
+    let judged = elsewhere.is_untouched(alone, End::Escalated).await?;
+    judged.told(&[&format!("exempts account {}", MEMBERS[1])])?;
+    ensure!(alone.calls_of(&judged.execution).await?.is_empty(), "somebody entered the account");
+
+    Suspect::of(alone).await?.is_contained(alone).await?;
+    Ok(())
+}
+
+async fn out_of_scope(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "accountsInScope": [MEMBERS[0]] })).await?;
+    let elsewhere = Suspect::in_account(alone, MEMBERS[1]).await?;
+    let judged = elsewhere.is_untouched(alone, End::Ignored).await?;
+    ensure!(alone.calls_of(&judged.execution).await?.is_empty(), "somebody entered the account");
+    Suspect::of(alone).await?.is_contained(alone).await?;
+    Ok(())
+}
+
+async fn trusted(alone: &Alone<'_>) -> Result<()> {
+    let third_party = async || {
+        let (user, _) = administrator(alone, MEMBERS[0]).await?;
+        let finding =
+            cases::about(&cases::finding(alone, "custom-third-party")?, "AwsIamUser", &user.arn);
+        anyhow::Ok((user, finding))
+    };
+    let (user, finding) = third_party().await?;
+    let before = user.read_back().await?;
+    leads_to(alone, &finding, End::Ignored).await?;
+    ensure!(user.read_back().await? == before, "the user has changed");
+
+    amend(alone, &json!({ "trustedProducts": ["arn:aws:securityhub:*::product/example-corp/*"] }))
+        .await?;
+    let (user, finding) = third_party().await?;
+    leads_to(alone, &finding, End::Contained).await?;
+    let left = user.read_back().await?.left();
+    ensure!(left.is_empty(), "left: {left:?}");
+
+    // A list of one's own replaces the default.
+    let (user, _) = administrator(alone, MEMBERS[0]).await?;
+    let before = user.read_back().await?;
+    leads_to(alone, &Finding::about(&user), End::Ignored).await?;
+    ensure!(user.read_back().await? == before, "the user has changed");
+    Ok(())
+}
+
+async fn lowest_severity(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "lowestSeverity": { "containUser": "HIGH" } })).await?;
+    let medium = Suspect::of(alone).await?.of_severity("MEDIUM");
+    medium.is_untouched(alone, End::Ignored).await?;
+    Suspect::of(alone).await?.of_severity("HIGH").is_contained(alone).await?;
+    amend(alone, &json!({ "lowestSeverity": { "containUser": "LOW" } })).await?;
+    Suspect::of(alone).await?.of_severity("LOW").is_contained(alone).await?;
+    Ok(())
+}
+
+async fn not_retired(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "retireUnusedCredentials": false })).await?;
+    let user = alone.user().create().await?;
+    user.access_key().await?;
+    alone.age(&user, 100).await?;
+    let before = user.read_back().await?;
+    let finding = cases::finding(alone, "control-unused-90-days")?;
+    let finding = cases::about(&finding, "AwsIamUser", &user.arn);
+    leads_to(alone, &finding, End::Ignored).await?;
+    ensure!(user.read_back().await? == before, "the user has changed");
+    Ok(())
+}
+
+async fn settling(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "settlingSeconds": 3 })).await?;
+    let judged = Suspect::of(alone).await?.is_contained(alone).await?;
+    let history = judged.execution.history().await?;
+    let time_of = |name: &str| {
+        let mut events = history.events.iter();
+        let event = events.find(|event| {
+            event.state_entered_event_details.as_ref().is_some_and(|entered| entered.name == name)
+        });
+        event.map(|event| event.timestamp.as_secs_f64()).with_context(|| format!("no `{name}`"))
+    };
+    let settled = time_of("Verify")? - time_of("Settle")?;
+    ensure!((2.9..5.0).contains(&settled), "it settled for {settled} s");
+    Ok(())
+}
+
+async fn limit(alone: &Alone<'_>) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        if limit_within_an_hour(alone).await? {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("a new hour began, {ATTEMPTS} times")
+}
+
+/// Whether all of it was within one hour. In this account, no other test has services' findings.
+async fn limit_within_an_hour(alone: &Alone<'_>) -> Result<bool> {
+    const LIMIT: usize = 2;
+    let account = MEMBERS[1];
+    let told =
+        format!("the limit of {LIMIT} containments an hour is reached for account {account}");
+
+    // Counted where it fails, and not again where it is redriven.
+    let first = Suspect::in_account(alone, account).await?;
+    alone.refuse_entry(account, "AssumeRole").await?;
+    amend(alone, &json!({ "containmentsPerHour": LIMIT })).await?;
+    let execution = fails(alone, &first, "EntryRefused").await?;
+    let hour = hour_of(&execution).await?;
+    alone.undo().await?;
+    amend(alone, &json!({ "containmentsPerHour": LIMIT })).await?;
+    execution.redrive().await?;
+    ends(alone, execution, &first.finding, End::Contained).await?;
+    first.has_been_contained().await?;
+
+    // Other tests may have spent some of what custom products have for themselves.
+    let mut escalated = false;
+    for _ in 0..=LIMIT {
+        let (user, _) = administrator(alone, account).await?;
+        let finding = Finding::about(&user);
+        let execution = alone.respond_to(&finding).await?;
+        execution.succeeds().await?;
+        escalated = execution.history().await?.last_state() == "Escalated";
+        if escalated {
+            let judged = ends(alone, execution, &finding, End::Escalated).await?;
+            judged.told(&[&told, "custom products"])?;
+            let left = user.read_back().await?.left();
+            ensure!(left.contains(&"no deny".to_owned()), "left: {left:?}");
+            break;
+        }
+    }
+
+    Suspect::in_account(alone, account).await?.is_contained(alone).await?;
+    let third = Suspect::in_account(alone, account).await?;
+    alone.send(&third.finding).await?;
+    let execution = alone.execution_of(&third.finding).await?;
+    if hour_of(&execution).await? != hour {
+        execution.end().await?;
+        alone.undo().await?;
+        return Ok(false);
+    }
+    ensure!(escalated, "custom products have no limit");
+    let judged = ends(alone, execution, &third.finding, End::Escalated).await?;
+    judged.told(&[&told, "AWS services", &third.user.name])?;
+    third.has_not_changed().await?;
+
+    // A person needs no budget.
+    choose(alone, &third.finding, End::Contained).await?;
+    third.has_been_contained().await?;
+    Ok(true)
+}
+
+/// The hour in which an execution counts: that of its start.
+async fn hour_of(execution: &Execution) -> Result<i64> {
+    Ok(execution.describe().await?.start_date.secs() / 3600)
+}
