@@ -168,6 +168,49 @@ fn each_state_says_why_it_is_there() {
     }
 }
 
+#[test]
+fn each_guarantee_in_the_readme_names_tests_that_exist() {
+    let readme = text(&repository().join("README.md"));
+    let table = readme.split("| Guarantee | Test |").nth(1).expect("the table of guarantees");
+    let rows: Vec<_> = table
+        .lines()
+        .skip_while(|line| line.is_empty())
+        .take_while(|line| line.starts_with('|'))
+        .skip(1)
+        .collect();
+    assert!(!rows.is_empty(), "the table of guarantees is empty");
+    let sources = test_sources();
+    for row in rows {
+        let (_, tests) = row.trim_matches('|').rsplit_once('|').expect("two columns");
+        let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test for: {row}");
+        for name in names {
+            let ways = [
+                format!("\"{name}\""),
+                format!("'{name}'"),
+                format!("fn {name}("),
+                format!("def {name}("),
+            ];
+            let exists = ways.iter().any(|way| sources.contains(way));
+            assert!(exists, "no test is named `{name}`");
+        }
+    }
+}
+
+/// All files in which there are tests, one after the other.
+fn test_sources() -> String {
+    let root = repository();
+    let generated = ["node_modules", "cdk.out", "__pycache__"];
+    let files = ["functions", "tests", "infra/test"]
+        .into_iter()
+        .flat_map(|folder| files_below(&root.join(folder), &generated).unwrap());
+    let sources = files.filter(|file| {
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        matches!(extension, Some("rs" | "py" | "ts"))
+    });
+    sources.map(|file| text(&file)).collect()
+}
+
 fn steps() -> Vec<Step> {
     let steps = Step::all().unwrap();
     assert!(steps.len() > 9, "only {} functions were found", steps.len());

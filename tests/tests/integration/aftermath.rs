@@ -12,7 +12,7 @@ use crate::trials::Trials;
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_last("no secret is in any history, log, mail, note or evidence", no_secret_shows);
-    trials.add_last_of_all("every action that is granted was used", granted_is_used);
+    trials.add_last("every action that is granted was used", granted_is_used);
 }
 
 /// What somebody who may only read sees, by where it stands.

@@ -78,22 +78,13 @@ impl Trials {
         ));
     }
 
-    /// Adds a test that looks at what all the others left behind.
+    /// Adds a test that looks at what all the others left behind. It runs only if they all do.
     pub(crate) fn add_last<F>(&mut self, name: &'static str, test: F)
     where
         F: AsyncFnOnce(&LocalAws) -> Result<()> + Send + 'static,
     {
-        self.last.push((name, Box::new(move |runtime, aws| runtime.block_on(test(aws)))));
-    }
-
-    /// Adds a test that looks whether the others, all together, left nothing out. It runs only
-    /// if they all do.
-    pub(crate) fn add_last_of_all<F>(&mut self, name: &'static str, test: F)
-    where
-        F: AsyncFnOnce(&LocalAws) -> Result<()> + Send + 'static,
-    {
         if self.all {
-            self.add_last(name, test);
+            self.last.push((name, Box::new(move |runtime, aws| runtime.block_on(test(aws)))));
         }
     }
 
