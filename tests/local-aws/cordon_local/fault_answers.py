@@ -19,7 +19,7 @@ Answer = tuple[int, dict[str, str], bytes]
 # The models' names of services that IAM knows under another one.
 _MODEL_NAMES = {"states": "stepfunctions"}
 
-# How services spell what every service can answer; the first column is for all others.
+# How services spell what every service can answer; the first word is that of all others.
 _SPELLINGS = {
     "throttled": ("Throttling", {
         "dynamodb": "ThrottlingException", "lambda": "TooManyRequestsException", "s3": "SlowDown",
@@ -90,7 +90,10 @@ def _model(service: str):
 
 
 def _status(shape: Shape) -> int:
-    """https://docs.aws.amazon.com/awscloudtrail: JSON protocols answer 400, or 500 where the service is at fault."""
+    """The status that the model states or else, in the JSON protocols, whose fault it is.
+
+    https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
+    """
     stated = shape.metadata.get("error", {}).get("httpStatusCode")
     return stated or (500 if shape.metadata.get("fault") else 400)
 

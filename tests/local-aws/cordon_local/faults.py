@@ -65,7 +65,7 @@ class Rule:
             raise Unusable(f"`times` is a number or `always`, not `{self.times}`")
         if (self.fault == "error") != (self.code is not None):
             raise Unusable("the fault `error` has a `code`, and no other fault has one")
-        if self.fault == "error" and service != "*" and not self.error(service):
+        if self.fault == "error" and not (self.status if service == "*" else self.error(service)):
             raise Unusable(f"`{service}` has no error `{self.code}` with a status of its own: name the `status`")
         if self.fault == "stale" and self.takesEffect:
             raise Unusable("a stale read has no effect")

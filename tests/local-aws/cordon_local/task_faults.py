@@ -29,9 +29,9 @@ OPTIMIZED = {
 
 def perform_task(run, state, arguments, ctx):
     """Calls what the task names, unless a fault strikes that call."""
-    if not faults.standing():
-        return task_role.perform_task(run, state, arguments, ctx)
     resource = state["Resource"]
+    if not faults.standing() or ":activity:" in resource:
+        return task_role.perform_task(run, state, arguments, ctx)
     service, action = _called(resource)
     heard = _heard(run, resource, f"{service}:{action}", arguments)
     rule = faults.strike(heard, _eligible)

@@ -191,7 +191,8 @@ class Rules(FaultsTest):
         for rule, reason in (
             ([], "a rule is a JSON object"),
             ({"action": "iam:GetUser"}, "a rule has `fault`"),
-            ({"action": "GetUser", "fault": "dropped"}, "`action` is like `iam:GetUser`, `iam:*` or `*`, not `GetUser`"),
+            ({"action": "GetUser", "fault": "dropped"}, "`iam:*` or `*`, not `GetUser`"),
+            ({"action": "*", "fault": "error", "code": "AccessDenied"}, "name the `status`"),
             ({"action": "iam:GetUser", "fault": "broken"}, "there is no fault `broken`"),
             ({"action": "iam:GetUser", "fault": "dropped", "time": 3}, "a rule has no `time`"),
             ({"action": "iam:GetUser", "fault": "dropped", "times": "ever"}, "not `ever`"),
@@ -480,13 +481,21 @@ class Tasks(StepFunctionsTest, FaultsTest):
                 self.assertEqual(self.error({"Call": {**task, "TimeoutSeconds": 1}}), "States.Timeout")
 
     def test_an_answer_may_be_lost_after_the_call_took_effect(self):
-        counted = lambda: self.aws.root("dynamodb", SECURITY).get_item(  # noqa: E731
-            TableName="struck", Key={"k": {"S": "v"}}).get("Item", {}).get("n", {"N": "0"})["N"]  # fmt: skip
+        def counted() -> int:
+            item = self.aws.root("dynamodb", SECURITY).get_item(TableName="struck", Key={"k": {"S": "v"}}).get("Item")
+            return int(item["n"]["N"]) if item else 0
+
         for takes_effect in (False, True):
-            before = int(counted())
+            before = counted()
             self.fault("dynamodb:UpdateItem", "dropped", takesEffect=takes_effect)
             self.error({"Call": self.tasks()["dynamodb:UpdateItem"]})
-            self.assertEqual(int(counted()) - before, int(takes_effect))
+            self.assertEqual(counted() - before, int(takes_effect))
+
+    def test_a_function_that_ends_fails_its_task_under_its_own_name(self):
+        for fault, name in (("killed", "Runtime.ExitError"), ("outOfTime", "Sandbox.Timedout")):
+            with self.subTest(fault):
+                self.fault("lambda:InvokeFunction", fault, about="somebody")
+                self.assertEqual(self.error({"Call": echo()}, {"name": "somebody"}), name)
 
     def test_a_retry_finds_the_fault_gone(self):
         retry = [{"ErrorEquals": ["SNS.ThrottledException"], "IntervalSeconds": 1, "MaxAttempts": 2}]
