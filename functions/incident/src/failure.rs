@@ -121,6 +121,27 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The name of each failure, in the order of the variants.
+    pub const NAMES: [&str; 17] = [
+        "InvalidInput",
+        "ResponsePolicyInvalid",
+        "EntryRefused",
+        "AccessDenied",
+        "Throttled",
+        "ServiceUnavailable",
+        "LimitExceeded",
+        "NotFound",
+        "RequestRejected",
+        "PrincipalNotFound",
+        "PrincipalReplaced",
+        "PrincipalProtected",
+        "DenyMissing",
+        "NotContained",
+        "EvidenceUnreadable",
+        "FindingNotUpdated",
+        "FindingBusy",
+    ];
+
     /// The name under which the state machine knows this failure.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -155,5 +176,17 @@ impl Failure {
             source = cause.source();
         }
         crate::text::one_line(&chain, 1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_failure_lacks_its_name() {
+        let arms = include_str!("failure.rs").lines().filter_map(|line| line.split_once(" => \""));
+        let names: Vec<_> = arms.filter_map(|(_, name)| name.strip_suffix("\",")).collect();
+        assert_eq!(names, Failure::NAMES);
     }
 }

@@ -1,0 +1,375 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { computed, type Json, type State, state, STATES, type Values } from './machine.ts';
+import { CONTEXT, IDENTIFIED, PRINCIPAL, typical } from './incident.ts';
+
+const GONE = { Error: 'States.Timeout' };
+
+describe('the first state', () => {
+  const hostile = 'x\r\nFinding: forged\u2028'.repeat(60);
+  const inputs: Json[] = [
+    null,
+    true,
+    7,
+    'finding',
+    [],
+    [[1], { detail: { findings: [{ Id: 'a' }, { Id: 'b' }] } }],
+    {},
+    { detail: null },
+    { detail: { findings: [] } },
+    { detail: { findings: 'none' } },
+    { detail: { findings: [null] } },
+    { detail: { findings: { AwsAccountId: '2', Id: 'no list' } } },
+    { detail: { findings: [{ AwsAccountId: 222222222222, Id: ['a', 'b'] }] } },
+    { detail: { findings: [{ AwsAccountId: hostile, Id: hostile }] } },
+  ];
+  for (const input of inputs) {
+    it(`takes ${JSON.stringify(input).slice(0, 60)}`, async () => {
+      const { finding } = (await computed(
+        state('Begin').Assign,
+        {},
+        {
+          input,
+          context: CONTEXT,
+        },
+      )) as { finding: Record<string, string> };
+      for (const text of Object.values(finding)) assert.match(text, /^[ -~]{1,512}$/);
+      assert.ok((finding['account'] ?? '').length <= 12);
+    });
+  }
+});
+
+/** What Step Functions and Lambda may give as the cause of an error, and what people read of it. */
+const CAUSES: readonly (readonly [string | undefined, string])[] = [
+  [undefined, 'no cause given'],
+  ['', ''],
+  ['{}', '{}'],
+  ['{not JSON}', '{not JSON}'],
+  ['[1, 2]', '[1, 2]'],
+  ['Rate Exceeded. (Service: Lambda)', 'Rate Exceeded. (Service: Lambda)'],
+  [
+    '{"errorType":"Throttled","errorMessage":"iam:GetUser is throttled"}',
+    'iam:GetUser is throttled',
+  ],
+  ['{"errorMessage": "a \\"quoted\\" name", "errorType": "X"}', 'a "quoted" name'],
+  ['{"errorMessage":""}', ''],
+  ['{"errorMessage":null}', '{"errorMessage":null}'],
+  [`{"errorMessage":"${'}"'.repeat(20_000)}`, '}'],
+  [`{"errorMessage":"${'é'.repeat(30_000)}"}`, 'é'.repeat(500)],
+  ['\u0000\ud83d\ude00'.repeat(16_000), '\u0000\ud83d\ude00'.repeat(250)],
+];
+
+describe('a cause', () => {
+  for (const [cause, read] of CAUSES) {
+    it(`is read and cut: ${JSON.stringify(cause)?.slice(0, 60)}`, async () => {
+      const errorOutput = { Error: 'Failed', ...(cause !== undefined && { Cause: cause }) };
+      for (const [name, { Catch = [] }] of STATES) {
+        for (const catcher of Catch) {
+          const context = { ...CONTEXT, State: { ...CONTEXT.State, Name: name } };
+          const variables = { ...typical().variables, failures: [] };
+          const caught = { input: {}, errorOutput, context };
+          const values = await computed(catcher.Assign ?? {}, variables, caught);
+          const output = await computed(catcher.Output ?? {}, variables, caught);
+          for (const found of causesIn([values, output])) assert.equal(found, read, name);
+        }
+      }
+    });
+  }
+});
+
+function causesIn(value: Json): Json[] {
+  if (Array.isArray(value)) return value.flatMap(causesIn);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, member]) =>
+    name === 'cause' ? [member] : causesIn(member),
+  );
+}
+
+describe('the way from Outcome', () => {
+  const accused = (...resources: string[]): Json => resources.map((resource) => ({ resource }));
+  const ended = (...outcomes: [string, Json][]): Json =>
+    outcomes.map(([resource, outcome]) => ({ resource, outcome }));
+  const refused = [{ resource: 'r', outcome: 'escalated', reason: 'none' }];
+
+  const cases: readonly {
+    says: string;
+    outcomes: Json;
+    accused?: Json;
+    refused?: Json;
+    mode?: string;
+    next: string;
+  }[] = [
+    {
+      says: 'the one principal is contained',
+      outcomes: ended(['a', 'contained']),
+      next: 'Resolve',
+    },
+    { says: 'its unused keys are inactive', outcomes: ended(['a', 'retired']), next: 'Resolve' },
+    {
+      says: 'both are dealt with',
+      outcomes: ended(['b', 'retired'], ['a', 'contained']),
+      accused: accused('a', 'b'),
+      next: 'Resolve',
+    },
+    { says: 'nobody is accused', outcomes: [], accused: [], next: 'AlertResponders' },
+    { says: 'there is no outcome', outcomes: [], next: 'AlertResponders' },
+    { says: 'an outcome has no field', outcomes: [{ resource: 'a' }], next: 'AlertResponders' },
+    {
+      says: 'the field is misspelt',
+      outcomes: [{ resource: 'a', outcom: 'contained' }],
+      next: 'AlertResponders',
+    },
+    {
+      says: 'the value is misspelt',
+      outcomes: ended(['a', 'Contained']),
+      next: 'AlertResponders',
+    },
+    {
+      says: 'the value is a list',
+      outcomes: ended(['a', ['contained']]),
+      next: 'AlertResponders',
+    },
+    { says: 'the value is null', outcomes: ended(['a', null]), next: 'AlertResponders' },
+    { says: 'the value is true', outcomes: ended(['a', true]), next: 'AlertResponders' },
+    { says: 'the outcomes are texts', outcomes: ['contained'], next: 'AlertResponders' },
+    { says: 'the outcomes are a text', outcomes: 'contained', next: 'AlertResponders' },
+    { says: 'an outcome is null', outcomes: [null], next: 'AlertResponders' },
+    {
+      says: 'there are fewer outcomes than accused',
+      outcomes: ended(['a', 'contained']),
+      accused: accused('a', 'b'),
+      next: 'AlertResponders',
+    },
+    {
+      says: 'somebody else is contained',
+      outcomes: ended(['b', 'contained']),
+      next: 'AlertResponders',
+    },
+    {
+      says: 'one is contained twice, the other not at all',
+      outcomes: ended(['a', 'contained'], ['a', 'contained']),
+      accused: accused('a', 'b'),
+      next: 'AlertResponders',
+    },
+    {
+      says: 'two of the same name are accused, and one is contained',
+      outcomes: ended(['a', 'contained']),
+      accused: accused('a', 'a'),
+      next: 'AlertResponders',
+    },
+    {
+      says: 'one whom an earlier pass contained makes up for one that is pending',
+      outcomes: ended(['old', 'contained'], ['a', 'pending']),
+      next: 'AlertResponders',
+    },
+    {
+      says: 'one whom an earlier pass contained makes up for a pending one beside an escalated',
+      outcomes: ended(['old', 'contained'], ['a', 'pending'], ['b', 'escalated']),
+      accused: accused('a', 'b'),
+      next: 'AlertResponders',
+    },
+    {
+      says: 'one whom an earlier pass contained is not accused any more',
+      outcomes: ended(['old', 'contained'], ['a', 'contained']),
+      next: 'Resolve',
+    },
+    {
+      says: 'one is refused',
+      outcomes: [...(ended(['a', 'contained']) as Json[]), ...refused],
+      refused,
+      next: 'TellHumans',
+    },
+    {
+      says: 'one is refused now whom an earlier pass contained',
+      outcomes: [...(ended(['r', 'contained'], ['a', 'contained']) as Json[]), ...refused],
+      refused,
+      next: 'TellHumans',
+    },
+    {
+      says: 'one is escalated',
+      outcomes: ended(['a', 'contained'], ['b', 'escalated']),
+      accused: accused('a', 'b'),
+      next: 'TellHumans',
+    },
+    {
+      says: 'one is observed, but nobody observes',
+      outcomes: ended(['a', 'observed']),
+      next: 'AlertResponders',
+    },
+    {
+      says: 'one is observed',
+      outcomes: ended(['a', 'observed']),
+      mode: 'observe',
+      next: 'TellObserved',
+    },
+    {
+      says: 'observing failed for one',
+      outcomes: ended(['a', 'observed'], ['b', 'pending']),
+      accused: accused('a', 'b'),
+      mode: 'observe',
+      next: 'AlertResponders',
+    },
+  ];
+  for (const { says, outcomes, next, mode = 'contain', ...verdict } of cases) {
+    it(`leads to ${next} where ${says}`, async () => {
+      const variables: Values = {
+        outcomes,
+        policy: { mode },
+        verdict: { accused: accused('a'), refused: [], ...verdict },
+      };
+      assert.equal(await chosen(state('Outcome'), variables), next);
+    });
+  }
+});
+
+async function chosen(choice: State, variables: Values): Promise<string> {
+  for (const rule of choice.Choices ?? []) {
+    const holds = await computed(rule.Condition, variables, { input: {}, context: CONTEXT });
+    assert.equal(typeof holds, 'boolean', rule.Condition);
+    if (holds === true) return rule.Next;
+  }
+  return choice.Default ?? assert.fail('no rule holds');
+}
+
+describe('a redriven pass', () => {
+  const items = (accused: Json, outcomes: Json): Promise<Json> =>
+    computed(
+      state('Principals').Items,
+      { verdict: { accused }, outcomes },
+      { input: {}, context: CONTEXT },
+    );
+
+  it('takes up nobody who is dealt with, and whoever is not', async () => {
+    const [a, b, c] = [{ resource: 'a' }, { resource: 'b' }, { resource: 'c' }];
+    assert.deepEqual(await items([a], []), [a]);
+    assert.deepEqual(await items([a, b, c], []), [a, b, c]);
+    assert.deepEqual(await items([a], [{ resource: 'a', outcome: 'contained' }]), []);
+    const before = [
+      { resource: 'a', outcome: 'contained' },
+      { resource: 'b', outcome: 'pending' },
+      { resource: 'c', outcome: 'retired' },
+    ];
+    assert.deepEqual(await items([a, b, c], before), [b]);
+    assert.deepEqual(await items([b, a], [{ resource: 'a' }, { outcome: 'contained' }]), [b, a]);
+  });
+
+  it('hands each principal its own earlier outcome, or none', async () => {
+    const selected = (outcomes: Json): Promise<Json> =>
+      computed(
+        state('Principals').ItemSelector,
+        { outcomes },
+        { context: { ...CONTEXT, Map: { Item: { Index: 0, Value: { resource: 'a' } } } } },
+      );
+    const principal = { resource: 'a' };
+    assert.deepEqual(await selected([]), { principal, prior: {} });
+    const mine = { resource: 'a', outcome: 'pending' };
+    for (const outcomes of [[mine], [{ resource: 'b' }, mine], [mine, { resource: 'a', n: 2 }]]) {
+      assert.deepEqual(await selected(outcomes), { principal, prior: mine });
+    }
+  });
+
+  it('keeps what was true of the principal before the incident, and of no namesake', async () => {
+    const target = async (prior: Json): Promise<Json> => {
+      const result = { Payload: { principal: PRINCIPAL, identifiedBy: 'the finding' } };
+      const { Assign } = state('AssumeRole');
+      return ((await computed(Assign, { prior }, { result })) as { target: Json }).target;
+    };
+    assert.deepEqual(await target({}), PRINCIPAL);
+    assert.deepEqual(await target({ principal: null }), PRINCIPAL);
+    const before = { boundary: 'arn:aws:iam::222222222222:policy/b', deniedBefore: 'policy' };
+    const prior = { principal: { ...(PRINCIPAL as object), ...before } };
+    assert.deepEqual(await target(prior), { ...(PRINCIPAL as object), ...before });
+    assert.deepEqual(
+      await target({ principal: { ...prior.principal, id: 'AIDAOTHER' } }),
+      PRINCIPAL,
+    );
+  });
+});
+
+describe('the time that Classify gives', () => {
+  for (const [sent, taken] of [
+    ['2026-11-23T06:25:38Z', true],
+    ['2026-11-23T06:25:38.123Z', true],
+    ['2026-11-23t06:25:38z', false],
+    ['2026-11-23T06:25:60Z', false],
+    ['yesterday', false],
+    [null, false],
+    [undefined, false],
+  ] as const) {
+    it(`is ${taken ? 'taken' : 'left'}: ${sent}`, async () => {
+      const { variables, results } = typical();
+      const Payload = { ...(results['Classify'] as { Payload: object }).Payload, sent } as Json;
+      const after = (await computed(state('Classify').Assign, variables, {
+        result: { Payload },
+        context: CONTEXT,
+      })) as { sent: string };
+      assert.equal(after.sent, taken ? sent : variables['sent']);
+      await computed(
+        state('AlertResponders').Arguments,
+        { ...variables, sent: after.sent },
+        { context: CONTEXT },
+      );
+    });
+  }
+});
+
+it('no variable hides a function', async () => {
+  for (const fields of STATES.values()) {
+    for (const name of Object.keys(fields.Assign ?? {})) {
+      assert.equal(await computed(`{% $exists($${name}) %}`, {}, {}), false, name);
+    }
+  }
+});
+
+describe('every expression has a value', () => {
+  const { variables, results } = typical();
+  const nothing = Object.fromEntries(
+    ['target', 'identifiedBy', 'denial', 'evidence', 'verified', 'failure'].map((name) => [
+      name,
+      null,
+    ]),
+  );
+  const situations: Readonly<Record<string, Values>> = {
+    'once all is known': variables,
+    'without evidence': { ...variables, evidence: null },
+    'without a deny': { ...variables, denial: null },
+    'before anybody is identified': { ...variables, ...nothing },
+    'with one outcome': { ...variables, outcomes: (variables['outcomes'] as Json[]).slice(0, 1) },
+    'with no outcome': { ...variables, outcomes: [], holders: [] },
+    'for unused credentials': {
+      ...variables,
+      accused: { ...(variables['accused'] as object), unusedDays: 90 },
+    },
+  };
+  /** What runs only once the principal is identified, and what only with evidence. */
+  const needs: Readonly<Record<string, readonly string[]>> = {
+    target: [...IDENTIFIED],
+    evidence: ['DetachPolicies', 'RemoveGroups', 'DetachRolePolicies', 'Tag'],
+    verified: ['WhatWasDone', 'PrincipalContained'],
+  };
+  for (const [situation, values] of Object.entries(situations)) {
+    it(situation, async () => {
+      for (const [name, fields] of STATES) {
+        const runs = Object.entries(needs).every(
+          ([variable, names]) => values[variable] !== null || !names.includes(name),
+        );
+        if (!runs) continue;
+        const context = { ...CONTEXT, State: { ...CONTEXT.State, Name: name } };
+        const input = { principal: values['accused'] ?? null, prior: {} };
+        const states = { input, result: results[name] ?? {}, context };
+        for (const field of [fields.Arguments, fields.Assign, fields.Items, fields.Output]) {
+          await computed(field, values, states);
+        }
+        for (const rule of fields.Choices ?? []) {
+          const holds = await computed(rule.Condition, values, states);
+          assert.equal(typeof holds, 'boolean', rule.Condition);
+          await computed(rule.Assign, values, states);
+        }
+        for (const catcher of fields.Catch ?? []) {
+          await computed(catcher.Assign, values, { input: {}, errorOutput: GONE, context });
+          await computed(catcher.Output, values, { input: {}, errorOutput: GONE, context });
+        }
+      }
+    });
+  }
+});

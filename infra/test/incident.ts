@@ -1,0 +1,299 @@
+import type { Json, Values } from './machine.ts';
+
+/** How long the parts of an incident are, and of which character names and paths are made. */
+interface Size {
+  readonly principals: number;
+  /** Characters of an IAM path; of a finding's id; of the cause of a failure. */
+  readonly path: number;
+  readonly id: number;
+  readonly cause: number;
+  /** Policies, inline policies and groups of one principal; failures of one round. */
+  readonly each: number;
+  readonly failures: number;
+  /** What paths, ids and causes are made of. JSON writes a quotation mark in two bytes. */
+  readonly of: string;
+  /** Bytes of the whole finding. */
+  readonly finding: number;
+}
+
+const TYPICAL: Size = {
+  principals: 2,
+  path: 2,
+  id: 90,
+  cause: 200,
+  each: 1,
+  failures: 1,
+  of: 'x',
+  finding: 4_000,
+};
+
+/**
+ * The most that AWS lets each be: paths of 512 printable characters, names of 128 (IAM API
+ * Reference, `CreateUser`, `CreatePolicy`), ids of 512, 32 resources and 240 KB in a finding (AWS
+ * Security Finding Format). The worst character there is.
+ */
+const LARGEST: Size = {
+  principals: 32,
+  path: 512,
+  id: 512,
+  cause: 32_000,
+  each: 20,
+  failures: 5,
+  of: '"',
+  finding: 240 * 1024,
+};
+
+export interface Incident {
+  /** The variables as they are once all of them are set. */
+  readonly variables: Values;
+  /** What each task brings, by the state's name. */
+  readonly results: Readonly<Record<string, Json>>;
+  readonly context: { readonly [member: string]: Json };
+  /** The verdict where each resource is a policy that is left to people. */
+  readonly refused: Json;
+}
+
+const EXECUTION = `arn:aws-us-gov:states:us-gov-west-1:111111111111:execution:cordon-incident-response:${'e'.repeat(80)}`;
+
+export const CONTEXT = {
+  Execution: {
+    Id: EXECUTION,
+    Name: 'e'.repeat(80),
+    StartTime: '2026-11-23T06:25:38.123Z',
+    Input: { detail: { findings: [{ Id: 'f' }] } },
+  },
+  State: { Name: 'State', EnteredTime: '2026-11-23T06:26:08.000Z', RetryCount: 0 },
+};
+
+const POLICY = {
+  mode: 'contain',
+  lowestSeverity: {
+    containUser: null,
+    containRole: null,
+    retireUnusedCredentials: null,
+    escalate: null,
+  },
+  containRoles: false,
+  retireUnusedCredentials: true,
+  exemptAccounts: [],
+  accountsInScope: null,
+  trustedProducts: null,
+  settlingSeconds: 10,
+  containmentsPerHour: 20,
+};
+
+function principal(size: Size) {
+  const path = `/${size.of.repeat(size.path - 2)}/`;
+  const named = (kind: string, name: string): string =>
+    `arn:aws-us-gov:iam::222222222222:${kind}${path}${name}`;
+  const longest = size.path > 2;
+  const name = longest ? 'n'.repeat(128) : 'eve';
+  return {
+    named,
+    identified: {
+      arn: named('user', name),
+      account: '222222222222',
+      kind: 'User',
+      name,
+      path,
+      id: `AIDA${'I'.repeat(longest ? 124 : 17)}`,
+      boundary: longest ? named('policy', name) : null,
+      deniedBefore: longest ? 'boundary' : null,
+    },
+  };
+}
+
+export const PRINCIPAL: Json = principal(TYPICAL).identified;
+
+/** The states that run only once the principal is identified. */
+export const IDENTIFIED: readonly string[] = [
+  'Observe',
+  'Quarantine',
+  'Preserve',
+  'WhatToTake',
+  'DeactivateKeys',
+  'DetachPolicies',
+  'RemoveGroups',
+  'DetachRolePolicies',
+  'RetireCredentials',
+  'Verify',
+  'Tag',
+  'WhatWasDone',
+  'PrincipalContained',
+  'PrincipalRetired',
+  'PrincipalObserved',
+];
+
+function incident(size: Size): Incident {
+  const { named, identified } = principal(size);
+  const times = <T>(count: number, make: (n: number) => T): T[] =>
+    Array.from({ length: count }, (_, n) => make(n));
+  const text = (length: number): string => size.of.repeat(length);
+  const name = identified.name;
+  const longest = size.path > 2;
+
+  // Classify cuts what a finding calls a principal to 700 ASCII characters.
+  const resource = (n: number): string =>
+    longest ? `${n}:`.padEnd(700, size.of) : `arn:aws:iam::222222222222:user/eve-${n}`;
+  const accused = times(size.principals, (n) => ({
+    resource: resource(n),
+    account: '222222222222',
+    kind: 'User',
+    name,
+    accessKey: longest ? `AKIA${'K'.repeat(124)}` : null,
+  }));
+  const refused = (n: number): Json => ({
+    resource: resource(n),
+    outcome: 'escalated',
+    reason: text(100),
+  });
+  const exemptPrincipals = longest ? [text(4_000)] : [];
+  const held = {
+    managedPolicies: times(size.each, () => named('policy', name)),
+    // A role's inline policies have 10,240 characters in all, and the shortest of use has 58.
+    inlinePolicies: times(longest ? 176 : 1, () => ({ name, sha256: '0'.repeat(64) })),
+    groups: times(size.each, () => name),
+  };
+  const key = (file: string): string =>
+    `s3://${'b'.repeat(63)}/evidence/222222222222/${identified.id}/${file}`;
+  const evidence = {
+    original: key('original.json'),
+    originalSha256: '0'.repeat(64),
+    snapshot: key(`${'e'.repeat(80)}-22.json`),
+    snapshotSha256: '1'.repeat(64),
+    held,
+    // IAM's policies are written in Latin-1.
+    assumableRoles: times(longest ? 20 : 1, () =>
+      longest ? 'ÿ'.repeat(300) : 'arn:aws:iam::222222222222:role/app',
+    ),
+  };
+  const finding = {
+    id: text(size.id),
+    label: text(size.id),
+    productArn: longest ? text(2_048) : 'arn:aws:securityhub:us-east-1::product/aws/guardduty',
+    account: '222222222222',
+    title: longest ? '\u{1f600}'.repeat(256) : 'A finding',
+    severity: 'INFORMATIONAL',
+  };
+  const verdict: Json = {
+    response: 'Contain',
+    reason: text(500),
+    instruction: text(longest ? 600 : 40),
+    rules: times(size.principals, () => 'control-unused-credentials-of-a-user'),
+    source: 'service',
+    accused,
+    refused: [],
+    policies: [],
+  };
+  const raw = { Id: text(size.id), AwsAccountId: '222222222222', Description: '' };
+  const whole = {
+    ...raw,
+    Description: 'd'.repeat(size.finding - Buffer.byteLength(JSON.stringify(raw))),
+  };
+  const event = {
+    version: '0',
+    id: '0'.repeat(36),
+    'detail-type': 'Security Hub Findings - Imported',
+    source: 'aws.securityhub',
+    account: '111111111111',
+    time: '2026-11-23T06:25:37Z',
+    region: 'us-gov-west-1',
+    resources: [
+      `arn:aws-us-gov:securityhub:us-gov-west-1::product/aws/securityhub/${'r'.repeat(512)}`,
+    ],
+    detail: { findings: [whole] },
+  };
+  const failure = (n: number) => ({
+    state: 'DetachRolePolicies',
+    error: 'PrincipalProtected',
+    cause: `${n}${text(Math.min(size.cause, 500) - 1)}`,
+  });
+  const credential = { kind: 'serviceSpecific', id: 'A'.repeat(128), active: false, created: null };
+  const deactivated = { deactivated: times(longest ? 100 : 1, () => credential) };
+  const detached = {
+    detached: held.managedPolicies,
+    deleted: held.inlinePolicies.map((policy) => policy.name),
+  };
+  const left = { left: held.groups };
+  const policy = { ...POLICY, exemptPrincipals };
+  const taken = { credentials: 107, policies: 20, inlinePolicies: 176, groups: 10 };
+  const denial = { by: 'boundary', already: true };
+  const verified = { deniedBy: 'boundary', keptPolicies: [], unusedPassword: false };
+
+  const variables: Values = {
+    sent: '2026-11-23T06:25:37Z',
+    policy,
+    verdict,
+    outcomes: accused.map(({ resource }, n) => ({
+      resource,
+      outcome: n % 2 === 0 ? 'pending' : 'contained',
+      reason: 'Verify failed with NotContained',
+      report: `REPORT: ${text(100)}`,
+    })),
+    holders: ['a policy is held by user eve'],
+    failure: { state: 'Classify', error: 'ResponsePolicyInvalid', cause: text(500) },
+    alertedAt: 0,
+    pass: 9,
+    counted: true,
+    finding,
+    accused: accused[0] ?? null,
+    prior: {},
+    target: identified,
+    identifiedBy: longest
+      ? `its access key \`${'K'.repeat(128)}\`; the finding calls it \`${name}\``
+      : 'the finding',
+    denial,
+    evidence,
+    verified,
+    tagged: true,
+    failures: times(size.failures, failure),
+    rounds: 2,
+    taken,
+  };
+  const payload = (Payload: Json): Json => ({
+    ExecutedVersion: '$LATEST',
+    Payload,
+    SdkHttpMetadata: {
+      AllHttpHeaders: { 'x-amzn-RequestId': ['0'.repeat(36)] },
+      HttpStatusCode: 200,
+    },
+    SdkResponseMetadata: { RequestId: '0'.repeat(36) },
+    StatusCode: 200,
+  });
+  const results: Record<string, Json> = {
+    ReadResponsePolicy: { Parameter: { Value: text(longest ? 4_096 : 20) } },
+    Classify: payload({ ...verdict, finding, sent: '2026-11-23T06:25:37Z', policy }),
+    AssumeRole: payload({ principal: identified, identifiedBy: 'the finding', session: 's' }),
+    Quarantine: payload(denial),
+    Observe: payload(evidence),
+    Preserve: payload(evidence),
+    DeactivateKeys: payload(deactivated),
+    DetachPolicies: payload(detached),
+    DetachRolePolicies: payload(detached),
+    RetireCredentials: payload(deactivated),
+    RemoveGroups: payload(left),
+    Contain: [deactivated, detached, left],
+    Verify: payload(verified),
+    Tag: payload({ tagged: true }),
+    Principals: [],
+    // FindHolders names 40 of a policy's holders, and cuts the policy's ARN.
+    FindHolders: payload({
+      holders: times(size.principals, () => `${text(200)} is held by ${'user name, '.repeat(40)}`),
+    }),
+  };
+  const context = {
+    ...CONTEXT,
+    Execution: { ...CONTEXT.Execution, Input: event },
+    Map: { Item: { Index: 31, Value: accused[0] ?? null } },
+  };
+  const policies = times(size.principals, () => text(longest ? 700 : 40));
+  return {
+    variables,
+    results,
+    context,
+    refused: { ...verdict, accused: [], refused: times(size.principals, refused), policies },
+  };
+}
+
+export const typical = (): Incident => incident(TYPICAL);
+export const largest = (): Incident => incident(LARGEST);

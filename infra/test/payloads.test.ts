@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { largest } from './incident.ts';
+import { bytes, computed, type Json, state, STATES, type Values } from './machine.ts';
+
+// AWS Step Functions Developer Guide, "Service quotas": 256 KiB for a state's input or output, for
+// the arguments of a task, for a variable and for all that one state assigns. Beyond it the
+// execution fails, and no Catch sees it.
+const LIMIT = 256 * 1024;
+
+/** The largest payload of each state, and where it is. */
+class Sizes {
+  readonly #largest: [number, string][] = [];
+
+  add(what: string, payload: Json): void {
+    const size = bytes(payload);
+    assert.ok(size < LIMIT, `${what} has ${size} bytes`);
+    this.#largest.push([size, what]);
+  }
+
+  report(test: TestContext): void {
+    this.#largest.sort(([one], [other]) => other - one);
+    for (const [size, what] of this.#largest.slice(0, 5)) test.diagnostic(`${size} bytes: ${what}`);
+  }
+}
+
+const { variables, results, context, refused } = largest();
+const CAUSE = `{"errorMessage":"${'\\"'.repeat(16_000)}"}`;
+
+/** How an iteration ends at `end`, with the largest values that each variable may have. */
+function outcome(end: string, values: Values): Promise<Json> {
+  return computed(state(end).Output, values, { input: {}, context });
+}
+
+async function measured(sizes: Sizes, all: Values, bring: typeof results): Promise<void> {
+  for (const [name, fields] of STATES) {
+    // An iteration is for a principal without an outcome that is kept.
+    const values = name === 'Principals' ? { ...all, outcomes: [] } : all;
+    const result = bring[name] ?? {};
+    const states = { input: { principal: values['accused'] ?? null, prior: {} }, result, context };
+    sizes.add(`the result of ${name}`, result);
+    sizes.add(`the arguments of ${name}`, await computed(fields.Arguments, values, states));
+    sizes.add(`what ${name} assigns`, await computed(fields.Assign, values, states));
+    sizes.add(`the output of ${name}`, await computed(fields.Output, values, states));
+    sizes.add(`the items of ${name}`, await computed(fields.Items, values, states));
+    sizes.add(`an item of ${name}`, await computed(fields.ItemSelector, values, states));
+    for (const rule of fields.Choices ?? []) {
+      if ((await computed(rule.Condition, values, states)) !== true) continue;
+      sizes.add(`what ${name} assigns`, await computed(rule.Assign, values, states));
+      break;
+    }
+    // What is counted once is not counted again.
+    if (name === 'CountContainments' && values['counted'] === true) continue;
+    for (const catcher of fields.Catch ?? []) {
+      const caught = { input: {}, errorOutput: { Error: 'x'.repeat(256), Cause: CAUSE }, context };
+      sizes.add(`what a catch of ${name} assigns`, await computed(catcher.Assign, values, caught));
+      sizes.add(`the output of a catch of ${name}`, await computed(catcher.Output, values, caught));
+    }
+  }
+}
+
+describe('no payload reaches 256 KiB', () => {
+  const ends = [...STATES.keys()].filter((name) => /^Principal[A-Z]/.test(name));
+  const accused = (variables['verdict'] as { accused: Json[] }).accused;
+
+  for (const end of ends) {
+    it(`where all 32 principals end at ${end}`, async (test) => {
+      const sizes = new Sizes();
+      const one = await outcome(end, variables);
+      test.diagnostic(`${bytes(one)} bytes: the outcome of one principal`);
+      const outcomes = accused.map(() => one);
+      await measured(
+        sizes,
+        { ...variables, outcomes, prior: one },
+        { ...results, Principals: outcomes },
+      );
+      sizes.report(test);
+    });
+  }
+
+  it('where nobody could be identified', async () => {
+    const nobody = { ...variables, target: null, evidence: null, denial: null };
+    const one = await outcome('PrincipalPending', nobody);
+    const outcomes = accused.map(() => one);
+    await measured(new Sizes(), { ...variables, outcomes }, { ...results, Principals: outcomes });
+  });
+
+  it('where the limit of an hour is reached', async () => {
+    const policy = { ...(variables['policy'] as object), containmentsPerHour: 0 };
+    for (const outcomes of [[], accused.map(() => ({ resource: 'r', outcome: 'pending' }))]) {
+      const before = { ...variables, policy, outcomes, counted: false };
+      await measured(new Sizes(), before, results);
+    }
+  });
+
+  it('where the finding names 32 policies, each with many holders', async (test) => {
+    const sizes = new Sizes();
+    const { holders } = (results['FindHolders'] as { Payload: { holders: Json } }).Payload;
+    const outcomes = (refused as { refused: Json }).refused;
+    const Classify = results['Classify'] as { Payload: object };
+    await measured(
+      sizes,
+      { ...variables, verdict: refused, outcomes, holders },
+      {
+        ...results,
+        Classify: { ...Classify, Payload: { ...Classify.Payload, ...(refused as object) } },
+      },
+    );
+    sizes.report(test);
+  });
+});
