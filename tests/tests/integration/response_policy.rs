@@ -394,7 +394,7 @@ async fn limit_within_an_hour(alone: &Alone<'_>) -> Result<bool> {
     }
     ensure!(escalated, "custom products have no limit");
     let judged = ends(alone, execution, &third.finding, End::Escalated).await?;
-    judged.told(&[&told, "AWS services", &third.user.name])?;
+    judged.told(&[&told, "AWS services"])?;
     third.has_not_changed().await?;
 
     // A person needs no budget.
