@@ -157,3 +157,68 @@ fn severity(finding: &Value) -> Severity {
         Some(0) | None => Severity::Informational,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_severity_without_a_label_is_what_its_number_stands_for() {
+        for (severity, is) in [
+            (json!({ "Label": "LOW", "Normalized": 90 }), Severity::Low),
+            (json!({ "Label": "high", "Normalized": 90 }), Severity::Critical),
+            (json!({ "Normalized": 100 }), Severity::Critical),
+            (json!({ "Normalized": 89 }), Severity::High),
+            (json!({ "Normalized": 70 }), Severity::High),
+            (json!({ "Normalized": 69 }), Severity::Medium),
+            (json!({ "Normalized": 40 }), Severity::Medium),
+            (json!({ "Normalized": 39 }), Severity::Low),
+            (json!({ "Normalized": 1 }), Severity::Low),
+            (json!({ "Normalized": 0 }), Severity::Informational),
+            (json!({ "Normalized": -1 }), Severity::Informational),
+            (json!({}), Severity::Informational),
+            (json!("CRITICAL"), Severity::Informational),
+        ] {
+            assert_eq!(super::severity(&json!({ "Severity": severity })), is, "{severity}");
+        }
+    }
+
+    #[test]
+    fn only_a_product_without_an_account_is_of_aws() {
+        let execution = "arn:aws:states:us-east-1:111111111111:execution:m:n".to_owned();
+        let execution = Execution::try_from(execution).unwrap();
+        for (product, is) in [
+            ("arn:aws:securityhub:us-east-1::product/aws/guardduty", true),
+            ("arn:aws:securityhub:eu-west-1::product/aws/securityhub", true),
+            ("arn:aws-cn:securityhub:cn-north-1::product/aws/guardduty", false),
+            ("arn:aws:securityhub:us-east-1:222222222222:product/aws/guardduty", false),
+            ("arn:aws:securityhub:us-east-1::product/example-corp/aws", false),
+            ("arn:aws:securityhub:us-east-1:222222222222:product/222222222222/default", false),
+        ] {
+            let finding = json!({
+                "Id": "1",
+                "ProductArn": product,
+                "AwsAccountId": "222222222222",
+                "Title": "t",
+            });
+            assert_eq!(Finding::read(&finding).unwrap().is_of_aws(&execution), is, "{product}");
+        }
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        for field in ["Id", "ProductArn", "AwsAccountId", "Title"] {
+            let mut finding = json!({
+                "Id": "1",
+                "ProductArn": "p",
+                "AwsAccountId": "222222222222",
+                "Title": "t",
+            });
+            finding[field] = json!("");
+            let reason = Finding::read(&finding).unwrap_err();
+            assert_eq!(reason, format!("the finding has no `{field}`"));
+        }
+    }
+}

@@ -143,3 +143,41 @@ impl Product {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_rule_is_whole() {
+        let mut names = HashSet::new();
+        for rule in table().unwrap() {
+            let Rule { name, response, .. } = rule;
+            assert!(names.insert(name), "{name}: twice");
+            assert!(!rule.reason.is_empty() && !rule.subjects.is_empty(), "{name}");
+            let titles = rule.title_has.len() + rule.title_has_in_any_case.len();
+            let matches = [rule.controls.len(), rule.types.len(), titles];
+            assert_eq!(matches.iter().filter(|count| **count > 0).count(), 1, "{name}");
+            assert_eq!(rule.instruction.is_some(), *response == Response::Escalate, "{name}");
+            let retires = *response == Response::RetireUnusedCredentials;
+            assert_eq!(rule.unused_days.is_some(), retires, "{name}");
+            let lower = |text: &String| *text == text.to_lowercase();
+            assert!(rule.title_has_in_any_case.iter().all(lower), "{name}: would never match");
+        }
+    }
+
+    #[test]
+    fn a_response_is_for_what_it_can_act_on() {
+        for rule in table().unwrap() {
+            let can: &[SubjectKind] = match rule.response {
+                Response::ContainUser => &[SubjectKind::User, SubjectKind::UserKey],
+                Response::ContainRole => &[SubjectKind::Role, SubjectKind::RoleSession],
+                Response::RetireUnusedCredentials => &[SubjectKind::User],
+                Response::Escalate => continue,
+            };
+            assert!(rule.subjects.iter().all(|kind| can.contains(kind)), "{}", rule.name);
+        }
+    }
+}

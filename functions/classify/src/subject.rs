@@ -186,3 +186,59 @@ fn is_long_term_key(id: &str) -> bool {
         && (16..=128).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn kind(id: &str, details: &Value) -> SubjectKind {
+        let details = json!({ "AwsIamAccessKey": details });
+        let resource = json!({ "Type": "AwsIamAccessKey", "Id": id, "Details": details });
+        Subject::of(&resource).kind
+    }
+
+    #[test]
+    fn the_principal_type_says_whose_a_key_is_and_else_its_prefix() {
+        let (long, session) = ("AWS::IAM::AccessKey:AKIA1", "AWS::IAM::AccessKey:ASIA1");
+        for (id, principal_type, is) in [
+            (long, "IAMUser", SubjectKind::UserKey),
+            (session, "IAMUser", SubjectKind::UserKey),
+            (session, "AssumedRole", SubjectKind::RoleSession),
+            (long, "Root", SubjectKind::RootKey),
+            (session, "FederatedUser", SubjectKind::FederatedSession),
+            (session, "AWSAccount", SubjectKind::UnknownKey),
+            // Whatever GuardDuty may call others one day, they are not a user's.
+            (long, "iamuser", SubjectKind::UnknownKey),
+            (long, "", SubjectKind::UserKey),
+            ("AKIA1", "", SubjectKind::UserKey),
+            (session, "", SubjectKind::UnknownKey),
+            ("", "", SubjectKind::UnknownKey),
+        ] {
+            let found = kind(id, &json!({ "PrincipalType": principal_type }));
+            assert_eq!(found, is, "{id} {principal_type}");
+        }
+        assert_eq!(kind("", &json!({ "AccessKeyId": "AKIA1" })), SubjectKind::UserKey);
+        assert_eq!(kind(long, &json!([])), SubjectKind::UserKey);
+    }
+
+    #[test]
+    fn only_long_term_keys_have_owners_that_iam_tells() {
+        let longest = format!("AKIA{}", "A".repeat(124));
+        for id in ["AKIAIOSFODNN7EXAMPLE", "AKIA567890123456", &longest] {
+            assert!(is_long_term_key(id), "{id}");
+        }
+        let too_long = format!("{longest}A");
+        for id in [
+            "",
+            "AKIA",
+            "AKIA56789012345",
+            "ASIAIOSFODNN7EXAMPLE",
+            "AKIAIOSFODNN7EXAMPL*",
+            &too_long,
+        ] {
+            assert!(!is_long_term_key(id), "{id}");
+        }
+    }
+}

@@ -127,4 +127,26 @@ mod tests {
         let long = format!("arn:aws:iam::222222222222:user/{}/eve", "p".repeat(511));
         assert!(PrincipalArn::parse(&long).is_err());
     }
+
+    #[test]
+    fn a_name_is_what_iam_lets_one_be() {
+        for name in ["eve", "a", "Eve_1+=,.@-", &"n".repeat(128)] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in
+            ["", " ", "a b", "a/b", "a:b", "*", "${x}", "é", "a\n", "\u{ff21}", &"n".repeat(129)]
+        {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_account_id_is_twelve_digits() {
+        assert!(AccountId::try_from("012345678901".to_owned()).is_ok());
+        for id in
+            ["", "1", "0123456789012", "01234567890x", " 12345678901", "١٢٣٤٥٦", "-12345678901"]
+        {
+            assert!(AccountId::try_from(id.to_owned()).is_err(), "{id}");
+        }
+    }
 }

@@ -88,4 +88,16 @@ mod tests {
         assert_eq!(of("y").partition(), "aws");
         assert_eq!(of("y").account().as_str(), "111111111111");
     }
+
+    #[test]
+    fn what_is_no_execution_is_refused() {
+        for arn in [
+            "",
+            "arn:aws:states:us-east-1:111111111111:stateMachine:cordon-incident-response",
+            "arn:aws:states:us-east-1:1:execution:cordon-incident-response:y",
+            "arn:aws:states:us-east-1:111111111111:execution:cordon-incident-response:y:z",
+        ] {
+            assert!(Execution::try_from(arn.to_owned()).is_err(), "{arn}");
+        }
+    }
 }

@@ -125,7 +125,8 @@ mod tests {
             assert_eq!(failure.name(), "ResponsePolicyInvalid");
             assert!(failure.chain().contains(field), "{}", failure.chain());
         }
-        for json in ["", "{} {}", "[]", "null"] {
+        let twice = "{\"mode\": \"contain\", \"mode\": \"off\"}";
+        for json in ["", "{} {}", "[]", "null", twice] {
             assert!(ResponsePolicy::parse(json).is_err(), "{json}");
         }
     }

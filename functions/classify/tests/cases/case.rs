@@ -2,8 +2,9 @@ use std::fs;
 use std::path::Path;
 
 use classify::{Input, Verdict};
+use incident::Execution;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const EXECUTION: &str =
     "arn:aws:states:us-east-1:111111111111:execution:cordon-incident-response:0a1b2c3d";
@@ -81,10 +82,10 @@ impl Case {
     }
 }
 
-/// The verdict on an event, through the input that the state machine passes.
+/// The verdict on an event.
 pub(crate) fn judged(execution: &str, event: &Value, policy: &str) -> Verdict {
-    let input = json!({ "execution": execution, "event": event, "policy": policy });
-    let input: Input = serde_json::from_value(input).unwrap();
+    let execution = Execution::try_from(execution.to_owned()).unwrap();
+    let input = Input { execution, event: event.clone(), policy: policy.to_owned() };
     classify::classify(input).expect("whatever the event holds, there is a verdict")
 }
 

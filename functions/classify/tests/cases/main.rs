@@ -6,6 +6,14 @@
 //! - [`properties`]: whatever the bytes.
 //! - [`limits`]: what holds of every verdict, right or wrong.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy takes only the functions marked as tests for tests"
+)]
+
 mod case;
 mod limits;
 mod mutations;

@@ -1,3 +1,6 @@
+use std::num::NonZero;
+use std::thread;
+
 use serde_json::{Value, json};
 
 use crate::case::{Case, judged};
@@ -5,14 +8,40 @@ use crate::limits;
 
 #[test]
 fn any_damaged_field_leads_to_a_verdict() {
-    for case in Case::all() {
-        for pointer in pointers(&case.event) {
-            for damage in damages() {
-                let mut event = case.event.clone();
-                damage.apply(&mut event, &pointer);
-                let verdict = judged(&case.execution, &event, &case.policy);
-                limits::hold(&case.execution, &event, &verdict);
-            }
+    let cases = Case::all();
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for cases in cases.chunks(cases.len().div_ceil(threads)) {
+            scope.spawn(move || cases.iter().for_each(damage_each_field));
+        }
+    });
+}
+
+fn damage_each_field(case: &Case) {
+    let mut event = case.event.clone();
+    for pointer in pointers(&case.event) {
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        let _named = Named { case: &case.name, pointer: &pointer };
+        for damage in damages() {
+            let sound = event.pointer(parent).unwrap().clone();
+            damage.apply(event.pointer_mut(parent).unwrap(), &unescaped(field));
+            let verdict = judged(&case.execution, &event, &case.policy);
+            limits::hold(&case.execution, &event, &verdict);
+            *event.pointer_mut(parent).unwrap() = sound;
+        }
+    }
+}
+
+/// Says where it happened, should a check fail.
+struct Named<'a> {
+    case: &'a str,
+    pointer: &'a str,
+}
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("with `{}` of the case `{}` damaged", self.pointer, self.case);
         }
     }
 }
@@ -36,17 +65,21 @@ fn damages() -> Vec<Damage> {
 }
 
 impl Damage {
-    fn apply(&self, event: &mut Value, pointer: &str) {
-        match self {
-            Self::Replaced(value) => *event.pointer_mut(pointer).unwrap() = value.clone(),
-            Self::Removed => {
-                let (parent, field) = pointer.rsplit_once('/').unwrap();
-                match event.pointer_mut(parent).unwrap() {
-                    Value::Object(fields) => drop(fields.remove(&unescaped(field))),
-                    Value::Array(items) => drop(items.remove(field.parse().unwrap())),
-                    _ => unreachable!("only objects and lists have fields"),
-                }
+    fn apply(self, parent: &mut Value, field: &str) {
+        match (self, parent) {
+            (Self::Replaced(value), Value::Object(fields)) => {
+                fields.insert(field.to_owned(), value);
             }
+            (Self::Removed, Value::Object(fields)) => {
+                fields.remove(field);
+            }
+            (Self::Replaced(value), Value::Array(items)) => {
+                items[field.parse::<usize>().unwrap()] = value;
+            }
+            (Self::Removed, Value::Array(items)) => {
+                items.remove(field.parse().unwrap());
+            }
+            _ => unreachable!("only objects and lists have fields"),
         }
     }
 }
