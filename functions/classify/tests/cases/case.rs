@@ -6,7 +6,8 @@ use incident::Execution;
 use serde::Deserialize;
 use serde_json::Value;
 
-const EXECUTION: &str =
+/// An execution in the partition `aws`.
+pub(crate) const EXECUTION: &str =
     "arn:aws:states:us-east-1:111111111111:execution:cordon-incident-response:0a1b2c3d";
 
 /// A folder under `cases/`.
@@ -87,9 +88,4 @@ pub(crate) fn judged(execution: &str, event: &Value, policy: &str) -> Verdict {
     let execution = Execution::try_from(execution.to_owned()).unwrap();
     let input = Input { execution, event: event.clone(), policy: policy.to_owned() };
     classify::classify(input).expect("whatever the event holds, there is a verdict")
-}
-
-/// The verdict in the partition `aws`.
-pub(crate) fn judged_here(event: &Value, policy: &str) -> Verdict {
-    judged(EXECUTION, event, policy)
 }

@@ -5,10 +5,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use crate::case::{Case, judged, judged_here};
+use crate::case::{Case, EXECUTION, judged};
 use crate::limits;
 
-const HERE: &str = "arn:aws:states:us-east-1:111111111111:execution:m:n";
 const ACCOUNT: &str = "222222222222";
 static CASES: LazyLock<Vec<Case>> = LazyLock::new(Case::all);
 
@@ -21,14 +20,14 @@ proptest! {
 
     #[test]
     fn any_json_is_judged(event in any_json()) {
-        let verdict = judged_here(&event, "{}");
-        limits::hold(HERE, &event, &verdict);
+        let verdict = judged(EXECUTION, &event, "{}");
+        limits::hold(EXECUTION, &event, &verdict);
     }
 
     #[test]
     fn any_json_in_place_of_a_finding_is_judged(finding in any_json(), chosen: bool) {
         let event = event(chosen, &finding);
-        limits::hold(HERE, &event, &judged_here(&event, "{}"));
+        limits::hold(EXECUTION, &event, &judged(EXECUTION, &event, "{}"));
     }
 
     #[test]
@@ -38,8 +37,8 @@ proptest! {
         policy in policies(),
     ) {
         let event = event(chosen, &finding);
-        let verdict = judged_here(&event, &policy.to_string());
-        limits::hold(HERE, &event, &verdict);
+        let verdict = judged(EXECUTION, &event, &policy.to_string());
+        limits::hold(EXECUTION, &event, &verdict);
         if verdict.policy.mode == Mode::Off {
             prop_assert!(verdict.accused.is_empty());
         }
@@ -92,7 +91,7 @@ proptest! {
         finding["Id"] = json!("😀".repeat(512));
         finding["Compliance"] = json!({ "Status": "FAILED", "SecurityControlId": "IAM.1" });
         let event = event(chosen, &finding);
-        limits::hold(HERE, &event, &judged_here(&event, "{}"));
+        limits::hold(EXECUTION, &event, &judged(EXECUTION, &event, "{}"));
     }
 }
 
@@ -128,17 +127,17 @@ fn resource(kind: &str, id: &str, details: &Value) -> Value {
 /// a containment, with anything in between.
 fn findings() -> impl Strategy<Value = Value> {
     let product = prop_oneof![
-        select(vec![
+        9 => select(vec![
             "arn:aws:securityhub:us-east-1::product/aws/guardduty".to_owned(),
             "arn:aws:securityhub:us-east-1::product/aws/securityhub".to_owned(),
             "arn:aws:securityhub:us-east-1::product/aws/access-analyzer".to_owned(),
             format!("arn:aws:securityhub:us-east-1:{ACCOUNT}:product/{ACCOUNT}/default"),
         ]),
-        any::<String>(),
+        1 => any::<String>(),
     ];
     let resources = prop::collection::vec(resources(), 0..34);
     let account =
-        prop_oneof![4 => Just(ACCOUNT.to_owned()), 1 => any::<String>(), 1 => "[0-9]{11,13}"];
+        prop_oneof![8 => Just(ACCOUNT.to_owned()), 1 => any::<String>(), 1 => "[0-9]{11,13}"];
     (product, titles(), resources, account, any::<String>()).prop_map(
         |(product, title, resources, account, id)| {
             let mut finding = finding(&product, &title, &resources);
@@ -152,10 +151,10 @@ fn findings() -> impl Strategy<Value = Value> {
 
 fn titles() -> impl Strategy<Value = String> {
     prop_oneof![
-        Just("IAM user has AdministratorAccess".to_owned()),
-        Just("unused user".to_owned()),
-        any::<String>().prop_map(|text| format!("IAM admin {text}")),
-        any::<String>(),
+        2 => Just("IAM user has AdministratorAccess".to_owned()),
+        1 => Just("unused user".to_owned()),
+        2 => any::<String>().prop_map(|text| format!("IAM admin {text}")),
+        1 => any::<String>(),
     ]
 }
 
@@ -164,8 +163,8 @@ fn kinds() -> impl Strategy<Value = &'static str> {
 }
 
 fn resources() -> impl Strategy<Value = Value> {
-    let partition = select(vec!["aws", "aws", "aws", "aws-cn"]);
-    let account = select(vec![ACCOUNT, ACCOUNT, ACCOUNT, "333333333333"]);
+    let partition = prop_oneof![7 => Just("aws"), 1 => Just("aws-cn")];
+    let account = prop_oneof![7 => Just(ACCOUNT), 1 => Just("333333333333")];
     let noun = select(vec!["user", "role", "policy", "group"]);
     let arn = (partition, account, noun, "(/[!-~]{0,8}){0,2}", names()).prop_map(
         |(partition, account, noun, path, name)| {
@@ -175,12 +174,11 @@ fn resources() -> impl Strategy<Value = Value> {
     let key = select(vec!["AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE", "AKIA"])
         .prop_map(|key| format!("AWS::IAM::AccessKey:{key}"));
     let id = prop_oneof![4 => arn, 2 => key, 1 => any::<String>()];
-    let principal =
-        prop_oneof![select(vec!["IAMUser", "AssumedRole", "Root", ""]).prop_map(str::to_owned)];
-    let issuer = prop_oneof![Just(json!({})), Just(json!({ "AccountId": "333333333333" }))];
+    let principal = select(vec!["IAMUser", "AssumedRole", "Root", ""]);
+    let issuer =
+        prop_oneof![4 => Just(json!({})), 1 => Just(json!({ "AccountId": "333333333333" }))];
     (kinds(), id, principal, names(), names(), issuer).prop_map(
-        |(kind, id, principal, name, issued, issuer)| {
-            let mut issuer = issuer;
+        |(kind, id, principal, name, issued, mut issuer)| {
             issuer["UserName"] = json!(issued);
             let details = json!({
                 "PrincipalType": principal,
@@ -193,19 +191,20 @@ fn resources() -> impl Strategy<Value = Value> {
 }
 
 fn names() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-zA-Z0-9+=,.@_-]{1,5}", "[!-~]{0,4}", any::<String>()]
+    prop_oneof![4 => "[a-zA-Z0-9+=,.@_-]{1,5}", 1 => "[!-~]{0,4}", 1 => any::<String>()]
 }
 
 fn policies() -> impl Strategy<Value = Value> {
-    let mode = select(vec!["contain", "contain", "observe", "off"]);
-    let accounts = || prop::collection::vec(select(vec![ACCOUNT, "333333333333"]), 0..2);
-    let scope = prop::option::of(accounts());
+    let mode = prop_oneof![6 => Just("contain"), 2 => Just("observe"), 1 => Just("off")];
+    let accounts = || prop::collection::vec(select(vec![ACCOUNT, "333333333333"]), 1..3);
+    let exempt = prop::option::weighted(0.2, accounts());
+    let scope = prop::option::weighted(0.3, accounts());
     let trusted = prop::option::of(select(vec!["*", "arn:aws:securityhub:*"]));
-    (mode, accounts(), scope, trusted, any::<bool>(), any::<bool>()).prop_map(
+    (mode, exempt, scope, trusted, any::<bool>(), any::<bool>()).prop_map(
         |(mode, exempt, scope, trusted, roles, retire)| {
             json!({
                 "mode": mode,
-                "exemptAccounts": exempt,
+                "exemptAccounts": exempt.unwrap_or_default(),
                 "accountsInScope": scope,
                 "trustedProducts": trusted.map(|pattern| vec![pattern]),
                 "containRoles": roles,
