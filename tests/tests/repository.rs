@@ -9,6 +9,7 @@ use std::process::Command;
 
 use harness::place::{files_below, read_json, repository};
 use harness::steps::{Step, allowed};
+use incident::ResponsePolicy;
 use serde_json::Value;
 
 /// Beginnings of the names of what speaks to AWS.
@@ -170,20 +171,10 @@ fn each_state_says_why_it_is_there() {
 
 #[test]
 fn each_guarantee_in_the_readme_names_tests_that_exist() {
-    let readme = text(&repository().join("README.md"));
-    let table = readme.split("| Guarantee | Test |").nth(1).expect("the table of guarantees");
-    let rows: Vec<_> = table
-        .lines()
-        .skip_while(|line| line.is_empty())
-        .take_while(|line| line.starts_with('|'))
-        .skip(1)
-        .collect();
-    assert!(!rows.is_empty(), "the table of guarantees is empty");
     let sources = test_sources();
-    for row in rows {
-        let (_, tests) = row.trim_matches('|').rsplit_once('|').expect("two columns");
-        let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
-        assert!(!names.is_empty(), "no test for: {row}");
+    for row in table_of_the_readme("| Guarantee | Test |") {
+        let names = quoted(row.last().unwrap());
+        assert!(!names.is_empty(), "no test for: {row:?}");
         for name in names {
             let ways = [
                 format!("\"{name}\""),
@@ -195,6 +186,92 @@ fn each_guarantee_in_the_readme_names_tests_that_exist() {
             assert!(exists, "no test is named `{name}`");
         }
     }
+}
+
+#[test]
+fn the_readme_has_the_verdict_table() {
+    let rows = table_of_the_readme("| Rule | Finding | Response |");
+    let rules = json(&repository().join("functions/classify/rules.json"));
+    let rules = rules.as_array().unwrap();
+    for rule in rules {
+        let name = rule["name"].as_str().unwrap();
+        let row = rows.iter().find(|row| quoted(row.first().unwrap()).contains(&name.to_owned()));
+        let row = row.unwrap_or_else(|| panic!("the README has no row for `{name}`")).join("|");
+        let response = match rule["response"].as_str().unwrap() {
+            "ContainUser" => "Contain user",
+            "ContainRole" => "Contain role",
+            "RetireUnusedCredentials" => "inactive",
+            other => other,
+        };
+        assert!(row.contains(response), "`{name}`: the README does not say `{response}`");
+        for control in rule["controls"].as_array().into_iter().flatten() {
+            let control = control.as_str().unwrap();
+            assert!(row.contains(control), "`{name}`: the README does not say `{control}`");
+        }
+        if let Some(days) = rule["unusedDays"].as_u64() {
+            assert!(
+                row.contains(&days.to_string()),
+                "`{name}`: the README does not say {days} days"
+            );
+        }
+        let severity = rule["lowestSeverity"].as_str().unwrap();
+        assert!(
+            severity == "LOW" || row.contains(severity) || row.contains("the same"),
+            "`{name}`: the README does not say {severity}"
+        );
+    }
+    for name in rows.iter().flat_map(|row| quoted(row.first().unwrap())) {
+        assert!(
+            rules.iter().any(|rule| rule["name"] == name.as_str()),
+            "no rule is called `{name}`"
+        );
+    }
+}
+
+#[test]
+fn the_readme_has_each_field_of_the_response_policy_with_its_default() {
+    let policy = ResponsePolicy::default();
+    let fields = serde_json::to_value(&policy).unwrap();
+    let fields = fields.as_object().unwrap();
+    let rows = table_of_the_readme("| Field | Default | Meaning |");
+    let described: BTreeSet<_> = rows.iter().flat_map(|row| quoted(row.first().unwrap())).collect();
+    assert_eq!(described, fields.keys().cloned().collect());
+    for row in rows {
+        let [name, default, meaning] = row.as_slice() else { panic!("not three columns: {row:?}") };
+        let name = &quoted(name)[0];
+        if let [default] = quoted(default).as_slice() {
+            let json = format!("{{\"{name}\": {default}}}");
+            assert_eq!(
+                ResponsePolicy::parse(&json).unwrap(),
+                policy,
+                "`{json}` is not the default"
+            );
+        } else {
+            assert!(fields[name].is_null(), "the README does not say what `{name}` is by default");
+        }
+        for inner in fields[name].as_object().into_iter().flat_map(|inner| inner.keys()) {
+            assert!(meaning.contains(&format!("`{inner}`")), "`{name}` does not say `{inner}`");
+        }
+    }
+}
+
+/// The rows of the table in the README that has this head, by column.
+fn table_of_the_readme(head: &str) -> Vec<Vec<String>> {
+    let readme = text(&repository().join("README.md"));
+    let table = readme.split_once(head).unwrap_or_else(|| panic!("the README has no `{head}`")).1;
+    let lines = table.trim_start().lines().take_while(|line| line.starts_with('|')).skip(1);
+    let rows = lines.map(|line| {
+        let columns = line.trim_matches('|').split('|');
+        columns.map(|column| column.trim().to_owned()).collect()
+    });
+    let rows: Vec<_> = rows.collect();
+    assert!(!rows.is_empty(), "nothing follows `{head}`");
+    rows
+}
+
+/// What a text has between backticks.
+fn quoted(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// All files in which there are tests, one after the other.
