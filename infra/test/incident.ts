@@ -162,6 +162,7 @@ function incident(size: Size): Incident {
     snapshot: key(`${'e'.repeat(80)}-22.json`),
     snapshotSha256: '1'.repeat(64),
     held,
+    found: { credentials: 107, policies: 20, inlinePolicies: 176, groups: 10 },
     // IAM's policies are written in Latin-1.
     assumableRoles: times(longest ? 20 : 1, () =>
       longest ? 'ÿ'.repeat(300) : 'arn:aws:iam::222222222222:role/app',
@@ -216,9 +217,8 @@ function incident(size: Size): Incident {
   };
   const left = { left: held.groups };
   const policy = { ...POLICY, exemptPrincipals };
-  const taken = { credentials: 107, policies: 20, inlinePolicies: 176, groups: 10 };
   const denial = { by: 'boundary', already: true };
-  const verified = { deniedBy: 'boundary', keptPolicies: [], unusedPassword: false };
+  const verified = { deniedBy: 'boundary', keptPolicies: [], activeCredentials: 0, unusedPassword: false };
 
   const variables: Values = {
     sent: '2026-11-23T06:25:37Z',
@@ -248,7 +248,6 @@ function incident(size: Size): Incident {
     tagged: true,
     failures: times(size.failures, failure),
     rounds: 2,
-    taken,
   };
   const payload = (Payload: Json): Json => ({
     ExecutedVersion: '$LATEST',

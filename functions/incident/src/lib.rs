@@ -15,7 +15,9 @@ pub use arn::{AccountId, PrincipalArn, is_name};
 pub use execution::Execution;
 pub use failure::Failure;
 pub use policy::{LowestSeverity, Mode, ResponsePolicy};
-pub use principal::{Accused, Denial, DenyBy, Evidence, Held, InlinePolicy, Kind, Principal};
+pub use principal::{
+    Accused, Denial, DenyBy, Evidence, Found, Held, InlinePolicy, Kind, Principal,
+};
 pub use principal::{deny_policy, is_kept, matches_pattern, protected};
 pub use severity::Severity;
 pub use text::{cut, hex_digest, one_line, tag_value};

@@ -116,6 +116,8 @@ pub struct Evidence {
     pub snapshot_sha256: String,
     /// What the snapshot holds, and later steps may therefore take away.
     pub held: Held,
+    /// What original and snapshot hold together: what a contained principal has lost.
+    pub found: Found,
     /// ARN patterns of roles that the principal's policies let it assume, cut to 20.
     pub assumable_roles: Vec<String>,
 }
@@ -130,6 +132,20 @@ pub struct Held {
     pub inline_policies: Vec<InlinePolicy>,
     /// Names of groups.
     pub groups: Vec<String>,
+}
+
+/// How much a principal had that a containment takes away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Found {
+    /// Active credentials.
+    pub credentials: usize,
+    /// Attached managed policies, but for those that stay.
+    pub policies: usize,
+    /// Inline policies.
+    pub inline_policies: usize,
+    /// Groups.
+    pub groups: usize,
 }
 
 /// An inline policy, by name and document.
@@ -274,6 +290,16 @@ mod tests {
             ),
             (Kind::Role, "/aws-reserved/sso.amazonaws.com/", "AWSReservedSSO_Admin_1", true),
             (Kind::Role, "/cordon/", "SecurityRemediation-Verify", true),
+            (Kind::Role, "/", "awsreservedsso_Admin_1", true),
+            (Kind::Role, "/", "AWSCloudFormationStackSetExecutionRole", true),
+            // Names and paths that only look like theirs.
+            (Kind::User, "/", "AWSReservedSSO_Admin_1", false),
+            (Kind::User, "/aws-service-role/x/", "eve", false),
+            (Kind::Role, "/", "AWSServiceRoleForNobody", false),
+            (Kind::Role, "/app/aws-service-role/", "eve", false),
+            (Kind::Role, "/", "my-stacksets-exec-0a1b", false),
+            (Kind::Role, "/", "OrganizationAccountAccessRole2", false),
+            (Kind::User, "/cordonbleu/", "eve", false),
         ] {
             assert_eq!(protected(kind, path, name).is_some(), is, "{path}{name}");
         }
@@ -292,9 +318,26 @@ mod tests {
             ("a?c", "ac", false),
             ("a*b*c", "a1b2b3c", true),
             ("a*b*c", "a1b2b3", false),
+            ("*ab", "aab", true),
+            ("**", "", true),
+            ("?", "", false),
+            ("?", "😀", true),
+            ("", "", true),
             ("", "x", false),
+            // Nothing but `*` and `?` is special.
+            ("a.c", "abc", false),
+            ("[ab]", "a", false),
+            ("a\\*", "a\\b", true),
+            // The whole text has to match.
+            ("user/eve", "user/eve2", false),
+            ("user/eve", "arn:aws:iam::222222222222:user/eve", false),
         ] {
             assert_eq!(matches_pattern(pattern, text), matches, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn a_pattern_of_many_stars_takes_no_exponential_time() {
+        assert!(!matches_pattern(&"*a".repeat(30), &format!("{}b", "a".repeat(10_000))));
     }
 }

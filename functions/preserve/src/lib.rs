@@ -82,7 +82,9 @@ pub async fn preserve(entry: &Entry, bucket: &Bucket, input: Input) -> Result<Ev
         (original, snapshot)
     };
     let held = Snapshot::of(&snapshot)?;
+    let found = held.together_with(&Snapshot::of(&original)?, execution.partition());
     Ok(Evidence {
+        found,
         original: original.uri,
         original_sha256: original.sha256,
         snapshot: snapshot.uri,

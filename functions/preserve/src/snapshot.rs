@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_calls::{failure, if_found};
 use aws_sdk_iam::Client;
 use futures::{FutureExt, try_join};
-use incident::{Execution, Failure, InlinePolicy, Kind, Principal, hex_digest};
+use incident::{Execution, Failure, Found, InlinePolicy, Kind, Principal, hex_digest, is_kept};
 use member::principal::{
     attached_policies, decoded, find, incomplete, inline_document, inline_policies,
 };
@@ -201,6 +201,23 @@ impl Snapshot {
         })
     }
 
+    /// How much this snapshot and an earlier one hold together.
+    pub(crate) fn together_with(&self, earlier: &Self, partition: &str) -> Found {
+        let both = [self, earlier];
+        let policies = both.iter().flat_map(|one| &one.attached_policies);
+        let credentials = both.iter().flat_map(|one| &one.credentials);
+        Found {
+            credentials: distinct(
+                credentials.filter(|one| one.credential.active).map(|one| &one.credential.id),
+            ),
+            policies: distinct(policies.filter(|policy| !is_kept(partition, policy))),
+            inline_policies: distinct(
+                both.iter().flat_map(|one| &one.inline_policies).map(|policy| &policy.name),
+            ),
+            groups: distinct(both.iter().flat_map(|one| &one.groups).map(|group| &group.name)),
+        }
+    }
+
     /// The snapshot in a stored document.
     pub(crate) fn of(stored: &Stored) -> Result<Self, Failure> {
         let snapshot = stored.document.get("principal").cloned().unwrap_or_default();
@@ -209,6 +226,10 @@ impl Snapshot {
             source: error.into(),
         })
     }
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> usize {
+    names.collect::<BTreeSet<_>>().len()
 }
 
 type Versions = BTreeMap<String, PolicyVersion>;

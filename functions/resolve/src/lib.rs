@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use aws_calls::{SdkConfig, failure};
 use aws_sdk_securityhub::Client;
 use aws_sdk_securityhub::operation::batch_update_findings::BatchUpdateFindingsOutput;
+use aws_sdk_securityhub::operation::batch_update_findings::builders::BatchUpdateFindingsFluentBuilder;
 use aws_sdk_securityhub::types::{
     AwsSecurityFindingIdentifier, NoteUpdate, WorkflowStatus, WorkflowUpdate,
 };
-use incident::{DenyBy, Execution, Failure, Kind, cut, one_line};
+use incident::{DenyBy, Execution, Failure, Found, Kind, cut, one_line};
 use serde::{Deserialize, Serialize};
 
 /// The step's input.
@@ -54,8 +55,9 @@ struct Outcome {
     denied: Option<DenyBy>,
     #[serde(default)]
     evidence: Option<Original>,
+    /// What it has lost since the original evidence, by whatever execution.
     #[serde(default)]
-    taken: Taken,
+    taken: Found,
     #[serde(default)]
     tagged: bool,
 }
@@ -87,21 +89,11 @@ enum State {
     Pending,
 }
 
-/// How much was taken away, over all passes of the execution.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Taken {
-    credentials: usize,
-    policies: usize,
-    inline_policies: usize,
-    groups: usize,
-}
-
 /// The step's output.
 #[derive(Debug, Serialize)]
 pub struct Output {
-    /// The note, as the finding carries it now.
-    note: String,
+    /// The note, as the finding carries it now; none, where it is too large to take one.
+    note: Option<String>,
 }
 
 /// The function's client of Security Hub.
@@ -113,8 +105,8 @@ pub fn client(config: &SdkConfig) -> Client {
 /// Updates the finding, by its own `Id` and `ProductArn`. It becomes RESOLVED only with
 /// at least one principal, and all of them contained: anything else fails with
 /// [`Failure::InvalidInput`]. A finding that Security Hub leaves unprocessed fails with
-/// [`Failure::FindingBusy`] or [`Failure::FindingNotUpdated`]. Done twice, the finding
-/// is the same.
+/// [`Failure::FindingBusy`] or [`Failure::FindingNotUpdated`]; one without room for note
+/// and fields gets the workflow status alone. Done twice, the finding is the same.
 ///
 /// Source: Security Hub API Reference, `BatchUpdateFindings`.
 pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
@@ -132,24 +124,39 @@ pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
         Workflow::Notified => WorkflowStatus::Notified,
         Workflow::Resolved => WorkflowStatus::Resolved,
     };
-    let answer = hub
+    let update = hub
         .batch_update_findings()
         .finding_identifiers(finding)
-        .workflow(WorkflowUpdate::builder().status(status).build())
+        .workflow(WorkflowUpdate::builder().status(status).build());
+    let explained = update
+        .clone()
         .note(NoteUpdate::builder().text(&note).updated_by("cordon").build())
-        .set_user_defined_fields(Some(fields(&input)))
-        .send()
-        .await
-        .map_err(|error| failure("securityhub:BatchUpdateFindings", error))?;
+        .set_user_defined_fields(Some(fields(&input)));
+    let answer = send(explained).await?;
+    if left_out(&answer).is_some_and(|(code, _)| code == "FindingSizeExceeded") {
+        processed(&send(update).await?)?;
+        return Ok(Output { note: None });
+    }
     processed(&answer)?;
-    Ok(Output { note })
+    Ok(Output { note: Some(note) })
 }
 
-/// An answer of 200 may still say that the finding was left out.
+async fn send(
+    update: BatchUpdateFindingsFluentBuilder,
+) -> Result<BatchUpdateFindingsOutput, Failure> {
+    update.send().await.map_err(|error| failure("securityhub:BatchUpdateFindings", error))
+}
+
+/// An answer of 200 may still say that the finding was left out, and why.
+fn left_out(answer: &BatchUpdateFindingsOutput) -> Option<(&str, &str)> {
+    let left_out = answer.unprocessed_findings().first()?;
+    let code = left_out.error_code().unwrap_or("no error code");
+    Some((code, left_out.error_message().unwrap_or("no message")))
+}
+
 fn processed(answer: &BatchUpdateFindingsOutput) -> Result<(), Failure> {
-    if let Some(left_out) = answer.unprocessed_findings().first() {
-        let code = left_out.error_code().unwrap_or("no error code");
-        let why = format!("{code}: {}", left_out.error_message().unwrap_or("no message"));
+    if let Some((code, message)) = left_out(answer) {
+        let why = format!("{code}: {message}");
         return Err(match code {
             "ConcurrentUpdateError" | "InternalFailure" => Failure::FindingBusy(why),
             _ => Failure::FindingNotUpdated(why),
@@ -180,7 +187,7 @@ fn describe(one: &Outcome) -> String {
         Some(principal) => format!("{} {}", principal.kind.noun(), principal.name),
         None => cut(&one.resource, 150),
     };
-    let Taken { credentials, policies, inline_policies, groups } = one.taken;
+    let Found { credentials, policies, inline_policies, groups } = one.taken;
     let tags = if one.tagged { "" } else { " It has no room for tags." };
     match one.state {
         State::Contained => {
@@ -206,8 +213,8 @@ fn describe(one: &Outcome) -> String {
 }
 
 fn fields(input: &Input) -> HashMap<String, String> {
-    let sum = |of: fn(&Taken) -> usize| {
-        input.outcomes.iter().map(|one| of(&one.taken)).sum::<usize>().to_string()
+    let sum = |of: fn(Found) -> usize| {
+        input.outcomes.iter().map(|one| of(one.taken)).sum::<usize>().to_string()
     };
     let mut fields =
         HashMap::from([("CordonExecution".to_owned(), input.execution.arn().to_owned())]);
@@ -297,9 +304,11 @@ mod tests {
             "arn": "arn:aws:iam::222222222222:user/eve", "kind": "User", "name": "eve",
             "id": "AIDA", "boundary": null, "deniedBefore": null,
         });
-        let one = json!({ "resource": "r", "outcome": "contained", "principal": principal, "evidence": evidence });
+        let taken = json!({ "credentials": 1, "policies": 2, "inlinePolicies": 3, "groups": 4 });
+        let one = json!({ "resource": "r", "outcome": "contained", "principal": principal, "taken": taken, "evidence": evidence });
         let fields = fields(&input("RESOLVED", &json!(vec![one; 32])));
         assert_eq!(fields.len(), 50);
+        assert_eq!(fields["CordonInlinePoliciesDeleted"], "96");
     }
 
     #[tokio::test]

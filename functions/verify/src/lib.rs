@@ -29,6 +29,8 @@ pub struct Output {
     /// ARNs of the policies that stay attached to what is contained: the deny, AWS's own
     /// quarantine.
     kept_policies: Vec<String>,
+    /// How many credentials are active: none, of what is contained.
+    active_credentials: usize,
     /// Whether the user has a console password that is as unused as its keys. It could
     /// only be deleted, so it is left to people.
     unused_password: bool,
@@ -93,19 +95,25 @@ async fn contained(iam: &Client, partition: &str, principal: Principal) -> Resul
     left.extend(groups.iter().map(|name| format!("group `{name}`")));
     left.extend(active(&credentials));
     nothing_left(principal, &left)?;
-    Ok(Output { denied_by, kept_policies, unused_password: false })
+    Ok(Output { denied_by, kept_policies, active_credentials: 0, unused_password: false })
 }
 
 async fn retired(iam: &Client, principal: Principal, unused: &Unused) -> Result<Output, Failure> {
     let (since, name) = (unused.since()?, principal.name.as_str());
-    let (found, keys, unused_password) = try_join!(
+    let (found, all, unused, unused_password) = try_join!(
         find(iam, principal.kind, name),
+        credentials(iam, name),
         unused_keys(iam, name, since),
         has_unused_password(iam, name, since),
     )?;
     require_same(&principal, found.id)?;
-    nothing_left(principal, &active(&keys).collect::<Vec<_>>())?;
-    Ok(Output { denied_by: None, kept_policies: Vec::new(), unused_password })
+    nothing_left(principal, &active(&unused).collect::<Vec<_>>())?;
+    Ok(Output {
+        denied_by: None,
+        kept_policies: Vec::new(),
+        active_credentials: active(&all).count(),
+        unused_password,
+    })
 }
 
 fn active(credentials: &[Credential]) -> impl Iterator<Item = String> {
