@@ -60,9 +60,10 @@ impl Judged {
 
 /// Sends a finding as its product would, and waits for this end.
 pub(crate) async fn leads_to(aws: &LocalAws, finding: &Finding, end: End) -> Result<Judged> {
-    aws.send(finding).await?;
-    let execution = aws.execution_of(finding).await?;
-    ends(aws, execution, finding, end).await
+    // The futures of the SDK are large.
+    Box::pin(aws.send(finding)).await?;
+    let execution = Box::pin(aws.execution_of(finding)).await?;
+    Box::pin(ends(aws, execution, finding, end)).await
 }
 
 /// Waits for this end of a finding's execution.

@@ -340,7 +340,7 @@ async fn settling(alone: &Alone<'_>) -> Result<()> {
 
 async fn limit(alone: &Alone<'_>) -> Result<()> {
     for _ in 0..ATTEMPTS {
-        if limit_within_an_hour(alone).await? {
+        if Box::pin(limit_within_an_hour(alone)).await? {
             return Ok(());
         }
     }
