@@ -344,8 +344,15 @@ describe('every expression has a value', () => {
   /** What runs only once the principal is identified, and what only with evidence. */
   const needs: Readonly<Record<string, readonly string[]>> = {
     target: [...IDENTIFIED],
-    evidence: ['DetachPolicies', 'RemoveGroups', 'DetachRolePolicies', 'Tag'],
-    verified: ['WhatWasDone', 'PrincipalContained'],
+    evidence: [
+      'DetachPolicies',
+      'RemoveGroups',
+      'DetachRolePolicies',
+      'Tag',
+      'PrincipalContained',
+      'PrincipalRetired',
+    ],
+    verified: ['WhatWasDone', 'PrincipalContained', 'PrincipalRetired'],
   };
   for (const [situation, values] of Object.entries(situations)) {
     it(situation, async () => {

@@ -247,7 +247,7 @@ function incident(size: Size): Incident {
     verified,
     tagged: true,
     failures: times(size.failures, failure),
-    rounds: 2,
+    rounds: 1,
   };
   const payload = (Payload: Json): Json => ({
     ExecutedVersion: '$LATEST',

@@ -1,0 +1,153 @@
+use std::collections::BTreeSet;
+
+use incident::Failure;
+
+use crate::graph::{Kind, Scope, State};
+
+/// Errors that Step Functions and the services themselves raise.
+///
+/// Sources: Step Functions Developer Guide, "Handling errors in Step Functions workflows",
+/// "Handle Lambda service exceptions" and "Calling AWS services" (a service's exception is
+/// named `<Service>.<Exception>`); Lambda Developer Guide, "Understanding retry behavior"
+/// (`Runtime.ExitError`, `Sandbox.Timedout`); the API References of Systems Manager
+/// (`GetParameter`), Amazon SNS (`Publish`) and Amazon DynamoDB (`UpdateItem`). An
+/// exception that the service's model does not name has that of the SDK's base class.
+const OF_AWS: [&str; 25] = [
+    "States.ALL",
+    "States.Timeout",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Sandbox.Timedout",
+    "Ssm.InternalServerErrorException",
+    "Ssm.SdkClientException",
+    "Ssm.SsmException",
+    "SNS.InternalErrorException",
+    "SNS.KmsThrottlingException",
+    "SNS.ThrottledException",
+    "SNS.SdkClientException",
+    "SNS.SnsException",
+    "DynamoDB.ConditionalCheckFailedException",
+    "DynamoDB.InternalServerErrorException",
+    "DynamoDB.ProvisionedThroughputExceededException",
+    "DynamoDB.ThrottlingException",
+    "DynamoDB.RequestLimitExceededException",
+    "DynamoDB.SdkClientException",
+    "DynamoDB.AmazonDynamoDBException",
+];
+
+/// Failures that no state expects by name, and why they are like any other to it: people
+/// are told at once, and mend what the message names.
+const LIKE_ANY_OTHER: [(&str, &str); 10] = [
+    ("InvalidInput", "a bug, or a machine and functions of different versions"),
+    ("ResponsePolicyInvalid", "a person has to mend the parameter"),
+    ("EntryRefused", "a person has to mend the member role's trust"),
+    ("AccessDenied", "a person has to mend a policy, or the account is closed to us on purpose"),
+    ("LimitExceeded", "the steps that expect a quota deal with it themselves"),
+    ("NotFound", "the steps that expect an absence deal with it themselves"),
+    ("RequestRejected", "the same request would be rejected again"),
+    ("DenyMissing", "Verify finds what is left, and Quarantine's own failure is told"),
+    ("EvidenceUnreadable", "nothing is taken away without evidence, and a person has to look"),
+    ("FindingNotUpdated", "Security Hub would refuse the same update again"),
+];
+
+fn named(state: &State) -> BTreeSet<&str> {
+    let retried = state.retry.iter().flat_map(|retrier| &retrier.error_equals);
+    let caught = state.catch.iter().flat_map(|catch| &catch.error_equals);
+    retried.chain(caught).map(String::as_str).collect()
+}
+
+#[test]
+fn what_may_fail_is_retried_caught_and_bounded() {
+    for state in Scope::machine().all() {
+        let name = &state.name;
+        let fails = matches!(state.kind, Kind::Task | Kind::Map | Kind::Parallel);
+        let caught = state.catch.last().is_some_and(|last| last.error_equals == ["States.ALL"]);
+        // Whoever can't tell people that it failed has nobody else to tell.
+        assert_eq!(caught, fails && name != "AlertResponders", "`{name}` and States.ALL");
+        let tasks = state.kind == Kind::Task;
+        assert_eq!(!state.retry.is_empty(), tasks, "`{name}` and Retry");
+        assert_eq!(state.timeout_seconds.is_some(), tasks, "`{name}` and TimeoutSeconds");
+    }
+}
+
+#[test]
+fn retries_are_spread_out_and_capped() {
+    for state in Scope::machine().all() {
+        let mut seen = BTreeSet::new();
+        for retrier in &state.retry {
+            assert_eq!(retrier.jitter_strategy, "FULL", "`{}`", state.name);
+            assert!(retrier.max_attempts > 0, "`{}`: {retrier:?}", state.name);
+            assert!(retrier.max_delay_seconds > retrier.interval_seconds, "`{}`", state.name);
+            for error in &retrier.error_equals {
+                assert!(seen.insert(error), "`{}` retries `{error}` twice", state.name);
+                // States.ALL has to stand alone; and what a person has to mend is no
+                // better for a repetition.
+                assert_ne!(error, "States.ALL", "`{}`", state.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_may_pass_is_retried() {
+    let by_functions = [
+        "Throttled",
+        "ServiceUnavailable",
+        "Lambda.TooManyRequestsException",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.ClientExecutionTimeoutException",
+        "Lambda.Unknown",
+        "Runtime.ExitError",
+        "Sandbox.Timedout",
+        "States.Timeout",
+    ];
+    let machine = Scope::machine();
+    for state in machine.all().into_iter().filter(|state| state.kind == Kind::Task) {
+        let errors = named(state);
+        assert!(errors.contains("States.Timeout"), "`{}`", state.name);
+        if let Some(function) = state.function() {
+            for error in by_functions {
+                assert!(errors.contains(error), "`{}` gives up at `{error}`", state.name);
+            }
+            assert_eq!(errors.contains("FindingBusy"), function == "Resolve", "`{}`", state.name);
+            assert_eq!(errors.contains("NotContained"), function == "Verify", "`{}`", state.name);
+        }
+    }
+}
+
+#[test]
+fn each_error_is_one_that_somebody_raises() {
+    for state in Scope::machine().all() {
+        for error in named(state) {
+            let known = Failure::NAMES.contains(&error) || OF_AWS.contains(&error);
+            assert!(known, "nothing raises `{error}`, which `{}` expects", state.name);
+        }
+    }
+    let machine = Scope::machine();
+    let expected: BTreeSet<&str> = machine.all().into_iter().flat_map(named).collect();
+    for error in OF_AWS {
+        assert!(expected.contains(error), "no state expects `{error}`");
+    }
+}
+
+#[test]
+fn each_failure_is_expected_by_name_or_like_any_other_for_a_reason() {
+    let machine = Scope::machine();
+    let expected: BTreeSet<&str> = machine.all().into_iter().flat_map(named).collect();
+    for name in Failure::NAMES {
+        let like_any_other = LIKE_ANY_OTHER.iter().any(|(other, _)| *other == name);
+        assert_ne!(expected.contains(name), like_any_other, "`{name}`");
+        // Step Functions keeps names of this kind for itself and for Lambda.
+        assert!(!name.contains('.'), "`{name}` poses as an error of AWS");
+    }
+    for (name, _) in LIKE_ANY_OTHER {
+        assert!(Failure::NAMES.contains(&name), "there is no failure `{name}`");
+    }
+}
