@@ -218,7 +218,12 @@ function incident(size: Size): Incident {
   const left = { left: held.groups };
   const policy = { ...POLICY, exemptPrincipals };
   const denial = { by: 'boundary', already: true };
-  const verified = { deniedBy: 'boundary', keptPolicies: [], activeCredentials: 0, unusedPassword: false };
+  const verified = {
+    deniedBy: 'boundary',
+    keptPolicies: [],
+    activeCredentials: 0,
+    unusedPassword: false,
+  };
 
   const variables: Values = {
     sent: '2026-11-23T06:25:37Z',
