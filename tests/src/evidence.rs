@@ -59,6 +59,20 @@ impl LocalAws {
         Ok(all)
     }
 
+    /// How often something has been written to a key.
+    pub async fn evidence_versions(&self, key: &str) -> Result<usize> {
+        let versions = self
+            .security()
+            .s3()
+            .list_object_versions()
+            .bucket(&self.outputs().evidence_bucket_name)
+            .prefix(key)
+            .send()
+            .await
+            .with_context(|| format!("cannot list the versions of `{key}`"))?;
+        Ok(versions.versions().len() + versions.delete_markers().len())
+    }
+
     /// The object at a URI like `s3://bucket/key`.
     pub async fn evidence_at(&self, uri: &str) -> Result<Evidence> {
         let bucket = format!("s3://{}/", self.outputs().evidence_bucket_name);

@@ -1,6 +1,7 @@
 //! Executions of the state machine: found, awaited, read.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
@@ -77,16 +78,31 @@ impl LocalAws {
 
     /// Starts an execution by hand, with any input.
     pub async fn start(&self, input: &Value) -> Result<Execution> {
+        let execution = self.execution_to_be();
+        self.start_as(&execution, input).await?;
+        Ok(execution)
+    }
+
+    /// An execution that is not started yet, for whoever has to know its name before.
+    pub fn execution_to_be(&self) -> Execution {
+        let machine = &self.outputs().state_machine_arn;
+        let of_machine = machine.replacen(":stateMachine:", ":execution:", 1);
+        let arn = format!("{of_machine}:{}", self.unique("by-hand"));
+        Execution { states: self.security().states(), arn }
+    }
+
+    /// Starts an execution to be, with any input.
+    pub async fn start_as(&self, execution: &Execution, input: &Value) -> Result<()> {
         let states = self.security().states();
-        let started = states
+        states
             .start_execution()
             .state_machine_arn(&self.outputs().state_machine_arn)
-            .name(self.unique("by-hand"))
+            .name(execution.name())
             .input(input.to_string())
             .send()
             .await
             .context("cannot start an execution")?;
-        Ok(Execution { states, arn: started.execution_arn })
+        Ok(())
     }
 }
 
@@ -114,9 +130,14 @@ impl Execution {
 
     /// Waits for its end, whatever that is.
     pub async fn end(&self) -> Result<DescribeExecutionOutput> {
+        self.end_within(PATIENCE).await
+    }
+
+    /// Waits for its end, whatever that is, for so long.
+    pub async fn end_within(&self, limit: Duration) -> Result<DescribeExecutionOutput> {
         let ended = wait::until(
             format_args!("the end of the execution `{}`", self.name()),
-            PATIENCE,
+            limit,
             async || {
                 let described = self.describe().await?;
                 Ok((described.status != ExecutionStatus::Running).then_some(described))

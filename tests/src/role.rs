@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::MEMBERS;
 use crate::clients::Clients;
 use crate::local_aws::LocalAws;
-use crate::user::{DENY_ALL, User, decode};
+use crate::user::{DENY_ALL, User, allow_all, decode};
 
 /// A role to be.
 pub struct NewRole<'a> {
@@ -135,6 +135,24 @@ impl Role {
             .send()
             .await
             .with_context(|| format!("cannot attach `{policy_arn}` to `{}`", self.name))?;
+        Ok(())
+    }
+
+    /// Makes managed policies of the account's own and attaches them.
+    pub async fn attach_new(&self, number: usize) -> Result<()> {
+        for count in 1..=number {
+            let made = self
+                .clients
+                .iam()
+                .create_policy()
+                .policy_name(format!("role-policy-{count}-{}", self.suffix))
+                .policy_document(allow_all().to_string())
+                .send()
+                .await
+                .context("cannot create a policy")?;
+            let arn = made.policy.and_then(|policy| policy.arn).context("IAM created no policy")?;
+            self.attach(&arn).await?;
+        }
         Ok(())
     }
 

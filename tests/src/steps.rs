@@ -45,7 +45,9 @@ impl Step {
     }
 }
 
-fn state(folder: &str) -> String {
+/// The state's name of a folder's name.
+#[must_use]
+pub fn state(folder: &str) -> String {
     let words = folder.split('-').map(|word| {
         let mut letters = word.chars();
         let first = letters.next().map(|letter| letter.to_ascii_uppercase());

@@ -376,7 +376,7 @@ impl LocalAws {
 }
 
 /// A user as its account has it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// The ARN, path included.

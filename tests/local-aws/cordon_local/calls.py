@@ -10,7 +10,7 @@ import re
 import time
 from collections import deque
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from uuid import uuid4
 
@@ -136,7 +136,9 @@ class _Answer:
 
 async def _list(query: dict[str, str], _body: object) -> Answer:
     """All calls, or those in which each field that the query names is as it says, such as `account`."""
-    return 200, {"calls": [call for call in map(asdict, _calls) if query.items() <= call.items()]}
+    # Copied at once: while they are looked through, functions and machines go on calling.
+    calls = map(vars, tuple(_calls))
+    return 200, {"calls": [call for call in calls if query.items() <= call.items()]}
 
 
 def _write_trails(call: Call) -> None:

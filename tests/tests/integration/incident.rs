@@ -29,6 +29,16 @@ impl<'a> Incident<'a> {
         Ok(Self { aws, user, before: user.read_back().await?, finding })
     }
 
+    /// A finding about a user that was like this when it was sent.
+    pub(crate) fn of(
+        aws: &'a LocalAws,
+        user: &'a User,
+        before: Snapshot,
+        finding: Finding,
+    ) -> Self {
+        Self { aws, user, before, finding }
+    }
+
     /// Imports the finding, and looks at everything when the execution has SUCCEEDED.
     pub(crate) async fn ends_well(&self) -> Result<Execution> {
         let execution = self.aws.respond_to(&self.finding).await?;
@@ -39,11 +49,16 @@ impl<'a> Incident<'a> {
 
     /// Looks at everything.
     pub(crate) async fn ended_well(&self, execution: &Execution) -> Result<()> {
+        self.is_dealt_with(execution).await?;
+        self.was_told(execution).await
+    }
+
+    /// Contained, tagged, RESOLVED, its evidence stored.
+    pub(crate) async fn is_dealt_with(&self, execution: &Execution) -> Result<()> {
         let after = self.is_contained().await?;
         self.is_tagged(&after, execution)?;
         self.is_resolved(execution).await?;
-        self.is_preserved(execution).await?;
-        self.was_told(execution).await
+        self.is_preserved(execution).await
     }
 
     /// The same user, under a deny and with nothing else. Returns it.
@@ -111,16 +126,7 @@ impl<'a> Incident<'a> {
     pub(crate) async fn original(&self) -> Result<Evidence> {
         let evidence = self.aws.original_evidence(self.user).await?;
         let key = evidence.uri.splitn(4, '/').nth(3).unwrap_or_default();
-        let versions = self
-            .aws
-            .security()
-            .s3()
-            .list_object_versions()
-            .bucket(&self.aws.outputs().evidence_bucket_name)
-            .prefix(key)
-            .send()
-            .await?;
-        let versions = versions.versions().len();
+        let versions = Box::pin(self.aws.evidence_versions(key)).await?;
         ensure!(versions == 1, "the original evidence has {versions} versions");
         Ok(evidence)
     }
@@ -135,30 +141,7 @@ impl<'a> Incident<'a> {
 
     /// Whether a restore finds in the evidence everything that the user had.
     pub(crate) fn shows_the_user(&self, kept: &Value) -> Result<()> {
-        let (principal, before) = (&kept["principal"], &self.before);
-        ensure!(principal["arn"] == before.arn && principal["id"] == self.user.id, "{kept:#}");
-        ensure!(principal["tags"] == serde_json::to_value(&before.tags)?, "{kept:#}");
-        ensure!(kept["boundaryBefore"] == serde_json::to_value(&before.boundary)?, "{kept:#}");
-        let attached = texts(&principal["attachedPolicies"], "");
-        ensure!(attached.is_superset(&before.attached), "{kept:#}");
-        for policy in before.attached.iter().filter(|arn| !arn.contains("::aws:")) {
-            document(&principal["customerPolicies"][policy])
-                .with_context(|| format!("`{policy}` is not in the evidence: {kept:#}"))?;
-        }
-        for (name, original) in &before.inline {
-            let inline = named(&principal["inlinePolicies"], name)?;
-            ensure!(&document(inline)? == original, "{inline:#}");
-        }
-        for group in &before.groups {
-            named(&principal["groups"], group)?;
-        }
-        let credentials = principal["credentials"].as_array().context("no credentials")?;
-        for (id, status) in &before.credentials {
-            let found = credentials.iter().find(|credential| credential["id"] == id.as_str());
-            let found = found.with_context(|| format!("no credential `{id}`: {kept:#}"))?;
-            ensure!(found["active"] == (status == "Active"), "{found:#}");
-        }
-        Ok(())
+        shows(kept, &self.user.id, &self.before)
     }
 
     /// That there is a finding, at once; and in the end, what became of it.
@@ -194,6 +177,34 @@ impl<'a> Incident<'a> {
         }
         Ok(told.text)
     }
+}
+
+/// Whether a restore finds in the evidence everything that a principal had.
+pub(crate) fn shows(kept: &Value, id: &str, before: &Snapshot) -> Result<()> {
+    let principal = &kept["principal"];
+    ensure!(principal["arn"] == before.arn && principal["id"] == id, "{kept:#}");
+    ensure!(principal["tags"] == serde_json::to_value(&before.tags)?, "{kept:#}");
+    ensure!(kept["boundaryBefore"] == serde_json::to_value(&before.boundary)?, "{kept:#}");
+    let attached = texts(&principal["attachedPolicies"], "");
+    ensure!(attached.is_superset(&before.attached), "{kept:#}");
+    for policy in before.attached.iter().filter(|arn| !arn.contains("::aws:")) {
+        document(&principal["customerPolicies"][policy])
+            .with_context(|| format!("`{policy}` is not in the evidence: {kept:#}"))?;
+    }
+    for (name, original) in &before.inline {
+        let inline = named(&principal["inlinePolicies"], name)?;
+        ensure!(&document(inline)? == original, "{inline:#}");
+    }
+    for group in &before.groups {
+        named(&principal["groups"], group)?;
+    }
+    let credentials = principal["credentials"].as_array().context("no credentials")?;
+    for (id, status) in &before.credentials {
+        let found = credentials.iter().find(|credential| credential["id"] == id.as_str());
+        let found = found.with_context(|| format!("no credential `{id}`: {kept:#}"))?;
+        ensure!(found["active"] == (status == "Active"), "{found:#}");
+    }
+    Ok(())
 }
 
 /// The name of the policy that a contained user is left with.

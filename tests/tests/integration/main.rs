@@ -8,6 +8,7 @@
 //! - [`repetition`]: what happens twice, at the same time, or in between.
 //! - [`bad_findings`]: findings that are hostile, mistaken or broken.
 //! - [`failures`]: steps that fail, and redrives after the mend.
+//! - [`faults`]: every task of the state machine, made to fail in every way.
 //! - [`verdicts`]: every row of the verdict table, and who is meant.
 //! - [`response_policy`]: what each field of the response policy does.
 //! - [`events`]: which of Security Hub's events start an execution.
@@ -21,12 +22,14 @@ mod bad_findings;
 mod cases;
 mod events;
 mod failures;
+mod faults;
 mod grants;
 mod guide;
 mod incident;
 mod judged;
 mod repetition;
 mod response_policy;
+mod suspect;
 mod trials;
 mod users;
 mod verdicts;
@@ -59,6 +62,7 @@ fn run() -> anyhow::Result<ExitCode> {
     repetition::add_to(&mut trials);
     bad_findings::add_to(&mut trials);
     failures::add_to(&mut trials);
+    faults::add_to(&mut trials);
     verdicts::add_to(&mut trials);
     response_policy::add_to(&mut trials);
     events::add_to(&mut trials);
@@ -70,5 +74,7 @@ fn run() -> anyhow::Result<ExitCode> {
         return Ok(trials.list(&arguments));
     }
     let aws = runtime.block_on(LocalAws::for_tests(&Progress::new()))?;
-    Ok(trials.run(&arguments, runtime.handle(), aws))
+    let ended = trials.run(&arguments, runtime.handle(), aws);
+    faults::print_table();
+    Ok(ended)
 }

@@ -1,0 +1,827 @@
+//! Every task of the state machine, made to fail in every way that it can meet.
+//!
+//! A cell of the matrix is a task, a call behind it, what becomes of that call, and for how
+//! long. Whatever the cell: the machine ends where it should, people are told once for each
+//! failed pass, the account is no worse, what could be done is done, the finding is RESOLVED
+//! only where the read-back says contained; and once the fault is lifted, a redrive finishes
+//! the job, with the original evidence as it was.
+//!
+//! Without `--ignored`, a part of the cells runs; with it, all of them.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use aws_sdk_sfn::types::ExecutionStatus;
+use futures::stream::{self, StreamExt};
+use harness::MEMBERS;
+use harness::alone::Alone;
+use harness::calls::source_identity;
+use harness::execution::Execution;
+use harness::faults::{Fault, Strike};
+use harness::local_aws::LocalAws;
+use harness::messages::Message;
+use harness::steps::{Step, allowed, state};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::response_policy::amend;
+use crate::suspect::{Case, Part, Suspect};
+use crate::trials::Trials;
+
+/// What is done although a task fails for good: what comes before it and stands beside it.
+struct Task {
+    state: &'static str,
+    case: Case,
+    /// The call that says most about it.
+    call: &'static str,
+    /// The folder of its function, if it is one.
+    function: Option<&'static str>,
+    /// Parts that are done all the same.
+    done: &'static [Part],
+    /// Parts that are its own, and may be done by halves.
+    own: &'static [Part],
+    /// The mail's subject, if it sends one.
+    subject: Option<&'static str>,
+}
+
+const INVOKE: &str = "lambda:InvokeFunction";
+const ENTER: &str = "sts:AssumeRole";
+const PUBLISH: &str = "sns:Publish";
+
+const TASKS: [Task; 19] = {
+    use Part::{Deny, Evidence, Groups, Keys, Policies, Tags};
+    [
+        Task::service("ReadResponsePolicy", Case::User, "ssm:GetParameter"),
+        Task::function("Classify", Case::User, INVOKE, "classify"),
+        Task::service("CountContainments", Case::User, "dynamodb:UpdateItem"),
+        Task::function("AssumeRole", Case::User, "iam:GetUser", "assume-role"),
+        Task::function("Quarantine", Case::User, "iam:AttachUserPolicy", "quarantine")
+            .leaves(&[Evidence, Keys], &[Deny]),
+        Task::function("Preserve", Case::User, "s3:PutObject", "preserve")
+            .leaves(&[Deny], &[Evidence]),
+        Task::function("DeactivateKeys", Case::User, "iam:UpdateAccessKey", "deactivate-keys")
+            .leaves(&[Deny, Evidence, Policies, Groups], &[Keys]),
+        Task::function("DetachPolicies", Case::User, "iam:DetachUserPolicy", "detach-policies")
+            .leaves(&[Deny, Evidence, Keys, Groups], &[Policies]),
+        Task::function("RemoveGroups", Case::User, "iam:RemoveUserFromGroup", "remove-groups")
+            .leaves(&[Deny, Evidence, Keys, Policies], &[Groups]),
+        Task::function("DetachRolePolicies", Case::Role, "iam:DetachRolePolicy", "detach-policies")
+            .leaves(&[Deny, Evidence], &[Policies]),
+        Task::function("RetireCredentials", Case::Unused, "iam:UpdateAccessKey", "deactivate-keys")
+            .leaves(&[Evidence], &[Keys]),
+        Task::function("Verify", Case::User, "iam:ListAccessKeys", "verify")
+            .leaves(&[Deny, Evidence, Keys, Policies, Groups], &[]),
+        Task::function("Tag", Case::User, "iam:TagUser", "tag")
+            .leaves(&[Deny, Evidence, Keys, Policies, Groups], &[Tags]),
+        Task::function("Resolve", Case::User, "securityhub:BatchUpdateFindings", "resolve")
+            .leaves(&Part::ALL, &[]),
+        Task::service("TellContained", Case::User, PUBLISH)
+            .leaves(&Part::ALL, &[])
+            .sends("Cordon: contained"),
+        Task::function("FindHolders", Case::Policy, "iam:ListEntitiesForPolicy", "find-holders"),
+        Task::service("TellHumans", Case::Policy, PUBLISH).sends("Cordon: a person is needed"),
+        Task::function(
+            "ResolveAsNotified",
+            Case::Policy,
+            "securityhub:BatchUpdateFindings",
+            "resolve",
+        ),
+        Task::service("AlertResponders", Case::User, PUBLISH).sends(FAILED),
+    ]
+};
+
+const FAILED: &str = "Cordon: containment failed";
+
+/// The same tasks for other principals than the first that they come to.
+const OTHERWISE: [Task; 9] = {
+    use Part::{Deny, Evidence, Groups, Keys, Policies, Tags};
+    [
+        Task::function("AssumeRole", Case::Role, "iam:GetRole", "assume-role"),
+        Task::function("Quarantine", Case::Role, "iam:AttachRolePolicy", "quarantine")
+            .leaves(&[Evidence], &[Deny]),
+        Task::function(
+            "Quarantine",
+            Case::FullUser,
+            "iam:PutUserPermissionsBoundary",
+            "quarantine",
+        )
+        .leaves(&[Evidence, Keys], &[Deny]),
+        Task::function(
+            "Quarantine",
+            Case::FullRole,
+            "iam:PutRolePermissionsBoundary",
+            "quarantine",
+        )
+        .leaves(&[Evidence], &[Deny]),
+        Task::function("Preserve", Case::Role, "iam:GetRolePolicy", "preserve")
+            .leaves(&[Deny], &[Evidence]),
+        Task::function("Verify", Case::Role, "iam:ListRolePolicies", "verify")
+            .leaves(&[Deny, Evidence, Keys, Policies, Groups], &[]),
+        Task::function("Verify", Case::Unused, "iam:GetAccessKeyLastUsed", "verify")
+            .leaves(&[Evidence, Keys], &[]),
+        Task::function("Tag", Case::Role, "iam:TagRole", "tag")
+            .leaves(&[Deny, Evidence, Policies], &[Tags]),
+        Task::function("Tag", Case::Unused, "iam:TagUser", "tag")
+            .leaves(&[Evidence, Keys], &[Tags]),
+    ]
+};
+
+/// Those that are reached only under another response policy.
+const OBSERVING: [Task; 2] = [
+    Task::function("Observe", Case::User, "s3:PutObject", "preserve"),
+    Task::service("TellObserved", Case::User, PUBLISH).sends("Cordon: observed"),
+];
+
+impl Task {
+    const fn service(state: &'static str, case: Case, call: &'static str) -> Self {
+        Self { state, case, call, function: None, done: &[], own: &[], subject: None }
+    }
+
+    const fn function(
+        state: &'static str,
+        case: Case,
+        call: &'static str,
+        folder: &'static str,
+    ) -> Self {
+        Self { function: Some(folder), ..Self::service(state, case, call) }
+    }
+
+    const fn leaves(self, done: &'static [Part], own: &'static [Part]) -> Self {
+        Self { done, own, ..self }
+    }
+
+    const fn sends(self, subject: &'static str) -> Self {
+        Self { subject: Some(subject), ..self }
+    }
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Throttled,
+    InternalFailure,
+    Unavailable,
+    Denied,
+    Code(&'static str),
+    TimedOut,
+    LostBefore,
+    LostAfter,
+    KilledBefore,
+    KilledAfter,
+    OutOfTimeBefore,
+    OutOfTimeAfter,
+    Stale,
+}
+
+impl Way {
+    fn strike(self) -> Strike {
+        match self {
+            Self::Throttled => Strike::Throttled,
+            Self::InternalFailure => Strike::InternalFailure,
+            Self::Unavailable => Strike::Unavailable,
+            Self::Denied => Strike::Denied,
+            Self::Code(code) => Strike::error(code),
+            Self::TimedOut => Strike::TimedOut,
+            Self::LostBefore | Self::LostAfter => Strike::Dropped,
+            Self::KilledBefore | Self::KilledAfter => Strike::Killed,
+            Self::OutOfTimeBefore | Self::OutOfTimeAfter => Strike::OutOfTime,
+            Self::Stale => Strike::Stale,
+        }
+    }
+
+    fn takes_effect(self) -> bool {
+        matches!(self, Self::LostAfter | Self::KilledAfter | Self::OutOfTimeAfter)
+    }
+
+    fn ends_the_function(self) -> bool {
+        matches!(
+            self,
+            Self::KilledBefore | Self::KilledAfter | Self::OutOfTimeBefore | Self::OutOfTimeAfter
+        )
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Throttled => "throttled",
+            Self::InternalFailure => "internal failure",
+            Self::Unavailable => "unavailable",
+            Self::Denied => "denied",
+            Self::Code(code) => code,
+            Self::TimedOut => "no answer",
+            Self::LostBefore => "lost before it took effect",
+            Self::LostAfter => "lost after it took effect",
+            Self::KilledBefore => "killed before it took effect",
+            Self::KilledAfter => "killed after it took effect",
+            Self::OutOfTimeBefore => "out of time before it took effect",
+            Self::OutOfTimeAfter => "out of time after it took effect",
+            Self::Stale => "stale",
+        })
+    }
+}
+
+/// One cell of the matrix.
+struct Cell {
+    task: &'static Task,
+    call: String,
+    way: Way,
+    /// Until it is lifted; otherwise as often as it takes for the machine to notice.
+    lasts: bool,
+}
+
+/// How a pass ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum End {
+    /// As if nothing had failed.
+    Well,
+    /// People are to decide.
+    Escalated,
+    /// People are told what failed, and the execution waits for a redrive.
+    Told,
+    /// People could not be told, but those who run Cordon are.
+    Untold,
+}
+
+impl Cell {
+    /// Whether a function calls a service, by its SDK. Otherwise the machine does the calling.
+    fn is_by_function(&self) -> bool {
+        self.task.function.is_some() && self.call != INVOKE
+    }
+
+    /// The error's name in the machine.
+    fn error(&self) -> &'static str {
+        let service = self.call.split(':').next().unwrap_or_default();
+        match self.way {
+            Way::KilledBefore | Way::KilledAfter => return "Runtime.ExitError",
+            Way::OutOfTimeBefore | Way::OutOfTimeAfter => return "Sandbox.Timedout",
+            _ if self.is_by_function() => (),
+            Way::TimedOut => return "States.Timeout",
+            way => {
+                return match (service, way) {
+                    ("lambda", Way::Throttled) => "Lambda.TooManyRequestsException",
+                    ("lambda", Way::InternalFailure) => "Lambda.ServiceException",
+                    ("lambda", Way::LostBefore | Way::LostAfter) => "Lambda.SdkClientException",
+                    ("lambda", _) => "Lambda.AWSLambdaException",
+                    ("ssm", Way::InternalFailure) => "Ssm.InternalServerErrorException",
+                    ("ssm", Way::LostBefore | Way::LostAfter) => "Ssm.SdkClientException",
+                    ("ssm", Way::Code("ParameterNotFound")) => "Ssm.ParameterNotFoundException",
+                    ("ssm", _) => "Ssm.SsmException",
+                    ("dynamodb", Way::Throttled) => "DynamoDB.ThrottlingException",
+                    ("dynamodb", Way::InternalFailure) => "DynamoDB.InternalServerErrorException",
+                    ("dynamodb", Way::LostBefore | Way::LostAfter) => "DynamoDB.SdkClientException",
+                    ("dynamodb", Way::Code("ResourceNotFoundException")) => {
+                        "DynamoDB.ResourceNotFoundException"
+                    }
+                    ("dynamodb", _) => "DynamoDB.AmazonDynamoDBException",
+                    ("sns", Way::Throttled) => "SNS.ThrottledException",
+                    ("sns", Way::InternalFailure) => "SNS.InternalErrorException",
+                    ("sns", Way::Denied) => "SNS.AuthorizationErrorException",
+                    ("sns", Way::LostBefore | Way::LostAfter) => "SNS.SdkClientException",
+                    ("sns", _) => "SNS.AmazonSNSException",
+                    _ => "of a service that no task calls",
+                };
+            }
+        }
+        match self.way {
+            Way::Throttled => "Throttled",
+            Way::Denied if self.call == ENTER => "EntryRefused",
+            Way::Denied => "AccessDenied",
+            Way::Code("LimitExceeded") => "LimitExceeded",
+            Way::Code("NoSuchEntity") => "NotFound",
+            Way::Code("InvalidInput") => "RequestRejected",
+            _ => "ServiceUnavailable",
+        }
+    }
+
+    /// Whether the machine tries again.
+    fn is_retried(&self) -> bool {
+        !matches!(
+            self.error(),
+            "AccessDenied"
+                | "EntryRefused"
+                | "LimitExceeded"
+                | "NotFound"
+                | "RequestRejected"
+                | "Ssm.ParameterNotFoundException"
+                | "DynamoDB.ResourceNotFoundException"
+                | "SNS.AuthorizationErrorException"
+        )
+    }
+
+    /// How many calls have to be struck before the machine notices: SDKs make up to three
+    /// attempts of their own, where they see a reason to.
+    fn strikes(&self) -> u32 {
+        let by_sdk = self.is_by_function()
+            && !self.way.ends_the_function()
+            && !matches!(self.way, Way::Code(_) | Way::Stale);
+        if by_sdk { 3 } else { 1 }
+    }
+
+    /// How the first pass must end; nothing, where several ends are right as long as all that
+    /// is said is true.
+    fn expected(&self) -> Option<End> {
+        let telling = self.task.state == "AlertResponders";
+        match self.way {
+            // What a reader is told is believed.
+            Way::Stale | Way::Code("NoSuchEntity") => None,
+            // What took effect may be all that was to be done.
+            _ if self.lasts && self.way.takes_effect() => None,
+            _ if self.is_no_obstacle() => Some(End::Well),
+            _ if self.lasts && telling => Some(End::Untold),
+            // Then what it had to tell of is still there.
+            _ if telling => Some(End::Told),
+            _ if !self.lasts && self.is_retried() => Some(End::Well),
+            _ => Some(End::Told),
+        }
+    }
+
+    /// Whether the machine goes its way although the call fails.
+    fn is_no_obstacle(&self) -> bool {
+        match (self.task.state, self.call.as_str()) {
+            // The finding's word counts then.
+            ("AssumeRole", "iam:GetAccessKeyLastUsed") => self.way == Way::Denied,
+            // The deny becomes the boundary then.
+            ("Quarantine", "iam:AttachUserPolicy" | "iam:AttachRolePolicy")
+            // A principal without room for tags is contained all the same.
+            | ("Tag", "iam:TagUser" | "iam:TagRole") => self.way == Way::Code("LimitExceeded"),
+            // People learn that the holders could not be read.
+            ("FindHolders", _) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the tags may be missing in the end.
+    fn may_lack_tags(&self) -> bool {
+        self.task.state == "Tag" && self.way == Way::Code("LimitExceeded")
+    }
+
+    /// Lets the fault stand, for one execution alone.
+    async fn stand(&self, aws: &LocalAws, suspect: &Suspect<'_>, it: &Execution) -> Result<Fault> {
+        let function = format!("cordon-{}", self.task.function.unwrap_or_default());
+        let (service, session) = (self.call.split(':').next(), source_identity(it));
+        let fault = aws.fault(&self.call, self.way.strike());
+        let fault = match (service, self.task.function) {
+            (Some("lambda"), _) if self.way.ends_the_function() => {
+                fault.caller(function).about(it.name())
+            }
+            (Some("lambda"), _) => fault.caller(it.name()).about(function),
+            (Some("sts"), Some(_)) => fault.caller(function).about(session),
+            (Some("iam"), Some(folder)) => {
+                let role = format!("assumed-role/SecurityRemediation-{}", state(folder));
+                fault.caller(format!("arn:aws:sts::{}:{role}/{session}", suspect.account()))
+            }
+            (Some("s3"), Some(_)) => fault.caller(function).about(suspect.id()),
+            (_, Some(_)) => fault.caller(function).about(suspect.finding.id()),
+            (_, None) => match self.task.subject {
+                Some(subject) => fault.caller(it.name()).about(subject),
+                None => fault.caller(it.name()),
+            },
+        };
+        let fault = if self.way.takes_effect() { fault.after_it_took_effect() } else { fault };
+        let fault = if self.lasts { fault.always() } else { fault.times(self.strikes()) };
+        fault.stand().await
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { task, call, way, lasts } = self;
+        let lasting = if *lasts { ", lasting" } else { "" };
+        write!(out, "{} {call} {way}{lasting}", task.state)
+    }
+}
+
+/// The cells of a task that always run: an error that passes, another that does not, an answer
+/// that is lost, and the end of its function in mid-call.
+fn some_cells(task: &'static Task) -> Vec<Cell> {
+    let cell = |way, lasts| Cell { task, call: task.call.to_owned(), way, lasts };
+    let mut cells = vec![
+        cell(Way::Throttled, false),
+        cell(Way::InternalFailure, false),
+        cell(lasting(task), true),
+    ];
+    if changes_something(task.call) {
+        cells.push(cell(Way::LostAfter, false));
+    }
+    if task.function.is_some() {
+        cells.push(cell(Way::KilledBefore, false));
+        cells.push(cell(Way::KilledAfter, false));
+    }
+    cells
+}
+
+/// An error that the machine does not try to outlast, so that its end comes soon.
+fn lasting(task: &Task) -> Way {
+    match task.call {
+        "ssm:GetParameter" => Way::Code("ParameterNotFound"),
+        "dynamodb:UpdateItem" => Way::Code("ResourceNotFoundException"),
+        INVOKE => Way::KilledBefore,
+        _ => Way::Denied,
+    }
+}
+
+fn changes_something(call: &str) -> bool {
+    let (_, operation) = call.split_once(':').unwrap_or_default();
+    !["Get", "List", "Invoke", "Assume"].iter().any(|reads| operation.starts_with(reads))
+}
+
+/// All cells of a task.
+fn all_cells(task: &'static Task) -> Result<Vec<Cell>> {
+    const ALWAYS: [Way; 7] = [
+        Way::Throttled,
+        Way::InternalFailure,
+        Way::Unavailable,
+        Way::Denied,
+        Way::TimedOut,
+        Way::LostBefore,
+        Way::LostAfter,
+    ];
+    const OF_FUNCTIONS: [Way; 4] =
+        [Way::KilledBefore, Way::KilledAfter, Way::OutOfTimeBefore, Way::OutOfTimeAfter];
+    const OF_IAM: [Way; 5] = [
+        Way::Code("ConcurrentModification"),
+        Way::Code("EntityTemporarilyUnmodifiable"),
+        Way::Code("LimitExceeded"),
+        Way::Code("NoSuchEntity"),
+        Way::Code("InvalidInput"),
+    ];
+    let mut cells = Vec::new();
+    let mut add = |task: &'static Task, call: &str, ways: &[Way]| {
+        for &way in ways {
+            for lasts in [false, true] {
+                let cell = Cell { task, call: call.to_owned(), way, lasts };
+                if lasts || cell.is_retried() || way == Way::Stale {
+                    cells.push(cell);
+                }
+            }
+        }
+    };
+    add(task, task.call, &ALWAYS);
+    match task.call {
+        "ssm:GetParameter" => add(task, task.call, &[Way::Code("ParameterNotFound")]),
+        "dynamodb:UpdateItem" => add(task, task.call, &[Way::Code("ResourceNotFoundException")]),
+        _ => (),
+    }
+    let Some(folder) = task.function else { return Ok(cells) };
+    add(task, task.call, &OF_FUNCTIONS);
+    if task.call != INVOKE {
+        add(task, INVOKE, &ALWAYS);
+        add(task, INVOKE, &OF_FUNCTIONS);
+    }
+    if task.call.starts_with("iam:") {
+        add(task, task.call, &OF_IAM);
+    }
+    // Every other call that the function makes in this case.
+    for call in calls_of(folder)? {
+        if call != task.call && is_made(task, &call) {
+            add(task, &call, &[Way::Throttled, Way::Denied, Way::KilledBefore]);
+            if changes_something(&call) {
+                add(task, &call, &[Way::LostAfter]);
+            }
+            if task.state == "Verify" && call != ENTER {
+                add(task, &call, &[Way::Stale]);
+            }
+        }
+    }
+    Ok(cells)
+}
+
+/// What a function may call, but for what Lambda does for it.
+fn calls_of(folder: &str) -> Result<Vec<String>> {
+    let step = Step::all()?.into_iter().find(|step| step.folder == folder);
+    let step = step.with_context(|| format!("there is no function `{folder}`"))?;
+    let policies = [Some(step.execution_policy), step.member_policy];
+    let calls = policies.iter().flatten().flat_map(allowed);
+    let others = ["logs:", "xray:", "kms:", "sts:SetSourceIdentity"];
+    Ok(calls.filter(|call| !others.iter().any(|other| call.starts_with(other))).collect())
+}
+
+/// Whether the call is made for a task's kind of principal.
+fn is_made(task: &Task, call: &str) -> bool {
+    let (_, operation) = call.split_once(':').unwrap_or_default();
+    let of_roles = operation.contains("Role") && call != ENTER;
+    match (task.case, operation) {
+        // Made only where the first call was in vain.
+        (_, "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary" | "GetObject") => false,
+        (Case::Unused, _) => {
+            ["AssumeRole", "ListAccessKeys", "GetAccessKeyLastUsed"].contains(&operation)
+        }
+        (Case::Role | Case::FullRole, _) => of_roles || call == ENTER,
+        _ if of_roles => false,
+        (Case::User, "GetAccessKeyLastUsed") => ["AssumeRole", "Preserve"].contains(&task.state),
+        (Case::User, "GetLoginProfile") => task.state != "Verify",
+        _ => true,
+    }
+}
+
+pub(crate) fn add_to(trials: &mut Trials) {
+    for task in &TASKS {
+        let name = format!("{}: what fails passes, or is told, held and redriven", task.state);
+        trials.add(name, async |aws: &LocalAws| hold(aws, some_cells(task)).await);
+    }
+    trials.add_alone(
+        "observing: what fails passes, or is told, held and redriven",
+        async |alone: &Alone<'_>| {
+            amend(alone, &json!({ "mode": "observe" })).await?;
+            hold(alone, OBSERVING.iter().flat_map(some_cells).collect()).await
+        },
+    );
+    for task in TASKS.iter().chain(&OTHERWISE) {
+        let name = format!("{} of {:?}: whatever fails", task.state, task.case);
+        trials.add_thorough(name, async |aws: &LocalAws| hold(aws, all_cells(task)?).await);
+    }
+    trials.add_thorough_alone("observing: whatever fails", async |alone: &Alone<'_>| {
+        amend(alone, &json!({ "mode": "observe" })).await?;
+        for task in &OBSERVING {
+            hold(alone, all_cells(task)?).await?;
+        }
+        Ok(())
+    });
+}
+
+/// So many cells at once: they wait most of the time, but each has a principal to make and to
+/// look at.
+static AT_ONCE: Semaphore = Semaphore::const_new(12);
+
+/// Runs cells side by side. Fails with all that do not hold.
+async fn hold(aws: &LocalAws, cells: Vec<Cell>) -> Result<()> {
+    let results = stream::iter(&cells).map(async |cell| {
+        let _turn = AT_ONCE.acquire().await?;
+        let outcome = Box::pin(run(aws, cell)).await;
+        let said = match &outcome {
+            Ok(outcome) => outcome.clone(),
+            Err(_) => "DOES NOT HOLD".to_owned(),
+        };
+        TABLE.lock().unwrap_or_else(PoisonError::into_inner).push((cell.to_string(), said));
+        outcome.with_context(|| format!("{cell}"))
+    });
+    let results: Vec<Result<String>> = results.buffer_unordered(cells.len().max(1)).collect().await;
+    let broken: Vec<String> =
+        results.into_iter().filter_map(|it| it.err().map(|it| format!("{it:#}"))).collect();
+    ensure!(broken.is_empty(), "{} cells do not hold:\n\n{}", broken.len(), broken.join("\n\n"));
+    Ok(())
+}
+
+/// Each cell that ran, and its outcome.
+static TABLE: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Prints what was made to fail, and what came of it.
+pub(crate) fn print_table() {
+    let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    table.sort();
+    let width = table.iter().map(|(cell, _)| cell.len()).max().unwrap_or_default();
+    for (cell, outcome) in table.iter() {
+        println!("{cell:width$}  {outcome}");
+    }
+}
+
+/// The longest that a pass takes whose fault lasts: all retries, each until its time is over.
+const LONGEST: Duration = Duration::from_mins(8);
+
+/// Runs one cell from the finding to the end of its redrive. Returns its outcome in words.
+async fn run(aws: &LocalAws, cell: &Cell) -> Result<String> {
+    let suspect = Suspect::new(aws, MEMBERS[0], cell.task.case).await?;
+    let execution = aws.execution_to_be();
+    // Who tells of a failure has something to tell only where there is one.
+    let occasion = match cell.task.state {
+        "AlertResponders" => {
+            let session = source_identity(&execution);
+            Some(aws.fault(ENTER, Strike::Denied).about(session).always().stand().await?)
+        }
+        _ => None,
+    };
+    let fault = cell.stand(aws, &suspect, &execution).await?;
+    suspect.start(&execution).await?;
+
+    let pass = Pass { aws, cell, suspect: &suspect, execution: &execution };
+    let end = pass.ends().await?;
+    if let Some(expected) = cell.expected() {
+        ensure!(end == expected, "it ended {end:?}, not {expected:?}: {}", pass.path().await?);
+    }
+    let outcome = match end {
+        End::Well => {
+            Box::pin(pass.ended_well(0)).await?;
+            if cell.lasts { "done all the same" } else { "passes" }.to_owned()
+        }
+        End::Escalated => {
+            pass.was_left_to_people().await?;
+            "left to people".to_owned()
+        }
+        End::Told => {
+            pass.was_told_and_held().await?;
+            let passed = if cell.lasts { "" } else { "passes; " };
+            format!("{passed}{} told, redriven", pass.failure().1)
+        }
+        End::Untold => {
+            let told = aws.topics().operations.mention(&execution.arn).await?;
+            ensure!(told.text.contains("Responders may not know"), "{}", told.text);
+            suspect.is_no_worse().await?;
+            "the operations' topic told, redriven".to_owned()
+        }
+    };
+    let evidence = suspect.original().await?;
+    let struck = fault.lift().await?;
+    ensure!(struck > 0 || cell.way == Way::Stale, "no call was struck");
+    ensure!(cell.lasts || struck <= cell.strikes(), "{struck} calls were struck");
+    if let Some(occasion) = occasion {
+        occasion.lift().await?;
+    }
+
+    if matches!(end, End::Told | End::Untold) {
+        execution.redrive().await?;
+        let end = pass.ends().await?;
+        ensure!(end == End::Well, "redriven, it ended {end:?}: {}", pass.path().await?);
+        Box::pin(pass.ended_well(1)).await?;
+    }
+    if let Some(evidence) = evidence {
+        let now = suspect.original().await?.context("the original evidence is gone")?;
+        ensure!(now.bytes == evidence.bytes, "the original evidence has changed");
+    }
+    pass.repeated_no_harm().await?;
+    Ok(outcome)
+}
+
+/// The execution of a cell, once it has begun.
+struct Pass<'a> {
+    aws: &'a LocalAws,
+    cell: &'a Cell,
+    suspect: &'a Suspect<'a>,
+    execution: &'a Execution,
+}
+
+impl Pass<'_> {
+    /// Waits for its end, which is one of those that there may be.
+    async fn ends(&self) -> Result<End> {
+        let ended = self.execution.end_within(LONGEST).await?;
+        let history = self.execution.history().await?;
+        let error = ended.error.as_deref();
+        Ok(match (ended.status, history.last_state()) {
+            (ExecutionStatus::Succeeded, "Contained" | "Observed") => End::Well,
+            (ExecutionStatus::Succeeded, "Escalated") if self.cell.task.case == Case::Policy => {
+                End::Well
+            }
+            (ExecutionStatus::Succeeded, "Escalated") => End::Escalated,
+            (ExecutionStatus::Failed, "AwaitRedrive")
+                if error == Some("States.NoChoiceMatched") =>
+            {
+                End::Told
+            }
+            (ExecutionStatus::Failed, "AlertResponders") => End::Untold,
+            (status, state) => bail!("{status} at `{state}`: {}", history.last_events()),
+        })
+    }
+
+    async fn path(&self) -> Result<String> {
+        let history = self.execution.history().await?;
+        Ok(format!("{}\n{}", history.path().join(", "), history.last_events()))
+    }
+
+    /// The state that failed for good, and its error.
+    fn failure(&self) -> (&'static str, &'static str) {
+        match self.cell.task.state {
+            "AlertResponders" => ("AssumeRole", "EntryRefused"),
+            state => (state, self.cell.error()),
+        }
+    }
+
+    fn mails(&self, subject: &str) -> usize {
+        let alerts = self.aws.topics().alerts.mentioning(&self.execution.arn);
+        alerts.iter().filter(|mail| mail.subject == subject).count()
+    }
+
+    /// Waits for a mail about the execution. Returns what it says.
+    async fn mail(&self, subject: &str) -> Result<String> {
+        let (alerts, arn) = (&self.aws.topics().alerts, &self.execution.arn);
+        let wanted = |mail: &Message| mail.subject == subject && mail.text.contains(arn);
+        Ok(alerts.message(format_args!("`{subject}` of `{arn}`"), wanted).await?.text)
+    }
+
+    /// All is as if nothing had failed, but that people were told of so many failures.
+    async fn ended_well(&self, failures: usize) -> Result<()> {
+        let (cell, suspect) = (self.cell, self.suspect);
+        let observing = OBSERVING.iter().any(|task| task.state == cell.task.state);
+        let subject = match cell.task.case {
+            _ if observing => "Cordon: observed",
+            Case::Policy => "Cordon: a person is needed",
+            _ => "Cordon: contained",
+        };
+        self.mail(subject).await?;
+        let (status, wanted) = (
+            suspect.workflow().await?,
+            match subject {
+                "Cordon: observed" => "NEW",
+                "Cordon: a person is needed" => "NOTIFIED",
+                _ => "RESOLVED",
+            },
+        );
+        ensure!(status == wanted, "the finding is {status}");
+        if subject == "Cordon: contained" {
+            let tagged = !cell.may_lack_tags();
+            Box::pin(suspect.is_dealt_with(self.execution, tagged)).await?;
+        } else {
+            let now = suspect.read_back().await?;
+            ensure!(now == suspect.before, "it was {:?} and is {now:?}", suspect.before);
+        }
+        // A mail may come twice only where nobody knows whether it was sent, or where what
+        // follows it failed.
+        let again = cell.way.takes_effect() && cell.task.subject == Some(subject)
+            || cell.task.state == "ResolveAsNotified";
+        let told = self.mails(subject);
+        ensure!(told == 1 || again, "people were told {told} times that it is done");
+        self.failures_told(failures)
+    }
+
+    /// People were told of so many failures, and those who run Cordon of what people were not.
+    fn failures_told(&self, failures: usize) -> Result<()> {
+        let told = self.mails(FAILED);
+        let again = self.cell.way.takes_effect() && self.cell.task.subject == Some(FAILED);
+        ensure!(told == failures || again, "people were told {told} times of {failures} failures");
+        let untold = self.aws.topics().operations.mentioning(&self.execution.arn).len();
+        let expected = usize::from(self.cell.lasts && self.cell.task.state == "AlertResponders");
+        ensure!(untold == expected, "those who run Cordon were told {untold} times");
+        Ok(())
+    }
+
+    async fn was_left_to_people(&self) -> Result<()> {
+        self.mail("Cordon: a person is needed").await?;
+        let status = self.suspect.workflow().await?;
+        ensure!(status == "NOTIFIED", "the finding is {status}");
+        self.suspect.is_no_worse().await?;
+        self.failures_told(0)
+    }
+
+    /// People know what failed and how to go on, what could be done is done, and no more.
+    async fn was_told_and_held(&self) -> Result<()> {
+        let (task, cell) = (self.cell.task, self.cell);
+        let told = self.mail(FAILED).await?;
+        let (failed, why) = self.failure();
+        // What appeared, or seems to have, is Verify's to report.
+        let reported = cell.expected().is_none() && told.contains("NotContained");
+        ensure!(
+            reported
+                || told.contains(&format!("failed: {failed}, {why}: "))
+                || told.contains(&format!("The step {failed} failed with {why}: ")),
+            "the mail does not say that `{failed}` failed with `{why}`: {told}"
+        );
+        let redrive = format!("redrive-execution --execution-arn {}", self.execution.arn);
+        for part in [self.suspect.finding.id(), self.suspect.account(), &redrive] {
+            ensure!(told.contains(part), "`{part}` is not in the mail: {told}");
+        }
+        self.failures_told(1)?;
+
+        let (now, evidence) = self.suspect.is_no_worse().await?;
+        let evidence = evidence.as_ref();
+        let status = self.suspect.workflow().await?;
+        let updated = match task.state {
+            "Resolve" if cell.way.takes_effect() => "RESOLVED",
+            "TellContained" => "RESOLVED",
+            "ResolveAsNotified" if cell.way.takes_effect() => "NOTIFIED",
+            _ => "NEW",
+        };
+        ensure!(status == updated, "the finding is {status}");
+        if cell.expected().is_none() {
+            return Ok(());
+        }
+        for part in Part::ALL {
+            if task.done.contains(&part) {
+                let done = self.suspect.is_done(part, &now, evidence);
+                ensure!(done, "{part:?} could have been done: {now:?}");
+            } else if !task.own.contains(&part) {
+                let untouched = self.suspect.is_untouched(part, &now, evidence);
+                ensure!(untouched, "{part:?} is not as before: {now:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing was taken away more often than there was something to take away.
+    async fn repeated_no_harm(&self) -> Result<()> {
+        let before = &self.suspect.before;
+        let calls = self.aws.calls_of(self.execution).await?;
+        let done = |action: &str| {
+            calls.iter().filter(|call| call.action == action && call.error.is_none()).count()
+        };
+        for (action, most) in [
+            ("DetachUserPolicy", before.attached.len()),
+            ("DetachRolePolicy", before.attached.len()),
+            ("DeleteUserPolicy", before.inline.len()),
+            ("DeleteRolePolicy", before.inline.len()),
+            ("RemoveUserFromGroup", before.groups.len()),
+        ] {
+            ensure!(done(action) <= most, "`{action}` was done {} times", done(action));
+        }
+        if self.cell.way.takes_effect() {
+            // What was Inactive already may have become so again.
+            return Ok(());
+        }
+        for kind in ["AccessKey", "SSHPublicKey", "SigningCertificate", "ServiceSpecificCredential"]
+        {
+            let times = done(&format!("Update{kind}"));
+            ensure!(times <= 1, "its one {kind} was updated {times} times");
+        }
+        Ok(())
+    }
+}
