@@ -31,7 +31,7 @@ test: check
 check: prerequisites
 	cargo fmt --all --check
 	cargo clippy --quiet --locked --workspace --all-targets -- --deny warnings
-	cargo test --quiet --locked --workspace --lib --bins --test repository --test cases
+	cargo test --quiet --locked --workspace --lib --bins --test repository --test machine --test cases
 
 # Deploys a stack to the account that the environment has credentials for:
 # make deploy CONFIG=path [STACK=CordonMember]

@@ -15,11 +15,6 @@ use serde_json::Value;
 /// Beginnings of the names of what speaks to AWS.
 const AWS: [&str; 3] = ["aws-sdk-", "aws-config", "aws-smithy-"];
 
-/// Error names that are not ours: those of Step Functions, of Lambda, and of the services that
-/// the machine calls itself.
-const NOT_OURS: [&str; 7] =
-    ["States.", "Lambda.", "SNS.", "Ssm.", "DynamoDB.", "Runtime.", "Sandbox."];
-
 #[test]
 fn the_domain_the_shell_and_classify_have_no_aws_sdk_in_their_tree() {
     for name in ["incident", "lambda", "classify"] {
@@ -102,71 +97,6 @@ fn the_machine_may_invoke_the_functions_that_it_calls_and_no_others() {
     let calls = placeholders(&machine().to_string());
     let calls: BTreeSet<_> = calls.iter().filter(|name| name.ends_with("FunctionArn")).collect();
     assert_eq!(may, calls);
-}
-
-#[test]
-fn each_error_that_the_machine_knows_is_one_that_somebody_raises() {
-    let failures = failures();
-    let mut states = BTreeMap::new();
-    collect_states(&machine(), &mut states);
-    for (name, state) in &states {
-        for error in errors(state, "Retry").into_iter().chain(errors(state, "Catch")) {
-            let known = failures.contains(&error)
-                || NOT_OURS.iter().any(|others| error.starts_with(others));
-            assert!(known, "nothing raises `{error}`, which `{name}` expects");
-        }
-    }
-}
-
-#[test]
-fn no_error_of_a_task_goes_unheard() {
-    let mut states = BTreeMap::new();
-    collect_states(&machine(), &mut states);
-    for (name, state) in &states {
-        // Whoever can't tell people that it failed has nobody else to tell.
-        if state["Type"] != "Task" || name == "AlertResponders" {
-            continue;
-        }
-        let last = state["Catch"].as_array().and_then(|catches| catches.last());
-        let errors = last.map(|last| last["ErrorEquals"].to_string());
-        assert_eq!(errors.as_deref(), Some(r#"["States.ALL"]"#), "the last Catch of `{name}`");
-    }
-}
-
-#[test]
-fn each_task_has_a_time_limit_and_retries_with_full_jitter_and_a_cap() {
-    let mut states = BTreeMap::new();
-    collect_states(&machine(), &mut states);
-    for (name, state) in &states {
-        if state["Type"] != "Task" {
-            continue;
-        }
-        assert!(state["TimeoutSeconds"].is_u64(), "`{name}` may take forever");
-        let retries = state["Retry"].as_array().map(Vec::as_slice).unwrap_or_default();
-        assert!(!retries.is_empty(), "`{name}` gives up at once");
-        for retry in retries {
-            assert_eq!(retry["JitterStrategy"], "FULL", "`{name}`: {retry}");
-            assert!(retry["MaxAttempts"].as_u64().is_some(), "`{name}`: {retry}");
-            // A single attempt has no delay to cap.
-            let capped = retry["MaxDelaySeconds"].is_u64() || retry["MaxAttempts"] == 1;
-            assert!(capped, "`{name}`: {retry}");
-        }
-        let expected = errors(state, "Retry");
-        let calls_function = state["Resource"].as_str().is_some_and(|it| it.contains(":lambda:"));
-        for error in ["Throttled", "ServiceUnavailable", "Lambda.TooManyRequestsException"] {
-            assert!(!calls_function || expected.contains(error), "`{name}` stops at `{error}`");
-        }
-    }
-}
-
-#[test]
-fn each_state_says_why_it_is_there() {
-    let mut states = BTreeMap::new();
-    collect_states(&machine(), &mut states);
-    for (name, state) in &states {
-        let comment = state["Comment"].as_str().unwrap_or_default();
-        assert!(!comment.is_empty(), "`{name}` has no Comment");
-    }
 }
 
 #[test]
@@ -348,29 +278,8 @@ fn collect_states(machine: &Value, states: &mut BTreeMap<String, Value>) {
     }
 }
 
-/// The error names in a state's `Retry` or `Catch`.
-fn errors(state: &Value, field: &str) -> BTreeSet<String> {
-    let rules = state[field].as_array().into_iter().flatten();
-    rules
-        .flat_map(|rule| rule["ErrorEquals"].as_array().into_iter().flatten())
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect()
-}
-
 /// The names in `${Name}`.
 fn placeholders(text: &str) -> BTreeSet<String> {
     let parts = text.split("${").skip(1);
     parts.filter_map(|part| Some(part.split_once('}')?.0.to_owned())).collect()
-}
-
-/// The names that `incident::Failure` gives to the state machine.
-fn failures() -> BTreeSet<String> {
-    let source = text(&repository().join("functions/incident/src/failure.rs"));
-    let names: BTreeSet<_> = source
-        .lines()
-        .filter_map(|line| line.split_once("=> \"")?.1.split_once('"'))
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    assert!(names.contains("NotContained"), "no failures were found in `incident`: {names:?}");
-    names
 }

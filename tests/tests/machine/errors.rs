@@ -7,11 +7,11 @@ use crate::graph::{Kind, Scope, State};
 /// Errors that Step Functions and the services themselves raise.
 ///
 /// Sources: Step Functions Developer Guide, "Handling errors in Step Functions workflows",
-/// "Handle Lambda service exceptions" and "Calling AWS services" (a service's exception is
-/// named `<Service>.<Exception>`); Lambda Developer Guide, "Understanding retry behavior"
-/// (`Runtime.ExitError`, `Sandbox.Timedout`); the API References of Systems Manager
-/// (`GetParameter`), Amazon SNS (`Publish`) and Amazon DynamoDB (`UpdateItem`). An
-/// exception that the service's model does not name has that of the SDK's base class.
+/// "Handle transient Lambda service exceptions" and "Integrating services with Step
+/// Functions" (a service's exception is named `<Service>.<Exception>`); the API References
+/// of Systems Manager (`GetParameter`), Amazon SNS (`Publish`) and `DynamoDB`
+/// (`UpdateItem`). `Runtime.ExitError` and `Sandbox.Timedout` are the `errorType` of
+/// Lambda's answer for a function that exits or runs out of time.
 const OF_AWS: [&str; 25] = [
     "States.ALL",
     "States.Timeout",

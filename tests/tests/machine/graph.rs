@@ -185,8 +185,9 @@ impl State {
         let mut found = Vec::new();
         let whole =
             [&self.arguments, &self.output, &self.items, &self.item_selector, &self.seconds];
-        whole.into_iter().for_each(|value| collect(value, &mut found));
-        self.assign.values().for_each(|value| collect(value, &mut found));
+        for value in whole.into_iter().chain(self.assign.values()) {
+            collect(value, &mut found);
+        }
         for rule in &self.choices {
             found.push(&rule.condition);
             rule.assign.values().for_each(|value| collect(value, &mut found));
