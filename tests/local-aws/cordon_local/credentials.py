@@ -15,5 +15,6 @@ def install() -> None:
 
 async def _list(_query: dict[str, str], _body: object) -> Answer:
     keys = [key["SecretAccessKey"] for key in iam._access_keys._data.values()]
-    sessions = [session[part] for session in sts._sessions.values() for part in ("SecretAccessKey", "SessionToken")]
+    held = list(sts._sessions.values())
+    sessions = [session[part] for session in held for part in ("SecretAccessKey", "SessionToken")]
     return 200, {"secrets": keys + sessions}

@@ -1,6 +1,7 @@
 """Source identities, and the limits that STS puts on sessions."""
 
 import re
+import threading
 from contextvars import ContextVar
 
 from ministack.core import iam_evaluator
@@ -15,6 +16,8 @@ from cordon_local.api_model import Refused
 requested_source_identity: ContextVar[str | None] = ContextVar("requested_source_identity", default=None)
 
 CHAINED_SESSION_SECONDS = 3600
+# The emulator looks through all sessions for each new one, and functions start in threads.
+_registering = threading.Lock()
 # Whatever else stands for a role, the emulator refuses.
 _ROLE_ARN = re.compile(r"arn:[^:]*:iam::\d{12}:role/")
 
@@ -126,4 +129,5 @@ def _register_session(original, access_key_id, session):
     identity = requested_source_identity.get()
     if identity:
         session["SourceIdentity"] = identity
-    return original(access_key_id, session)
+    with _registering:
+        return original(access_key_id, session)
