@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use anyhow::{Context, Result};
+use aws_sdk_ssm::types::ParameterType;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
@@ -30,8 +31,14 @@ pub struct Reserved<'a, Turn> {
 enum Undo {
     ResponsePolicy(String),
     Trust { account: String, role: String, document: String },
-    RolePolicy { account: String, role: String, policy: String },
+    RolePolicy { account: String, role: String },
+    BucketPolicy(String),
+    TopicPolicy(String),
+    Definition(String),
 }
+
+/// The name of the policies by which a test refuses roles something.
+const REFUSAL: &str = "refused-by-a-test";
 
 impl<Turn> Deref for Reserved<'_, Turn> {
     type Target = LocalAws;
@@ -70,6 +77,82 @@ impl Alone<'_> {
         self.aws.put_response_policy(text).await
     }
 
+    /// Forgets how many principals of an account were contained in this hour because of custom
+    /// findings. Returns the hour.
+    pub async fn forget_containments(&self, account: &str) -> Result<String> {
+        let machine = self.definition().await?;
+        let hour: String = crate::finding::time().chars().take(13).collect();
+        let window = json!({
+            "TableName": machine["States"]["CountContainments"]["Arguments"]["TableName"],
+            "Key": { "window": { "S": format!("{account}#custom#{hour}") } },
+        });
+        self.perform("dynamodb:deleteItem", &window).await?;
+        Ok(hour)
+    }
+
+    /// Takes the response policy's parameter away.
+    pub async fn remove_response_policy(&self) -> Result<()> {
+        let before = self.response_policy().await?;
+        self.undo.lock().await.push(Undo::ResponsePolicy(before));
+        self.security()
+            .ssm()
+            .delete_parameter()
+            .name(&self.outputs().response_policy_parameter)
+            .send()
+            .await
+            .context("cannot take the response policy away")?;
+        Ok(())
+    }
+
+    /// Refuses a role of the security account some actions, whatever its policy allows.
+    pub async fn refuse_actions(&self, role: &str, actions: &[&str]) -> Result<()> {
+        self.refuse_role(SECURITY, role, actions).await
+    }
+
+    /// Has the evidence bucket refuse whatever is put into it.
+    pub async fn refuse_evidence(&self) -> Result<()> {
+        let bucket = &self.outputs().evidence_bucket_name;
+        let before = self.security().s3().get_bucket_policy().bucket(bucket).send().await;
+        let before = before.context("cannot read the bucket's policy")?.policy;
+        let before = before.context("the bucket has no policy")?;
+        let refused = json!({
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:PutObject",
+            "Resource": format!("arn:aws:s3:::{bucket}/*"),
+        });
+        let policy = with_statement(&before, refused)?;
+        self.undo.lock().await.push(Undo::BucketPolicy(before));
+        self.put_bucket_policy(&policy).await
+    }
+
+    /// Has the responders' topic refuse whatever is sent to it.
+    pub async fn refuse_alerts(&self) -> Result<()> {
+        let topic = &self.outputs().alert_topic_arn;
+        let before = self.security().sns().get_topic_attributes().topic_arn(topic).send().await;
+        let before = before.context("cannot read the topic's policy")?.attributes;
+        let before = before.and_then(|mut attributes| attributes.remove("Policy"));
+        let before = before.context("the topic has no policy")?;
+        let refused = json!({
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sns:Publish",
+            "Resource": topic,
+        });
+        let policy = with_statement(&before, refused)?;
+        self.undo.lock().await.push(Undo::TopicPolicy(before));
+        self.put_topic_policy(&policy).await
+    }
+
+    /// Gives executions so many seconds, from the next one on.
+    pub async fn set_time_out(&self, seconds: u32) -> Result<()> {
+        let before = self.definition().await?;
+        let mut definition = before.clone();
+        definition["TimeoutSeconds"] = json!(seconds);
+        self.undo.lock().await.push(Undo::Definition(before.to_string()));
+        self.put_definition(&definition.to_string()).await
+    }
+
     /// Lets nobody into a step's role in a member account.
     pub async fn refuse_entry(&self, account: &str, step: &str) -> Result<()> {
         self.close(account, step).await
@@ -85,13 +168,12 @@ impl Alone<'_> {
             "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*" }],
         });
         thief.put_inline("assume", &assume).await?;
-        let mut document: Value = serde_json::from_str(&self.trust(SECURITY, &role).await?)?;
-        let statements = document["Statement"].as_array_mut().context("a trust has statements")?;
-        statements.push(json!({
+        let trusted = json!({
             "Effect": "Allow",
             "Principal": { "AWS": thief.arn },
             "Action": "sts:AssumeRole",
-        }));
+        });
+        let document = with_statement(&self.trust(SECURITY, &role).await?, trusted)?;
         self.change_trust(SECURITY, &role, &document).await?;
         let made = thief
             .with_key(&thief.access_key().await?)
@@ -124,29 +206,7 @@ impl Apart<'_> {
     /// Refuses a step's role in the second member account some actions, whatever its policy
     /// allows.
     pub async fn refuse_actions(&self, step: &str, actions: &[&str]) -> Result<()> {
-        let role = member_role(step);
-        let policy = "refused-by-a-test";
-        self.account(Self::ACCOUNT)
-            .iam()
-            .put_role_policy()
-            .role_name(&role)
-            .policy_name(policy)
-            .policy_document(
-                json!({
-                    "Version": "2012-10-17",
-                    "Statement": [{ "Effect": "Deny", "Action": actions, "Resource": "*" }],
-                })
-                .to_string(),
-            )
-            .send()
-            .await
-            .with_context(|| format!("cannot refuse `{role}` anything"))?;
-        self.undo.lock().await.push(Undo::RolePolicy {
-            account: Self::ACCOUNT.to_owned(),
-            role,
-            policy: policy.to_owned(),
-        });
-        Ok(())
+        self.refuse_role(Self::ACCOUNT, &member_role(step), actions).await
     }
 }
 
@@ -168,18 +228,40 @@ impl<'a, Turn> Reserved<'a, Turn> {
                 Undo::Trust { account, role, document } => {
                     self.put_trust(&account, &role, &document).await?;
                 }
-                Undo::RolePolicy { account, role, policy } => {
+                Undo::RolePolicy { account, role } => {
                     self.account(&account)
                         .iam()
                         .delete_role_policy()
                         .role_name(&role)
-                        .policy_name(policy)
+                        .policy_name(REFUSAL)
                         .send()
                         .await
                         .with_context(|| format!("cannot put the policy of `{role}` back"))?;
                 }
+                Undo::BucketPolicy(policy) => self.put_bucket_policy(&policy).await?,
+                Undo::TopicPolicy(policy) => self.put_topic_policy(&policy).await?,
+                Undo::Definition(definition) => self.put_definition(&definition).await?,
             }
         }
+        Ok(())
+    }
+
+    async fn refuse_role(&self, account: &str, role: &str, actions: &[&str]) -> Result<()> {
+        let refused = json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Deny", "Action": actions, "Resource": "*" }],
+        });
+        self.account(account)
+            .iam()
+            .put_role_policy()
+            .role_name(role)
+            .policy_name(REFUSAL)
+            .policy_document(refused.to_string())
+            .send()
+            .await
+            .with_context(|| format!("cannot refuse `{role}` anything"))?;
+        let (account, role) = (account.to_owned(), role.to_owned());
+        self.undo.lock().await.push(Undo::RolePolicy { account, role });
         Ok(())
     }
 
@@ -192,17 +274,17 @@ impl<'a, Turn> Reserved<'a, Turn> {
                 "Action": "sts:AssumeRole",
             }],
         });
-        self.change_trust(account, &member_role(step), &nobody).await
+        self.change_trust(account, &member_role(step), &nobody.to_string()).await
     }
 
-    async fn change_trust(&self, account: &str, role: &str, document: &Value) -> Result<()> {
+    async fn change_trust(&self, account: &str, role: &str, document: &str) -> Result<()> {
         let before = self.trust(account, role).await?;
         self.undo.lock().await.push(Undo::Trust {
             account: account.to_owned(),
             role: role.to_owned(),
             document: before,
         });
-        self.put_trust(account, role, &document.to_string()).await
+        self.put_trust(account, role, document).await
     }
 
     async fn trust(&self, account: &str, role: &str) -> Result<String> {
@@ -234,13 +316,54 @@ impl<'a, Turn> Reserved<'a, Turn> {
     }
 }
 
+/// A policy document with one more statement.
+fn with_statement(document: &str, statement: Value) -> Result<String> {
+    let mut document: Value = serde_json::from_str(document)?;
+    let statements = document["Statement"].as_array_mut().context("a policy has statements")?;
+    statements.push(statement);
+    Ok(document.to_string())
+}
+
 impl LocalAws {
+    async fn put_bucket_policy(&self, policy: &str) -> Result<()> {
+        let bucket = &self.outputs().evidence_bucket_name;
+        let put = self.security().s3().put_bucket_policy().bucket(bucket).policy(policy);
+        put.send().await.context("cannot change the bucket's policy")?;
+        Ok(())
+    }
+
+    async fn put_topic_policy(&self, policy: &str) -> Result<()> {
+        self.security()
+            .sns()
+            .set_topic_attributes()
+            .topic_arn(&self.outputs().alert_topic_arn)
+            .attribute_name("Policy")
+            .attribute_value(policy)
+            .send()
+            .await
+            .context("cannot change the topic's policy")?;
+        Ok(())
+    }
+
+    async fn put_definition(&self, definition: &str) -> Result<()> {
+        self.security()
+            .states()
+            .update_state_machine()
+            .state_machine_arn(&self.outputs().state_machine_arn)
+            .definition(definition)
+            .send()
+            .await
+            .context("cannot change the state machine")?;
+        Ok(())
+    }
+
     async fn put_response_policy(&self, policy: &str) -> Result<()> {
         self.security()
             .ssm()
             .put_parameter()
             .name(&self.outputs().response_policy_parameter)
             .value(policy)
+            .r#type(ParameterType::String)
             .overwrite(true)
             .send()
             .await

@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::finding::Finding;
 use crate::local_aws::LocalAws;
+use crate::user::ADMINISTRATOR_ACCESS;
 use crate::wait::{self, PATIENCE};
 
 /// How many of its last events are told about an execution that is not as expected.
@@ -106,6 +107,69 @@ impl LocalAws {
     }
 }
 
+impl LocalAws {
+    /// The state machine as it is deployed.
+    pub async fn definition(&self) -> Result<Value> {
+        let states = self.security().states();
+        let machine = &self.outputs().state_machine_arn;
+        let machine = states.describe_state_machine().state_machine_arn(machine).send().await;
+        let machine = machine.context("cannot read the state machine")?;
+        Ok(serde_json::from_str(&machine.definition)?)
+    }
+
+    /// Has a state machine of its own make one call, such as `dynamodb:deleteItem`, for what
+    /// the harness has no client for. Returns the result.
+    pub async fn perform(&self, call: &str, arguments: &Value) -> Result<Value> {
+        let states = self.security().states();
+        let name = self.unique("perform");
+        let task = json!({
+            "QueryLanguage": "JSONata",
+            "StartAt": "Perform",
+            "States": { "Perform": {
+                "Type": "Task",
+                "Resource": format!("arn:aws:states:::{call}"),
+                "Arguments": arguments,
+                "End": true,
+            } },
+        });
+        let made = states
+            .create_state_machine()
+            .name(&name)
+            .definition(task.to_string())
+            .role_arn(self.administrator_of_machines(&name).await?)
+            .send()
+            .await
+            .context("cannot make a state machine")?;
+        let started = states.start_execution().state_machine_arn(made.state_machine_arn);
+        let started = started.send().await.context("cannot start a state machine")?;
+        let execution = Execution { states, arn: started.execution_arn };
+        let result = execution.succeeds().await?.output.unwrap_or_default();
+        Ok(serde_json::from_str(&result)?)
+    }
+
+    /// A role with which a state machine of the security account may do anything there.
+    async fn administrator_of_machines(&self, name: &str) -> Result<String> {
+        let iam = self.security().iam();
+        let trust = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Service": "states.amazonaws.com" },
+                "Action": "sts:AssumeRole",
+            }],
+        });
+        let role = iam.create_role().role_name(name).assume_role_policy_document(trust.to_string());
+        let role = role.send().await.context("cannot create a role")?;
+        iam.attach_role_policy()
+            .role_name(name)
+            .policy_arn(ADMINISTRATOR_ACCESS)
+            .send()
+            .await
+            .context("cannot give a role a policy")?;
+        Ok(role.role.context("IAM created no role")?.arn)
+    }
+}
+
 impl Execution {
     /// Its name, the last part of its ARN.
     pub fn name(&self) -> &str {
@@ -176,6 +240,25 @@ impl Execution {
         self.ends(ExecutionStatus::Failed).await
     }
 
+    /// Ends it, as a person does.
+    pub async fn stop(&self) -> Result<()> {
+        self.states
+            .stop_execution()
+            .execution_arn(&self.arn)
+            .send()
+            .await
+            .with_context(|| format!("cannot stop `{}`", self.arn))?;
+        Ok(())
+    }
+
+    /// Waits until it has entered a state.
+    pub async fn enters(&self, state: &str) -> Result<()> {
+        wait::until(format_args!("`{}` to enter `{state}`", self.name()), PATIENCE, async || {
+            Ok(self.history().await?.entered(state).then_some(()))
+        })
+        .await
+    }
+
     /// Runs it again from where it failed.
     pub async fn redrive(&self) -> Result<()> {
         self.states
@@ -230,6 +313,16 @@ impl History {
     /// The state that was entered last.
     pub fn last_state(&self) -> &str {
         self.path().last().copied().unwrap_or_default()
+    }
+
+    /// What its Lambda functions were called with, the first one first.
+    pub fn invocations(&self) -> Result<Vec<Value>> {
+        let scheduled =
+            self.events.iter().filter_map(|it| it.task_scheduled_event_details.as_ref());
+        scheduled
+            .filter(|task| task.resource_type == "lambda")
+            .map(|task| Ok(serde_json::from_str(&task.parameters)?))
+            .collect()
     }
 
     /// What a state was left with, the last time it was.

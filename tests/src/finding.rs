@@ -175,7 +175,7 @@ fn details(details: &Value) -> Result<ResourceDetails> {
 }
 
 /// The time of now as ASFF has it.
-fn time() -> String {
+pub(crate) fn time() -> String {
     DateTime::from_millis(i64::try_from(now().as_millis()).unwrap_or_default())
         .fmt(DateTimeFormat::DateTime)
         .unwrap_or_default()

@@ -6,9 +6,12 @@
 //! - [`guide`]: the guide's own test, from the user to the finding that is RESOLVED.
 //! - [`users`]: users of every kind.
 //! - [`repetition`]: what happens twice, at the same time, or in between.
+//! - [`at_once`]: many findings at once.
 //! - [`bad_findings`]: findings that are hostile, mistaken or broken.
 //! - [`failures`]: steps that fail, and redrives after the mend.
 //! - [`faults`]: every task of the state machine, made to fail in every way.
+//! - [`between`]: what no Catch sees, and what never becomes an execution.
+//! - [`twice`]: every step run twice.
 //! - [`verdicts`]: every row of the verdict table, and who is meant.
 //! - [`response_policy`]: what each field of the response policy does.
 //! - [`events`]: which of Security Hub's events start an execution.
@@ -18,7 +21,9 @@
 #![expect(clippy::indexing_slicing, reason = "indexed JSON is null where it has nothing")]
 
 mod aftermath;
+mod at_once;
 mod bad_findings;
+mod between;
 mod cases;
 mod events;
 mod failures;
@@ -31,6 +36,7 @@ mod repetition;
 mod response_policy;
 mod suspect;
 mod trials;
+mod twice;
 mod users;
 mod verdicts;
 
@@ -60,9 +66,12 @@ fn run() -> anyhow::Result<ExitCode> {
     guide::add_to(&mut trials);
     users::add_to(&mut trials);
     repetition::add_to(&mut trials);
+    at_once::add_to(&mut trials);
     bad_findings::add_to(&mut trials);
     failures::add_to(&mut trials);
     faults::add_to(&mut trials);
+    between::add_to(&mut trials);
+    twice::add_to(&mut trials);
     verdicts::add_to(&mut trials);
     response_policy::add_to(&mut trials);
     events::add_to(&mut trials);

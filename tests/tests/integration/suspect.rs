@@ -71,9 +71,8 @@ impl<'a> Suspect<'a> {
             Case::User | Case::FullUser => {
                 let user = aws.user().account(account).create().await?;
                 let key = one_of_everything(&user).await?;
-                if case == Case::FullUser {
-                    user.attach_new(8).await?;
-                }
+                // To ten policies no other can be attached.
+                user.attach_new(if case == Case::FullUser { 9 } else { 1 }).await?;
                 let finding = cases::about_key(&finding("guardduty-user-key")?, &key, &user.name);
                 (Accused::User(user), finding)
             }
@@ -285,7 +284,6 @@ fn undenied(principal: &Snapshot) -> impl Iterator<Item = &String> {
 /// Returns the id of its access key.
 async fn one_of_everything(user: &User) -> Result<String> {
     user.attach(ADMINISTRATOR_ACCESS).await?;
-    user.attach_new(1).await?;
     user.put_inline("allow-all", &allow_all()).await?;
     let group = user.join_new_group("admins", ADMINISTRATOR_ACCESS).await?;
     user.account_root()

@@ -1,0 +1,169 @@
+//! What falls between the cracks of the state machine: what no Catch sees, and what never
+//! becomes an execution. Those who run Cordon learn of it, and nothing is lost.
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_sfn::types::ExecutionStatus;
+use harness::MEMBERS;
+use harness::alone::Alone;
+use harness::calls::source_identity;
+use harness::execution::Execution;
+use harness::faults::{Fault, Strike};
+use harness::finding::Finding;
+use harness::local_aws::LocalAws;
+use harness::wait::{self, PATIENCE};
+use serde_json::Value;
+
+use crate::guide::dangerous_user;
+use crate::incident::{Incident, workflow};
+use crate::suspect::{Case, Suspect};
+use crate::trials::Trials;
+
+/// A payload may have so many bytes.
+///
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
+const LONGEST_PAYLOAD: usize = 262_144;
+
+pub(crate) fn add_to(trials: &mut Trials) {
+    trials.add("an execution that a person stops is reported, and redriven", stopped);
+    trials.add("an execution with a payload that is too large is reported", too_large);
+    trials.add_alone("an execution that runs out of time is reported, and redriven", out_of_time);
+    trials.add_alone("with a broken responders' topic, the operations' topic says so", untold);
+    trials.add_alone("an event that starts no execution waits for one", undelivered);
+}
+
+/// Those who run Cordon are told that an execution has ended, and how.
+async fn reported(aws: &LocalAws, execution: &Execution, how: &str) -> Result<()> {
+    let told = aws.topics().operations.mention(&execution.arn).await?.text;
+    ensure!(told.contains(how), "`{how}` is not in the mail: {told}");
+    ensure!(told.contains("redrive it"), "{told}");
+    Ok(())
+}
+
+/// A suspect whose execution hangs in Quarantine.
+async fn hanging(aws: &LocalAws) -> Result<(Suspect<'_>, Execution, Fault)> {
+    let suspect = Suspect::new(aws, MEMBERS[0], Case::User).await?;
+    let execution = aws.execution_to_be();
+    let session = source_identity(&execution);
+    let role = "assumed-role/SecurityRemediation-Quarantine";
+    let fault = aws
+        .fault("iam:AttachUserPolicy", Strike::TimedOut)
+        .caller(format!("arn:aws:sts::{}:{role}/{session}", MEMBERS[0]))
+        .always()
+        .stand()
+        .await?;
+    suspect.start(&execution).await?;
+    execution.enters("Quarantine").await?;
+    Ok((suspect, execution, fault))
+}
+
+async fn goes_on_to_its_end(suspect: &Suspect<'_>, execution: &Execution) -> Result<()> {
+    suspect.is_no_worse().await?;
+    let status = suspect.workflow().await?;
+    ensure!(status == "NEW", "the finding is {status}");
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    Box::pin(suspect.is_dealt_with(execution, true)).await
+}
+
+async fn stopped(aws: &LocalAws) -> Result<()> {
+    let (suspect, execution, fault) = hanging(aws).await?;
+    execution.stop().await?;
+    execution.ends(ExecutionStatus::Aborted).await?;
+    fault.lift().await?;
+    reported(aws, &execution, "ABORTED").await?;
+    goes_on_to_its_end(&suspect, &execution).await
+}
+
+async fn out_of_time(alone: &Alone<'_>) -> Result<()> {
+    alone.set_time_out(15).await?;
+    let (suspect, execution, fault) = hanging(alone).await?;
+    execution.ends(ExecutionStatus::TimedOut).await?;
+    fault.lift().await?;
+    reported(alone, &execution, "TIMED_OUT").await?;
+    goes_on_to_its_end(&suspect, &execution).await
+}
+
+/// Security Hub's findings are smaller, but anybody who may start an execution chooses its input.
+async fn too_large(aws: &LocalAws) -> Result<()> {
+    let user = aws.user().create().await?;
+    let before = user.read_back().await?;
+    let sent = |length| {
+        let finding = Finding::about(&user).with("Description", "x".repeat(length));
+        finding.with("Workflow", serde_json::json!({ "Status": "NEW" })).event()
+    };
+    let rest = sent(0).to_string().len();
+    let execution = aws.start(&sent(LONGEST_PAYLOAD - rest)).await?;
+    let end = execution.fails().await?;
+    ensure!(end.error.as_deref() == Some("States.DataLimitExceeded"), "it failed with {end:?}");
+    reported(aws, &execution, "States.DataLimitExceeded").await?;
+    let after = user.read_back().await?;
+    ensure!(after == before, "the user was {before:?} and is {after:?}");
+    Ok(())
+}
+
+async fn untold(alone: &Alone<'_>) -> Result<()> {
+    alone.refuse_alerts().await?;
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let execution = alone.execution_to_be();
+    suspect.start(&execution).await?;
+    let end = execution.fails().await?;
+    ensure!(end.error.as_deref() == Some("SNS.AuthorizationErrorException"), "{end:?}");
+    reported(alone, &execution, "SNS.AuthorizationErrorException").await?;
+    // That nobody is told does not keep the attacker in.
+    Box::pin(suspect.is_dealt_with(&execution, true)).await?;
+
+    alone.undo().await?;
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    Box::pin(suspect.is_dealt_with(&execution, true)).await?;
+    for subject in ["Cordon: containment failed", "Cordon: contained"] {
+        let alerts = &alone.topics().alerts;
+        let wanted = format!("`{subject}` of `{}`", execution.name());
+        alerts
+            .message(wanted, |mail| mail.subject == subject && mail.text.contains(&execution.arn))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn undelivered(alone: &Alone<'_>) -> Result<()> {
+    let user = dangerous_user(alone.user().create().await?).await?;
+    let incident = Incident::about(alone, &user).await?;
+    alone.refuse_actions(STARTING_ROLE, &["states:StartExecution"]).await?;
+    alone.import(&incident.finding).await?;
+    let event = in_a_dead_letter_queue(alone, incident.finding.id()).await?;
+    ensure!(alone.executions_of(&incident.finding).await?.is_empty(), "an execution has started");
+    let found = alone.in_security_hub(&incident.finding).await?;
+    ensure!(workflow(&found) == "NEW", "the finding is {}", workflow(&found));
+
+    alone.undo().await?;
+    let execution = alone.start(&event).await?;
+    execution.succeeds().await?;
+    Box::pin(incident.ended_well(&execution)).await
+}
+
+/// The role by which the rule for findings starts executions.
+const STARTING_ROLE: &str = "Cordon-Findings";
+
+/// Waits for the event of a finding in one of the queues for what was not delivered.
+async fn in_a_dead_letter_queue(aws: &LocalAws, finding: &str) -> Result<Value> {
+    let sqs = aws.security().sqs();
+    let queues = sqs.list_queues().send().await.context("cannot list the queues")?;
+    let queues: Vec<_> =
+        queues.queue_urls().iter().filter(|it| it.contains("Undelivered")).collect();
+    wait::until(format_args!("the event of `{finding}` in a queue"), PATIENCE, async || {
+        for queue in &queues {
+            let received = sqs.receive_message().queue_url(*queue).max_number_of_messages(10);
+            for message in received.send().await?.messages.unwrap_or_default() {
+                let event: Value = serde_json::from_str(&message.body.unwrap_or_default())?;
+                if event["detail"]["findings"][0]["Id"] == finding {
+                    let handle = message.receipt_handle.unwrap_or_default();
+                    sqs.delete_message().queue_url(*queue).receipt_handle(handle).send().await?;
+                    return Ok(Some(event));
+                }
+            }
+        }
+        Ok(None)
+    })
+    .await
+}
