@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::place::{self, Place, repository};
@@ -44,14 +44,26 @@ pub(crate) fn inputs(binaries: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Deploys both stacks, the member stack into each member account.
+/// Deploys both stacks, the member stack into each member account. IAM's reads are never
+/// stale here, so there is no need to let them settle for long.
 pub(crate) async fn deploy(
     place: &Place,
     endpoint: &str,
     binaries: &Path,
     progress: &Progress,
 ) -> Result<Outputs> {
-    lay_out(place, binaries)?;
+    deploy_with(place, endpoint, binaries, &json!({ "settlingSeconds": 1 }), progress).await
+}
+
+/// Deploys both stacks with a response policy.
+pub(crate) async fn deploy_with(
+    place: &Place,
+    endpoint: &str,
+    binaries: &Path,
+    response_policy: &Value,
+    progress: &Progress,
+) -> Result<Outputs> {
+    lay_out(place, binaries, response_policy)?;
     let cdk = Cdk { place, endpoint };
     tokio::try_join!(
         progress.step("bootstrapping CDK in the security account", cdk.bootstrap()),
@@ -72,7 +84,7 @@ pub(crate) async fn deploy(
 }
 
 /// Writes the configuration, and puts each binary where production packages have it.
-fn lay_out(place: &Place, binaries: &Path) -> Result<()> {
+fn lay_out(place: &Place, binaries: &Path, response_policy: &Value) -> Result<()> {
     let packages = place.path("lambda");
     for Step { folder: function, .. } in Step::all()? {
         let from = binaries.join(&function);
@@ -93,8 +105,7 @@ fn lay_out(place: &Place, binaries: &Path) -> Result<()> {
             "architecture": architecture,
             "responders": [],
             "operations": [],
-            // IAM's reads are never stale here, and an hour sees more incidents than in life.
-            "responsePolicy": { "settlingSeconds": 1, "containmentsPerHour": 1_000_000 },
+            "responsePolicy": response_policy,
         }),
     )
 }

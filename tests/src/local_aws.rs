@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use aws_credential_types::Credentials;
+use serde_json::json;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::alone::{Alone, Apart};
@@ -68,7 +69,9 @@ impl LocalAws {
             )
             .await?;
         let url = Endpoint::at_port(port).url().to_owned();
-        let outputs = deployment::deploy(&place, &url, &binaries, progress).await?;
+        // A test run sees more incidents within an hour than life does.
+        let policy = json!({ "settlingSeconds": 1, "containmentsPerHour": 1_000_000 });
+        let outputs = deployment::deploy_with(&place, &url, &binaries, &policy, progress).await?;
         // Held as long as the server lives: until the process ends.
         std::mem::forget(place);
         Self::at_port(port, outputs).await
