@@ -3,7 +3,7 @@
 local = cargo run --quiet --locked --bin local --
 venv = target/local/venv/bin
 
-.PHONY: demo test up down check deploy build prerequisites
+.PHONY: demo test test-faults up down check deploy build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -26,6 +26,11 @@ test: check
 	cd infra && npm run --silent test
 	cd infra && npm run --silent cfn-lint
 	cargo test --quiet --locked --test integration
+
+# The whole matrix of faults, and the largest burst; they take longer than everything else.
+test-faults: prerequisites
+	$(local) install
+	cargo test --quiet --locked --test integration -- --ignored
 
 # What takes no local AWS: formatting, lints, unit tests.
 check: prerequisites

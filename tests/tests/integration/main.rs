@@ -83,7 +83,5 @@ fn run() -> anyhow::Result<ExitCode> {
         return Ok(trials.list(&arguments));
     }
     let aws = runtime.block_on(LocalAws::for_tests(&Progress::new()))?;
-    let ended = trials.run(&arguments, runtime.handle(), aws);
-    faults::print_table();
-    Ok(ended)
+    Ok(trials.run(&arguments, runtime.handle(), aws, faults::print_table))
 }

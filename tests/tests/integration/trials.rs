@@ -104,11 +104,20 @@ impl Trials {
         libtest_mimic::run(arguments, trials.collect()).exit_code()
     }
 
-    /// Runs the tests that the arguments ask for.
-    pub(crate) fn run(self, arguments: &Arguments, runtime: &Handle, aws: LocalAws) -> ExitCode {
+    /// Runs the tests that the arguments ask for, and calls `report` before those that run
+    /// last, so that the runner's summary ends the output.
+    pub(crate) fn run(
+        self,
+        arguments: &Arguments,
+        runtime: &Handle,
+        aws: LocalAws,
+        report: impl FnOnce(),
+    ) -> ExitCode {
         let aws = Arc::new(aws);
+        let thorough = arguments.ignored || arguments.include_ignored;
         let run = |tests: Vec<Named>| {
-            let trials = tests.into_iter().map(|Named { name, thorough, test }| {
+            let tests = tests.into_iter().filter(|it| thorough || !it.thorough);
+            let trials = tests.map(|Named { name, thorough, test }| {
                 let (runtime, aws) = (runtime.clone(), Arc::clone(&aws));
                 let trial = Trial::test(name, move || {
                     on_a_large_stack(move || test(&runtime, &aws))
@@ -120,6 +129,7 @@ impl Trials {
         };
         let tests = self.beside_others.into_iter().chain(self.alone);
         let mut failed = run(tests.collect()).has_failed();
+        report();
         if !self.last.is_empty() {
             failed |= run(self.last).has_failed();
         }

@@ -12,7 +12,7 @@ use crate::graph::{Kind, Scope, State};
 /// of Systems Manager (`GetParameter`), Amazon SNS (`Publish`) and `DynamoDB`
 /// (`UpdateItem`). `Runtime.ExitError` and `Sandbox.Timedout` are the `errorType` of
 /// Lambda's answer for a function that exits or runs out of time.
-const OF_AWS: [&str; 25] = [
+const OF_AWS: [&str; 27] = [
     "States.ALL",
     "States.Timeout",
     "Lambda.TooManyRequestsException",
@@ -26,11 +26,13 @@ const OF_AWS: [&str; 25] = [
     "Ssm.InternalServerErrorException",
     "Ssm.SdkClientException",
     "Ssm.SsmException",
+    "Ssm.ThrottlingException",
     "SNS.InternalErrorException",
     "SNS.KmsThrottlingException",
     "SNS.ThrottledException",
     "SNS.SdkClientException",
     "SNS.SnsException",
+    "SNS.AmazonSNSException",
     "DynamoDB.ConditionalCheckFailedException",
     "DynamoDB.InternalServerErrorException",
     "DynamoDB.ProvisionedThroughputExceededException",
