@@ -17,7 +17,7 @@ use crate::wait;
 
 /// Time for the emulator to come up on a busy machine.
 const START: Duration = Duration::from_mins(1);
-const STOP: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(30);
 
 /// How long a local AWS lives.
 #[derive(Clone, Copy, PartialEq, Eq)]

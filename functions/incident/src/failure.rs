@@ -166,17 +166,37 @@ impl Failure {
         }
     }
 
+    /// The same failure, its cause with the place that the call was about, for calls of
+    /// which the service's answer does not say so itself.
+    #[must_use]
+    pub fn at(mut self, place: &str) -> Self {
+        if let Self::AccessDenied { source, .. }
+        | Self::Throttled { source, .. }
+        | Self::ServiceUnavailable { source, .. }
+        | Self::LimitExceeded { source, .. }
+        | Self::NotFound { source, .. }
+        | Self::RequestRejected { source, .. } = &mut self
+        {
+            *source = format!("`{place}`: {}", chain_of(source.as_ref())).into();
+        }
+        self
+    }
+
     /// The failure with all its causes, outermost first, on one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut chain = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            chain = format!("{chain}: {cause}");
-            source = cause.source();
-        }
-        crate::text::one_line(&chain, 1_000)
+        crate::text::one_line(&chain_of(self), 1_000)
     }
+}
+
+fn chain_of(error: &dyn Error) -> String {
+    let mut chain = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        chain = format!("{chain}: {cause}");
+        source = cause.source();
+    }
+    chain
 }
 
 #[cfg(test)]

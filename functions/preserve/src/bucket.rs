@@ -33,6 +33,7 @@ impl Bucket {
     ///
     /// Source: S3 User Guide, "How to prevent object overwrites with conditional writes".
     pub(crate) async fn store(&self, key: &str, bytes: &[u8]) -> Result<Stored, Failure> {
+        let uri = format!("s3://{}/{key}", self.name);
         let put = self
             .s3
             .put_object()
@@ -50,23 +51,19 @@ impl Bucket {
             Err(error)
                 if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 412) =>
             {
-                self.get(key).await?
+                self.get(key, &uri).await?
             }
-            Err(error) => return Err(failure("s3:PutObject", error)),
+            Err(error) => return Err(failure("s3:PutObject", error).at(&uri)),
         };
         let document = serde_json::from_slice(&stored).map_err(|error| {
             Failure::EvidenceUnreadable { key: key.to_owned(), source: error.into() }
         })?;
-        Ok(Stored {
-            uri: format!("s3://{}/{key}", self.name),
-            sha256: hex_digest(&stored),
-            document,
-        })
+        Ok(Stored { uri, sha256: hex_digest(&stored), document })
     }
 
-    async fn get(&self, key: &str) -> Result<Vec<u8>, Failure> {
+    async fn get(&self, key: &str, uri: &str) -> Result<Vec<u8>, Failure> {
         let object = self.s3.get_object().bucket(&self.name).key(key).send().await;
-        let object = object.map_err(|error| failure("s3:GetObject", error))?;
+        let object = object.map_err(|error| failure("s3:GetObject", error).at(uri))?;
         let body = object.body.collect().await;
         let body = body.map_err(|error| Failure::ServiceUnavailable {
             call: "s3:GetObject",
