@@ -3,18 +3,32 @@
 
 use anyhow::{Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
-use harness::alone::Apart;
+use harness::MEMBERS;
+use harness::alone::{Alone, Apart};
 use harness::execution::Execution;
+use harness::faults::Strike;
 use harness::local_aws::LocalAws;
+use harness::user::{DENY_ALL, Snapshot};
+use serde_json::json;
 
 use crate::guide::dangerous_user;
 use crate::incident::{Incident, workflow};
+use crate::judged::{End, ends};
+use crate::response_policy::amend;
+use crate::suspect::{Case, Suspect};
 use crate::trials::Trials;
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_apart("an account that lets nobody in is told of, and redriven", entry_refused);
     trials.add_apart("without the deny nothing is detached, and keys end Inactive", deny_refused);
     trials.add_apart("a step that fails stops none of the steps beside it", detaching_refused);
+    trials.add_alone("a bucket that refuses evidence is told of, and redriven", evidence_refused);
+    trials.add("a bucket that is gone is told of, and redriven", bucket_gone);
+    trials.add_alone("a missing response policy is told of, and redriven", policy_gone);
+    trials.add_alone("a Security Hub that refuses is told of, and redriven", update_refused);
+    trials.add_alone("a function's own role that is short of a right is told of", role_short);
+    trials.add_alone("redriven after its principal was exempted, nothing more changes", exempted);
+    trials.add_alone("redriven after the mode became off, nothing more changes", switched_off);
 }
 
 /// FAILED at `AwaitRedrive`, after people were told of a step and its error.
@@ -113,4 +127,134 @@ async fn detaching_refused(apart: &Apart<'_>) -> Result<()> {
     execution.redrive().await?;
     execution.succeeds().await?;
     incident.ended_well(&execution).await
+}
+
+/// Starts an execution, which people must be told of that it failed, and by what.
+async fn is_told_of(aws: &LocalAws, suspect: &Suspect<'_>, because: &[&str]) -> Result<Execution> {
+    let execution = aws.execution_to_be();
+    suspect.start(&execution).await?;
+    execution.fails().await?;
+    let told = told_of_failure(aws, &execution).await?;
+    for part in because {
+        ensure!(told.contains(part), "`{part}` is not in the mail: {told}");
+    }
+    suspect.is_no_worse().await?;
+    Ok(execution)
+}
+
+async fn told_of_failure(aws: &LocalAws, execution: &Execution) -> Result<String> {
+    let which = format!("that `{}` failed", execution.name());
+    let told = aws.topics().alerts.message(which, |mail| {
+        mail.subject == "Cordon: containment failed" && mail.text.contains(&execution.arn)
+    });
+    Ok(told.await?.text)
+}
+
+async fn goes_on(suspect: &Suspect<'_>, execution: &Execution) -> Result<()> {
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    Box::pin(suspect.is_dealt_with(execution, true)).await
+}
+
+async fn evidence_refused(alone: &Alone<'_>) -> Result<()> {
+    alone.refuse_evidence().await?;
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let bucket = &alone.outputs().evidence_bucket_name;
+    let because = ["Preserve", "AccessDenied", "s3:PutObject", bucket];
+    let execution = is_told_of(alone, &suspect, &because).await?;
+    alone.undo().await?;
+    goes_on(&suspect, &execution).await
+}
+
+async fn bucket_gone(aws: &LocalAws) -> Result<()> {
+    let suspect = Suspect::new(aws, MEMBERS[0], Case::User).await?;
+    let fault = aws.fault("s3:PutObject", Strike::error("NoSuchBucket")).about(suspect.id());
+    let fault = fault.always().stand().await?;
+    let bucket = &aws.outputs().evidence_bucket_name;
+    let because = ["Preserve", "s3:PutObject", "NoSuchBucket", bucket];
+    let execution = is_told_of(aws, &suspect, &because).await?;
+    fault.lift().await?;
+    goes_on(&suspect, &execution).await
+}
+
+async fn policy_gone(alone: &Alone<'_>) -> Result<()> {
+    alone.remove_response_policy().await?;
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let parameter = &alone.outputs().response_policy_parameter;
+    let because = ["ReadResponsePolicy", "Ssm.ParameterNotFoundException", parameter];
+    let execution = is_told_of(alone, &suspect, &because).await?;
+    alone.undo().await?;
+    goes_on(&suspect, &execution).await
+}
+
+async fn update_refused(alone: &Alone<'_>) -> Result<()> {
+    const CALL: &str = "securityhub:BatchUpdateFindings";
+    alone.refuse_actions("Cordon-Resolve", &[CALL]).await?;
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let because = ["Resolve", "AccessDenied", CALL, "Cordon-Resolve"];
+    let execution = is_told_of(alone, &suspect, &because).await?;
+    ensure!(suspect.workflow().await? == "NEW");
+    alone.undo().await?;
+    goes_on(&suspect, &execution).await
+}
+
+async fn role_short(alone: &Alone<'_>) -> Result<()> {
+    alone.refuse_actions("Cordon-Tag", &["sts:AssumeRole"]).await?;
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let because = ["Tag", "EntryRefused", "SecurityRemediation-Tag", "Cordon-Tag"];
+    let execution = is_told_of(alone, &suspect, &because).await?;
+    alone.undo().await?;
+    goes_on(&suspect, &execution).await
+}
+
+/// A suspect under the deny, whose execution could not store the evidence and waits.
+async fn held<'a>(alone: &'a Alone<'_>) -> Result<(Suspect<'a>, Execution, Snapshot)> {
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let fault = alone.fault("s3:PutObject", Strike::Denied).about(suspect.id());
+    let fault = fault.always().stand().await?;
+    let execution = is_told_of(alone, &suspect, &["Preserve", "AccessDenied"]).await?;
+    fault.lift().await?;
+    let held = suspect.read_back().await?;
+    ensure!(held.attached.contains(DENY_ALL), "no deny stands: {held:?}");
+    Ok((suspect, execution, held))
+}
+
+/// What an execution has changed in the member account.
+async fn changes(aws: &LocalAws, execution: &Execution) -> Result<usize> {
+    let calls = aws.calls_of(execution).await?;
+    Ok(calls.iter().filter(|call| !call.read_only).count())
+}
+
+async fn exempted(alone: &Alone<'_>) -> Result<()> {
+    let (suspect, execution, held) = held(alone).await?;
+    let changed = changes(alone, &execution).await?;
+    amend(alone, &json!({ "exemptPrincipals": [suspect.before.arn] })).await?;
+    execution.redrive().await?;
+    let judged = ends(alone, execution, &suspect.finding, End::Escalated).await?;
+    judged.told(&[&suspect.before.arn, "the response policy exempts"])?;
+    ensure!(changes(alone, &judged.execution).await? == changed, "it has changed something");
+    ensure!(suspect.read_back().await? == held, "the user has changed");
+    ensure!(suspect.original().await?.is_none(), "there is evidence");
+    Ok(())
+}
+
+async fn switched_off(alone: &Alone<'_>) -> Result<()> {
+    let (suspect, execution, held) = held(alone).await?;
+    let calls = alone.calls_of(&execution).await?.len();
+    amend(alone, &json!({ "mode": "off" })).await?;
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    ensure!(execution.history().await?.last_state() == "Ignored");
+    let told = alone.topics().alerts.message("that nothing more is done", |mail| {
+        mail.subject == "Cordon: nothing more is done" && mail.text.contains(&execution.arn)
+    });
+    let told = told.await?.text;
+    // That the deny stands all the same is for people to know.
+    for part in ["NOT CONTAINED", &suspect.before.arn, "denied by AWSDenyAll", "`off`"] {
+        ensure!(told.contains(part), "`{part}` is not in the mail: {told}");
+    }
+    ensure!(alone.calls_of(&execution).await?.len() == calls, "somebody entered the account");
+    ensure!(suspect.read_back().await? == held, "the user has changed");
+    ensure!(suspect.workflow().await? == "NEW");
+    Ok(())
 }

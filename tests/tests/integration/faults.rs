@@ -134,6 +134,10 @@ const OBSERVING: [Task; 2] = [
     Task::service("TellObserved", Case::User, PUBLISH).sends("Cordon: observed"),
 ];
 
+/// That is reached only where a redrive finds that nothing more is to be done.
+const ABANDONING: Task =
+    Task::service("TellAbandoned", Case::User, PUBLISH).sends("Cordon: nothing more is done");
+
 impl Task {
     const fn service(state: &'static str, case: Case, call: &'static str) -> Self {
         Self { state, case, call, function: None, done: &[], own: &[], subject: None }
@@ -529,6 +533,10 @@ pub(crate) fn add_to(trials: &mut Trials) {
             hold(alone, OBSERVING.iter().flat_map(some_cells).collect()).await
         },
     );
+    trials.add_alone(
+        "TellAbandoned: what fails passes, or is told, held and redriven",
+        async |alone: &Alone<'_>| hold_abandoning(alone, some_cells(&ABANDONING)).await,
+    );
     for task in TASKS.iter().chain(&OTHERWISE) {
         let name = format!("{} of {:?}: whatever fails", task.state, task.case);
         trials.add_thorough(name, async |aws: &LocalAws| hold(aws, all_cells(task)?).await);
@@ -540,22 +548,21 @@ pub(crate) fn add_to(trials: &mut Trials) {
         }
         Ok(())
     });
+    trials.add_thorough_alone("TellAbandoned: whatever fails", async |alone: &Alone<'_>| {
+        hold_abandoning(alone, all_cells(&ABANDONING)?).await
+    });
 }
 
 /// So many cells at once: they wait most of the time, but each has a principal to make and to
 /// look at.
-static AT_ONCE: Semaphore = Semaphore::const_new(12);
+static AT_ONCE: Semaphore = Semaphore::const_new(20);
 
 /// Runs cells side by side. Fails with all that do not hold.
 async fn hold(aws: &LocalAws, cells: Vec<Cell>) -> Result<()> {
     let results = stream::iter(&cells).map(async |cell| {
         let _turn = AT_ONCE.acquire().await?;
         let outcome = Box::pin(run(aws, cell)).await;
-        let said = match &outcome {
-            Ok(outcome) => outcome.clone(),
-            Err(_) => "DOES NOT HOLD".to_owned(),
-        };
-        TABLE.lock().unwrap_or_else(PoisonError::into_inner).push((cell.to_string(), said));
+        note(cell, outcome.as_ref().map_or_else(|_| BROKEN.to_owned(), Clone::clone));
         outcome.with_context(|| format!("{cell}"))
     });
     let results: Vec<Result<String>> = results.buffer_unordered(cells.len().max(1)).collect().await;
@@ -563,6 +570,40 @@ async fn hold(aws: &LocalAws, cells: Vec<Cell>) -> Result<()> {
         results.into_iter().filter_map(|it| it.err().map(|it| format!("{it:#}"))).collect();
     ensure!(broken.is_empty(), "{} cells do not hold:\n\n{}", broken.len(), broken.join("\n\n"));
     Ok(())
+}
+
+/// Runs cells side by side whose execution has failed before, and is redriven when the response
+/// policy lets nothing more be done.
+async fn hold_abandoning(alone: &Alone<'_>, cells: Vec<Cell>) -> Result<()> {
+    let mut executions = Vec::new();
+    for cell in &cells {
+        let suspect = Suspect::new(alone, MEMBERS[0], cell.task.case).await?;
+        let execution = alone.execution_to_be();
+        let session = source_identity(&execution);
+        let entry = alone.fault(ENTER, Strike::Denied).about(session).always().stand().await?;
+        suspect.start(&execution).await?;
+        executions.push((cell, suspect, execution, entry));
+    }
+    for (_, _, execution, entry) in &mut executions {
+        execution.fails().await?;
+        ensure!(entry.struck().await? > 0, "nobody was kept out");
+    }
+    amend(alone, &json!({ "mode": "off" })).await?;
+    for (cell, suspect, execution, _entry) in &executions {
+        let pass = Pass { aws: alone, cell, suspect, execution };
+        let outcome = Box::pin(pass.abandons()).await;
+        let said = outcome.as_ref().map_or_else(|_| BROKEN.to_owned(), Clone::clone);
+        note(cell, said);
+        outcome.with_context(|| format!("{cell}"))?;
+    }
+    Ok(())
+}
+
+const BROKEN: &str = "DOES NOT HOLD";
+
+fn note(cell: &Cell, outcome: String) {
+    let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    table.push((cell.to_string(), outcome));
 }
 
 /// Each cell that ran, and its outcome.
@@ -659,7 +700,7 @@ impl Pass<'_> {
         let history = self.execution.history().await?;
         let error = ended.error.as_deref();
         Ok(match (ended.status, history.last_state()) {
-            (ExecutionStatus::Succeeded, "Contained" | "Observed") => End::Well,
+            (ExecutionStatus::Succeeded, "Contained" | "Observed" | "Ignored") => End::Well,
             (ExecutionStatus::Succeeded, "Escalated") if self.cell.task.case == Case::Policy => {
                 End::Well
             }
@@ -688,15 +729,19 @@ impl Pass<'_> {
     }
 
     fn mails(&self, subject: &str) -> usize {
-        let alerts = self.aws.topics().alerts.mentioning(&self.execution.arn);
-        alerts.iter().filter(|mail| mail.subject == subject).count()
+        let alerts = self.aws.topics().alerts.all();
+        alerts.iter().filter(|mail| self.is_of(mail, subject)).count()
+    }
+
+    fn is_of(&self, mail: &Message, subject: &str) -> bool {
+        mail.subject == subject && mail.text.contains(&self.execution.arn)
     }
 
     /// Waits for a mail about the execution. Returns what it says.
     async fn mail(&self, subject: &str) -> Result<String> {
         let (alerts, arn) = (&self.aws.topics().alerts, &self.execution.arn);
-        let wanted = |mail: &Message| mail.subject == subject && mail.text.contains(arn);
-        Ok(alerts.message(format_args!("`{subject}` of `{arn}`"), wanted).await?.text)
+        let which = format_args!("`{subject}` of `{arn}`");
+        Ok(alerts.message(which, |mail| self.is_of(mail, subject)).await?.text)
     }
 
     /// All is as if nothing had failed, but that people were told of so many failures.
@@ -743,6 +788,37 @@ impl Pass<'_> {
         let expected = usize::from(self.cell.lasts && self.cell.task.state == "AlertResponders");
         ensure!(untold == expected, "those who run Cordon were told {untold} times");
         Ok(())
+    }
+
+    /// Redriven after a failure, but to do nothing more: people are told that, too.
+    async fn abandons(&self) -> Result<String> {
+        let cell = self.cell;
+        let fault = cell.stand(self.aws, self.suspect, self.execution).await?;
+        self.execution.redrive().await?;
+        let end = self.ends().await?;
+        let expected = cell.expected().unwrap_or_else(|| end.clone());
+        ensure!(end == expected, "it ended {end:?}: {}", self.path().await?);
+        let struck = fault.lift().await?;
+        ensure!(struck > 0, "no call was struck");
+        let mut failures = 1;
+        if end == End::Told {
+            failures += 1;
+            self.aws.topics().alerts.count(failures, |mail| self.is_of(mail, FAILED)).await?;
+            self.execution.redrive().await?;
+            let end = self.ends().await?;
+            ensure!(end == End::Well, "redriven, it ended {end:?}: {}", self.path().await?);
+        }
+        let told = self.mail("Cordon: nothing more is done").await?;
+        ensure!(told.contains("NOT CONTAINED"), "{told}");
+        let told = self.mails(FAILED);
+        ensure!(told == failures, "people were told {told} times of {failures} failures");
+        let (now, status) = (self.suspect.read_back().await?, self.suspect.workflow().await?);
+        ensure!(now == self.suspect.before, "it was {:?} and is {now:?}", self.suspect.before);
+        ensure!(status == "NEW", "the finding is {status}");
+        Ok(match end {
+            End::Told => format!("{} told, redriven", cell.error()),
+            _ => "passes".to_owned(),
+        })
     }
 
     async fn was_left_to_people(&self) -> Result<()> {
