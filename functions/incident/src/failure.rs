@@ -93,7 +93,10 @@ pub enum Failure {
         reason: String,
     },
     /// No deny stands, so taking a policy or a group away might raise the
-    /// principal's privilege. Nothing is taken away.
+    /// principal's privilege. Nothing is taken away. Retried, because IAM
+    /// may not show yet what Quarantine has attached.
+    ///
+    /// Source: IAM User Guide, "Changes that I make are not always immediately visible".
     #[error("no deny stands on `{0}`: nothing was taken away")]
     DenyMissing(String),
     /// Read back, the principal is not contained.

@@ -152,6 +152,15 @@ impl Task {
         Self { function: Some(folder), ..Self::service(state, case, call) }
     }
 
+    /// The call by which it learns whether the deny stands, if it must stand.
+    fn deny_read(&self) -> Option<&'static str> {
+        match self.state {
+            "DetachPolicies" | "RemoveGroups" => Some("iam:ListAttachedUserPolicies"),
+            "DetachRolePolicies" => Some("iam:ListAttachedRolePolicies"),
+            _ => None,
+        }
+    }
+
     const fn leaves(self, done: &'static [Part], own: &'static [Part]) -> Self {
         Self { done, own, ..self }
     }
@@ -296,8 +305,15 @@ impl Cell {
             Way::Code("LimitExceeded") => "LimitExceeded",
             Way::Code("NoSuchEntity") => "NotFound",
             Way::Code("InvalidInput") => "RequestRejected",
+            Way::Stale if self.hides_the_deny() => "DenyMissing",
+            Way::Stale => "NotContained",
             _ => "ServiceUnavailable",
         }
+    }
+
+    /// Whether a task that needs the deny can't see it.
+    fn hides_the_deny(&self) -> bool {
+        self.way == Way::Stale && self.task.deny_read() == Some(self.call.as_str())
     }
 
     /// Whether the machine tries again.
@@ -329,8 +345,11 @@ impl Cell {
     fn expected(&self) -> Option<End> {
         let telling = self.task.state == "AlertResponders";
         match self.way {
-            // What a reader is told is believed.
-            Way::Stale | Way::Code("NoSuchEntity") => None,
+            // What a reader is told is believed, and may be no news.
+            Way::Code("NoSuchEntity") => None,
+            Way::Stale if self.lasts && !self.hides_the_deny() => None,
+            // DetachPolicies, beside it, makes changes before which the deny stood already.
+            Way::Stale if self.lasts && self.task.state == "RemoveGroups" => None,
             // What took effect may be all that was to be done.
             _ if self.lasts && self.way.takes_effect() => None,
             _ if self.is_no_obstacle() => Some(End::Well),
@@ -399,7 +418,7 @@ impl fmt::Display for Cell {
 }
 
 /// The cells of a task that always run: an error that passes, another that does not, an answer
-/// that is lost, and the end of its function in mid-call.
+/// that is lost, the end of its function in mid-call, and a deny that IAM does not show yet.
 fn some_cells(task: &'static Task) -> Vec<Cell> {
     let cell = |way, lasts| Cell { task, call: task.call.to_owned(), way, lasts };
     let mut cells = vec![
@@ -413,6 +432,10 @@ fn some_cells(task: &'static Task) -> Vec<Cell> {
     if task.function.is_some() {
         cells.push(cell(Way::KilledBefore, false));
         cells.push(cell(Way::KilledAfter, false));
+    }
+    if let Some(call) = task.deny_read() {
+        let stale = |lasts| Cell { task, call: call.to_owned(), way: Way::Stale, lasts };
+        cells.extend([stale(false), stale(true)]);
     }
     cells
 }
@@ -457,7 +480,7 @@ fn all_cells(task: &'static Task) -> Result<Vec<Cell>> {
         for &way in ways {
             for lasts in [false, true] {
                 let cell = Cell { task, call: call.to_owned(), way, lasts };
-                if lasts || cell.is_retried() || way == Way::Stale {
+                if lasts || cell.is_retried() {
                     cells.push(cell);
                 }
             }
@@ -480,13 +503,13 @@ fn all_cells(task: &'static Task) -> Result<Vec<Cell>> {
     }
     // Every other call that the function makes in this case.
     for call in calls_of(folder)? {
+        if call.starts_with("iam:") && !changes_something(&call) && is_made(task, &call) {
+            add(task, &call, &[Way::Stale]);
+        }
         if call != task.call && is_made(task, &call) {
             add(task, &call, &[Way::Throttled, Way::Denied, Way::KilledBefore]);
             if changes_something(&call) {
                 add(task, &call, &[Way::LostAfter]);
-            }
-            if task.state == "Verify" && call != ENTER {
-                add(task, &call, &[Way::Stale]);
             }
         }
     }
@@ -509,7 +532,7 @@ fn is_made(task: &Task, call: &str) -> bool {
     let of_roles = operation.contains("Role") && call != ENTER;
     match (task.case, operation) {
         // Made only where the first call was in vain.
-        (_, "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary" | "GetObject") => false,
+        (_, "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary") => false,
         (Case::Unused, _) => {
             ["AssumeRole", "ListAccessKeys", "GetAccessKeyLastUsed"].contains(&operation)
         }
@@ -626,11 +649,16 @@ const LONGEST: Duration = Duration::from_mins(8);
 async fn run(aws: &LocalAws, cell: &Cell) -> Result<String> {
     let suspect = Suspect::new(aws, MEMBERS[0], cell.task.case).await?;
     let execution = aws.execution_to_be();
-    // Who tells of a failure has something to tell only where there is one.
-    let occasion = match cell.task.state {
-        "AlertResponders" => {
+    let occasion = match (cell.task.state, cell.call.as_str()) {
+        // Who tells of a failure has something to tell only where there is one.
+        ("AlertResponders", _) => {
             let session = source_identity(&execution);
             Some(aws.fault(ENTER, Strike::Denied).about(session).always().stand().await?)
+        }
+        // What is stored already is read where the answer to its storing was lost.
+        (_, "s3:GetObject") => {
+            let lost = aws.fault("s3:PutObject", Strike::Dropped).about(suspect.id());
+            Some(lost.after_it_took_effect().stand().await?)
         }
         _ => None,
     };
@@ -665,7 +693,8 @@ async fn run(aws: &LocalAws, cell: &Cell) -> Result<String> {
     };
     let evidence = suspect.original().await?;
     let struck = fault.lift().await?;
-    ensure!(struck > 0 || cell.way == Way::Stale, "no call was struck");
+    let may_be_no_news = cell.way == Way::Stale && !cell.hides_the_deny();
+    ensure!(struck > 0 || may_be_no_news, "no call was struck");
     ensure!(cell.lasts || struck <= cell.strikes(), "{struck} calls were struck");
     if let Some(occasion) = occasion {
         occasion.lift().await?;
