@@ -203,6 +203,12 @@ describe('the way from Outcome', () => {
       next: 'TellObserved',
     },
     {
+      says: 'an earlier pass contained the one principal, and nobody acts any more',
+      outcomes: ended(['a', 'contained']),
+      mode: 'observe',
+      next: 'TellObserved',
+    },
+    {
       says: 'observing failed for one',
       outcomes: ended(['a', 'observed'], ['b', 'pending']),
       accused: accused('a', 'b'),

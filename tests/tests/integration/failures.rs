@@ -29,6 +29,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("a function's own role that is short of a right is told of", role_short);
     trials.add_alone("redriven after its principal was exempted, nothing more changes", exempted);
     trials.add_alone("redriven after the mode became off, nothing more changes", switched_off);
+    trials.add_alone("redriven while only observing, nothing more changes", only_observing);
 }
 
 /// FAILED at `AwaitRedrive`, after people were told of a step and its error.
@@ -243,18 +244,36 @@ async fn switched_off(alone: &Alone<'_>) -> Result<()> {
     let calls = alone.calls_of(&execution).await?.len();
     amend(alone, &json!({ "mode": "off" })).await?;
     execution.redrive().await?;
-    execution.succeeds().await?;
-    ensure!(execution.history().await?.last_state() == "Ignored");
-    let told = alone.topics().alerts.message("that nothing more is done", |mail| {
-        mail.subject == "Cordon: nothing more is done" && mail.text.contains(&execution.arn)
-    });
-    let told = told.await?.text;
+    let judged = ends(alone, execution, &suspect.finding, End::Abandoned).await?;
     // That the deny stands all the same is for people to know.
-    for part in ["NOT CONTAINED", &suspect.before.arn, "denied by AWSDenyAll", "`off`"] {
-        ensure!(told.contains(part), "`{part}` is not in the mail: {told}");
-    }
-    ensure!(alone.calls_of(&execution).await?.len() == calls, "somebody entered the account");
+    judged.told(&["NOT CONTAINED", &suspect.before.arn, "denied by AWSDenyAll", "`off`"])?;
+    let now = alone.calls_of(&judged.execution).await?.len();
+    ensure!(now == calls, "somebody entered the account");
     ensure!(suspect.read_back().await? == held, "the user has changed");
-    ensure!(suspect.workflow().await? == "NEW");
+    Ok(())
+}
+
+/// All is done but for the finding, which observers leave as it is.
+async fn only_observing(alone: &Alone<'_>) -> Result<()> {
+    const CALL: &str = "securityhub:BatchUpdateFindings";
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let fault = alone.fault(CALL, Strike::Denied).about(suspect.finding.id());
+    let fault = fault.always().stand().await?;
+    let execution = is_told_of(alone, &suspect, &["Resolve", "AccessDenied"]).await?;
+    fault.lift().await?;
+    let (held, calls) = (suspect.read_back().await?, alone.calls_of(&execution).await?.len());
+    amend(alone, &json!({ "mode": "observe" })).await?;
+    execution.redrive().await?;
+    let judged = ends(alone, execution, &suspect.finding, End::Observed).await?;
+    judged.told(&["\nCONTAINED: ", &suspect.before.arn, "The finding stays as it is"])?;
+    let now = alone.calls_of(&judged.execution).await?.len();
+    ensure!(now == calls, "somebody entered the account");
+    ensure!(suspect.read_back().await? == held, "the user has changed");
+
+    // Once the policy lets it act again, the next emission of the finding ends it.
+    amend(alone, &json!({ "mode": "contain" })).await?;
+    let again = alone.execution_to_be();
+    suspect.start(&again).await?;
+    ends(alone, again, &suspect.finding, End::Contained).await?;
     Ok(())
 }

@@ -19,6 +19,8 @@ pub(crate) enum End {
     Observed,
     /// Nobody cares.
     Ignored,
+    /// People who asked for more know that nothing more is done.
+    Abandoned,
 }
 
 impl End {
@@ -26,7 +28,17 @@ impl End {
         match self {
             Self::Contained => "RESOLVED",
             Self::Escalated => "NOTIFIED",
-            Self::Observed | Self::Ignored => "NEW",
+            Self::Observed | Self::Ignored | Self::Abandoned => "NEW",
+        }
+    }
+
+    /// The state in which the execution ends.
+    fn state(self) -> &'static str {
+        match self {
+            Self::Contained => "Contained",
+            Self::Escalated => "Escalated",
+            Self::Observed => "Observed",
+            Self::Ignored | Self::Abandoned => "Ignored",
         }
     }
 
@@ -36,6 +48,7 @@ impl End {
             Self::Contained => Some("DONE"),
             Self::Escalated => Some("LEFT TO YOU"),
             Self::Observed => Some("OBSERVED"),
+            Self::Abandoned => Some("ABANDONED"),
             Self::Ignored => None,
         }
     }
@@ -76,7 +89,7 @@ pub(crate) async fn ends(
     let output = execution.succeeds().await?.output.unwrap_or_default();
     let history = execution.history().await?;
     let state = history.last_state();
-    ensure!(state == format!("{end:?}"), "it ended in `{state}`, not {end:?}: {output}");
+    ensure!(state == end.state(), "it ended in `{state}`, not {end:?}: {output}");
     let found = aws.in_security_hub(finding).await?;
     ensure!(workflow(&found) == end.workflow(), "the finding is {}", workflow(&found));
     let Some(greeting) = end.greeting() else {

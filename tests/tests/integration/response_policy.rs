@@ -97,6 +97,10 @@ async fn mode(alone: &Alone<'_>) -> Result<()> {
     let suspect = Suspect::of(alone).await?;
     let ignored = suspect.is_untouched(alone, End::Ignored).await?;
     ensure!(alone.calls_of(&ignored.execution).await?.is_empty(), "somebody entered the account");
+    // A person who chose the finding waits for what comes of it.
+    choose(alone, &suspect.finding, End::Abandoned).await?.told(&["mode is `off`"])?;
+    suspect.has_not_changed().await?;
+
     amend(alone, &json!({ "mode": "observe" })).await?;
     Suspect::of(alone).await?.is_untouched(alone, End::Observed).await?;
     amend(alone, &json!({ "mode": "contain" })).await?;
@@ -229,14 +233,8 @@ async fn redriven(alone: &Alone<'_>) -> Result<()> {
     amend(alone, &json!({ "mode": "off" })).await?;
     let execution = executions.remove(0);
     execution.redrive().await?;
-    execution.succeeds().await?;
-    ensure!(execution.history().await?.last_state() == "Ignored");
-    let told = alone.topics().alerts.message("that nothing more is done", |message| {
-        message.text.starts_with("ABANDONED") && message.text.contains(&execution.arn)
-    });
-    told.await?;
+    ends(alone, execution, &to_off.finding, End::Abandoned).await?;
     to_off.has_not_changed().await?;
-    is_new(alone, &to_off.finding).await?;
 
     amend(alone, &json!({ "mode": "contain" })).await?;
     let execution = executions.remove(0);
@@ -334,7 +332,7 @@ async fn settling(alone: &Alone<'_>) -> Result<()> {
         event.map(|event| event.timestamp.as_secs_f64()).with_context(|| format!("no `{name}`"))
     };
     let settled = time_of("Verify")? - time_of("Settle")?;
-    ensure!((2.9..5.0).contains(&settled), "it settled for {settled} s");
+    ensure!(settled >= 2.9, "it settled for {settled} s");
     Ok(())
 }
 
