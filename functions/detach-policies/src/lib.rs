@@ -5,7 +5,9 @@
 use aws_calls::{failure, if_found};
 use aws_sdk_iam::Client;
 use futures::future::join;
-use incident::{Execution, Failure, Held, InlinePolicy, Kind, Principal, hex_digest, is_kept};
+use incident::{
+    Denial, Execution, Failure, Held, InlinePolicy, Kind, Principal, hex_digest, is_kept,
+};
 use member::principal::{inline_document, require_deny};
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ pub struct Input {
     execution: Execution,
     /// The identified principal.
     principal: Principal,
+    /// What Quarantine did; nothing, where it failed.
+    denial: Option<Denial>,
     /// What the evidence holds. Nothing else is taken away.
     held: Held,
 }
@@ -31,12 +35,12 @@ pub struct Output {
 }
 
 /// Detaches and deletes what the evidence holds, but for `AWSDenyAll` and the policies
-/// of AWS's own quarantine. Fails with [`Failure::DenyMissing`], and changes nothing,
-/// where no deny stands: what is attached may be all that restrains the principal. One
-/// policy that can't be taken away keeps none of the others. Done twice, the second
+/// of AWS's own quarantine. Fails with [`Failure::DenyMissing`] or
+/// [`Failure::DenyNotVisible`], and changes nothing, where no deny stands: what is attached
+/// may be all that restrains the principal. One policy that can't be taken away keeps none of the others. Done twice, the second
 /// changes nothing.
 pub async fn detach_policies(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input { execution, principal, held } = input;
+    let Input { execution, principal, denial, held } = input;
     let partition = execution.partition();
     let grant = Grant {
         actions: match principal.kind {
@@ -58,7 +62,7 @@ pub async fn detach_policies(entry: &Entry, input: Input) -> Result<Output, Fail
         resources: vec![principal.resource(partition)],
     };
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
-    require_deny(&iam, partition, principal.kind, &principal.name).await?;
+    require_deny(&iam, partition, &principal, denial).await?;
     let managed = held.managed_policies.iter().filter(|policy| !is_kept(partition, policy));
     let (detached, deleted) = join(
         concurrently(managed.map(|policy| detach(&iam, &principal, policy))),

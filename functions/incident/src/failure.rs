@@ -15,7 +15,10 @@ pub enum Failure {
     #[error("the response policy is unusable: {0}")]
     ResponsePolicyInvalid(String),
     /// The member account does not let the step's function in. Not retried.
-    #[error("the account can't be entered as `{role}`")]
+    #[error(
+        "the account can't be entered as `{role}`, which must exist and trust this step's \
+         function, the external id and the organization"
+    )]
     EntryRefused {
         /// The member role that was to be assumed.
         role: String,
@@ -93,12 +96,15 @@ pub enum Failure {
         reason: String,
     },
     /// No deny stands, so taking a policy or a group away might raise the
-    /// principal's privilege. Nothing is taken away. Retried, because IAM
-    /// may not show yet what Quarantine has attached.
-    ///
-    /// Source: IAM User Guide, "Changes that I make are not always immediately visible".
+    /// principal's privilege. Nothing is taken away.
     #[error("no deny stands on `{0}`: nothing was taken away")]
     DenyMissing(String),
+    /// The deny that Quarantine has put on the principal is not to be seen. Nothing is
+    /// taken away. Retried: IAM may show it later.
+    ///
+    /// Source: IAM User Guide, "Changes that I make are not always immediately visible".
+    #[error("IAM does not show the deny on `{0}`: nothing was taken away")]
+    DenyNotVisible(String),
     /// Read back, the principal is not contained.
     #[error("`{arn}` is not contained: {left}")]
     NotContained {
@@ -125,7 +131,7 @@ pub enum Failure {
 
 impl Failure {
     /// The name of each failure, in the order of the variants.
-    pub const NAMES: [&str; 17] = [
+    pub const NAMES: [&str; 18] = [
         "InvalidInput",
         "ResponsePolicyInvalid",
         "EntryRefused",
@@ -139,6 +145,7 @@ impl Failure {
         "PrincipalReplaced",
         "PrincipalProtected",
         "DenyMissing",
+        "DenyNotVisible",
         "NotContained",
         "EvidenceUnreadable",
         "FindingNotUpdated",
@@ -162,6 +169,7 @@ impl Failure {
             Self::PrincipalReplaced { .. } => "PrincipalReplaced",
             Self::PrincipalProtected { .. } => "PrincipalProtected",
             Self::DenyMissing(_) => "DenyMissing",
+            Self::DenyNotVisible(_) => "DenyNotVisible",
             Self::NotContained { .. } => "NotContained",
             Self::EvidenceUnreadable { .. } => "EvidenceUnreadable",
             Self::FindingNotUpdated(_) => "FindingNotUpdated",

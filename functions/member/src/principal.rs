@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use aws_calls::failure;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{AttachedPermissionsBoundary, AttachedPolicy, Tag};
-use incident::{DenyBy, Failure, Kind, deny_policy};
+use incident::{Denial, DenyBy, Failure, Kind, Principal, deny_policy};
 use percent_encoding::percent_decode_str;
 
 /// A principal as IAM knows it. Times are RFC 3339.
@@ -177,18 +177,21 @@ pub fn denied(partition: &str, boundary: Option<&str>, attached: &[String]) -> O
     }
 }
 
-/// Fails with [`Failure::DenyMissing`] unless a deny stands on the principal now.
+/// Fails unless a deny stands on the principal now: with [`Failure::DenyNotVisible`] if
+/// Quarantine has put one there, with [`Failure::DenyMissing`] if it has not.
 pub async fn require_deny(
     iam: &Client,
     partition: &str,
-    kind: Kind,
-    name: &str,
+    principal: &Principal,
+    denial: Option<Denial>,
 ) -> Result<(), Failure> {
+    let (kind, name) = (principal.kind, &principal.name);
     let (found, attached) =
         futures::try_join!(find(iam, kind, name), attached_policies(iam, kind, name))?;
-    match denied(partition, found.boundary.as_deref(), &attached) {
-        Some(_) => Ok(()),
-        None => Err(Failure::DenyMissing(found.arn)),
+    match (denied(partition, found.boundary.as_deref(), &attached), denial) {
+        (Some(_), _) => Ok(()),
+        (None, Some(_)) => Err(Failure::DenyNotVisible(found.arn)),
+        (None, None) => Err(Failure::DenyMissing(found.arn)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Leaves the groups that the evidence holds, once the deny stands.
 
 use aws_calls::{failure, if_found};
-use incident::{Execution, Failure, Held, Principal};
+use incident::{Denial, Execution, Failure, Held, Principal};
 use member::principal::require_deny;
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ pub struct Input {
     execution: Execution,
     /// The identified principal.
     principal: Principal,
+    /// What Quarantine did; nothing, where it failed.
+    denial: Option<Denial>,
     /// What the evidence holds. No other group is left.
     held: Held,
 }
@@ -24,11 +26,12 @@ pub struct Output {
     left: Vec<String>,
 }
 
-/// Takes the user out of the groups. Fails with [`Failure::DenyMissing`], and changes
-/// nothing, where no deny stands: a group may be all that restrains the user. One group
+/// Takes the user out of the groups. Fails with [`Failure::DenyMissing`] or
+/// [`Failure::DenyNotVisible`], and changes nothing, where no deny stands: a group may be
+/// all that restrains the user. One group
 /// that can't be left keeps none of the others. Done twice, the second changes nothing.
 pub async fn remove_groups(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input { execution, principal, held } = input;
+    let Input { execution, principal, denial, held } = input;
     let partition = execution.partition();
     let reads = Grant {
         actions: &["iam:GetUser", "iam:ListAttachedUserPolicies"],
@@ -41,7 +44,7 @@ pub async fn remove_groups(entry: &Entry, input: Input) -> Result<Output, Failur
         resources: vec![format!("arn:{partition}:iam::{}:group/*", principal.account)],
     };
     let iam = entry.enter(&execution, &principal.account, &[reads, removal]).await?;
-    require_deny(&iam, partition, principal.kind, &principal.name).await?;
+    require_deny(&iam, partition, &principal, denial).await?;
     let removals = held.groups.into_iter().map(async |group| {
         let removal =
             iam.remove_user_from_group().user_name(&principal.name).group_name(&group).send().await;

@@ -305,7 +305,7 @@ impl Cell {
             Way::Code("LimitExceeded") => "LimitExceeded",
             Way::Code("NoSuchEntity") => "NotFound",
             Way::Code("InvalidInput") => "RequestRejected",
-            Way::Stale if self.hides_the_deny() => "DenyMissing",
+            Way::Stale if self.hides_the_deny() => "DenyNotVisible",
             Way::Stale => "NotContained",
             _ => "ServiceUnavailable",
         }

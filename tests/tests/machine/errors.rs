@@ -44,7 +44,7 @@ const OF_AWS: [&str; 27] = [
 
 /// Failures that no state expects by name, and why they are like any other to it: people
 /// are told at once, and mend what the message names.
-const LIKE_ANY_OTHER: [(&str, &str); 9] = [
+const LIKE_ANY_OTHER: [(&str, &str); 10] = [
     ("InvalidInput", "a bug, or a machine and functions of different versions"),
     ("ResponsePolicyInvalid", "a person has to mend the parameter"),
     ("EntryRefused", "a person has to mend the member role's trust"),
@@ -52,6 +52,7 @@ const LIKE_ANY_OTHER: [(&str, &str); 9] = [
     ("LimitExceeded", "the steps that expect a quota deal with it themselves"),
     ("NotFound", "the steps that expect an absence deal with it themselves"),
     ("RequestRejected", "the same request would be rejected again"),
+    ("DenyMissing", "Verify finds what is left, and Quarantine's own failure is told"),
     ("EvidenceUnreadable", "nothing is taken away without evidence, and a person has to look"),
     ("FindingNotUpdated", "Security Hub would refuse the same update again"),
 ];
@@ -119,9 +120,8 @@ fn whatever_may_pass_is_retried() {
             }
             assert_eq!(errors.contains("FindingBusy"), function == "Resolve", "`{}`", state.name);
             assert_eq!(errors.contains("NotContained"), function == "Verify", "`{}`", state.name);
-            // IAM may not show yet what Quarantine has attached.
             let needs_the_deny = ["DetachPolicies", "RemoveGroups"].contains(&function);
-            assert_eq!(errors.contains("DenyMissing"), needs_the_deny, "`{}`", state.name);
+            assert_eq!(errors.contains("DenyNotVisible"), needs_the_deny, "`{}`", state.name);
         }
     }
 }
