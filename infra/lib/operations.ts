@@ -122,7 +122,7 @@ export class Operations extends Construct {
             when: '$.time',
           },
           inputTemplate:
-            '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it. Error: <error>"',
+            '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it with `aws stepfunctions redrive-execution --execution-arn <execution>`. Error: <error>"',
         },
       },
       ifUndelivered:

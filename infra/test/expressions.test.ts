@@ -21,7 +21,23 @@ describe('the first state', () => {
     { detail: { findings: [null] } },
     { detail: { findings: { AwsAccountId: '2', Id: 'no list' } } },
     { detail: { findings: [{ AwsAccountId: 222222222222, Id: ['a', 'b'] }] } },
-    { detail: { findings: [{ AwsAccountId: hostile, Id: hostile }] } },
+    { detail: { findings: [{ Title: ['a'], Severity: 'HIGH', Resources: 'none' }] } },
+    { detail: { findings: [{ Title: 7, Severity: { Label: {} }, Resources: { Id: 'a' } }] } },
+    { detail: { findings: [{ Severity: { Label: ['a', 'b'] }, Resources: [] }] } },
+    { detail: { findings: [{ Resources: [{}, { Id: null }, { Id: ['a', 7] }, 'b', null] }] } },
+    {
+      detail: {
+        findings: [
+          {
+            AwsAccountId: hostile,
+            Id: hostile,
+            Title: hostile,
+            Severity: { Label: hostile },
+            Resources: Array.from({ length: 32 }, () => ({ Id: hostile })),
+          },
+        ],
+      },
+    },
   ];
   for (const input of inputs) {
     it(`takes ${JSON.stringify(input).slice(0, 60)}`, async () => {

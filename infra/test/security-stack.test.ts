@@ -693,7 +693,7 @@ describe('the security stack', () => {
           when: '$.time',
         },
         InputTemplate:
-          '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it. Error: <error>"',
+          '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it with `aws stepfunctions redrive-execution --execution-arn <execution>`. Error: <error>"',
       },
     });
   });

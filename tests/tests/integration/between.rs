@@ -35,7 +35,8 @@ pub(crate) fn add_to(trials: &mut Trials) {
 async fn reported(aws: &LocalAws, execution: &Execution, how: &str) -> Result<()> {
     let told = aws.topics().operations.mention(&execution.arn).await?.text;
     ensure!(told.contains(how), "`{how}` is not in the mail: {told}");
-    ensure!(told.contains("redrive it"), "{told}");
+    let redrive = format!("redrive-execution --execution-arn {}", execution.arn);
+    ensure!(told.contains(&redrive), "`{redrive}` is not in the mail: {told}");
     Ok(())
 }
 

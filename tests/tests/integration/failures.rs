@@ -182,7 +182,11 @@ async fn policy_gone(alone: &Alone<'_>) -> Result<()> {
     alone.remove_response_policy().await?;
     let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
     let parameter = &alone.outputs().response_policy_parameter;
-    let because = ["ReadResponsePolicy", "Ssm.ParameterNotFoundException", parameter];
+    // Nobody has judged the finding yet, but people have to know whom it is about.
+    let event = suspect.finding.event();
+    let names = event["detail"]["findings"][0]["Resources"][0]["Id"].as_str();
+    let names = format!("Names, by its own word: {}", names.unwrap_or_default());
+    let because = ["ReadResponsePolicy", "Ssm.ParameterNotFoundException", parameter, &names];
     let execution = is_told_of(alone, &suspect, &because).await?;
     alone.undo().await?;
     goes_on(&suspect, &execution).await
