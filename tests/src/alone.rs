@@ -144,11 +144,11 @@ impl Alone<'_> {
         self.put_topic_policy(&policy).await
     }
 
-    /// Gives executions so many seconds, from the next one on.
-    pub async fn set_time_out(&self, seconds: u32) -> Result<()> {
+    /// Changes one value of the state machine's definition, from the next execution on.
+    pub async fn redefine(&self, pointer: &str, value: Value) -> Result<()> {
         let before = self.definition().await?;
         let mut definition = before.clone();
-        definition["TimeoutSeconds"] = json!(seconds);
+        *definition.pointer_mut(pointer).with_context(|| format!("no `{pointer}`"))? = value;
         self.undo.lock().await.push(Undo::Definition(before.to_string()));
         self.put_definition(&definition.to_string()).await
     }

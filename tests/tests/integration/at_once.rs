@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use harness::MEMBERS;
 use harness::alone::Alone;
+use harness::faults::Strike;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::user::{ADMINISTRATOR_ACCESS, Snapshot, User, allow_all};
@@ -23,9 +24,7 @@ const ATTEMPTS: usize = 2;
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("two findings about a user in the same second both end well", same_second);
-    trials.add_alone("50 users at once all end contained", async |alone: &Alone<'_>| {
-        all_end_contained(alone, 50).await
-    });
+    trials.add_alone("50 users at once all end contained, though AWS throttles", throttled);
     trials.add_alone("beyond a limit of 20, people decide about the others", limit);
     trials.add_thorough_alone("200 findings in a burst are all answered", async |alone| {
         all_end_contained(alone, 200).await
@@ -113,6 +112,26 @@ impl<'a> Burst<'a> {
         let ended: Vec<_> = ended.buffer_unordered(SIDE_BY_SIDE).try_collect().await?;
         Ok(ended.iter().fold((0, 0), |(a, b), (c, d)| (a + c, b + d)))
     }
+}
+
+/// More calls than all executions together make at first, so that each has to try again.
+async fn throttled(alone: &Alone<'_>) -> Result<()> {
+    const STRIKES: u32 = 100;
+    let faults = [
+        ("sts:AssumeRole", "cordon-assume-role"),
+        ("iam:AttachUserPolicy", "SecurityRemediation-Quarantine"),
+        ("iam:UpdateAccessKey", "SecurityRemediation-DeactivateKeys"),
+    ];
+    let faults = faults.map(|(call, caller)| {
+        alone.fault(call, Strike::Throttled).caller(caller).times(STRIKES).stand()
+    });
+    let faults = try_join_all(faults).await?;
+    all_end_contained(alone, 50).await?;
+    for fault in faults {
+        let struck = fault.lift().await?;
+        ensure!(struck == STRIKES, "{struck} calls were throttled");
+    }
+    Ok(())
 }
 
 async fn all_end_contained(alone: &Alone<'_>, number: usize) -> Result<()> {

@@ -11,7 +11,7 @@ use harness::faults::{Fault, Strike};
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::wait::{self, PATIENCE};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::guide::dangerous_user;
 use crate::incident::{Incident, workflow};
@@ -27,6 +27,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("an execution that a person stops is reported, and redriven", stopped);
     trials.add("an execution with a payload that is too large is reported", too_large);
     trials.add_alone("an execution that runs out of time is reported, and redriven", out_of_time);
+    trials.add_alone("an execution that Step Functions can't go on with is reported", runtime);
     trials.add_alone("with a broken responders' topic, the operations' topic says so", untold);
     trials.add_alone("an event that starts no execution waits for one", undelivered);
 }
@@ -76,12 +77,25 @@ async fn stopped(aws: &LocalAws) -> Result<()> {
 }
 
 async fn out_of_time(alone: &Alone<'_>) -> Result<()> {
-    alone.set_time_out(15).await?;
+    alone.redefine("/TimeoutSeconds", json!(15)).await?;
     let (suspect, execution, fault) = hanging(alone).await?;
     execution.ends(ExecutionStatus::TimedOut).await?;
     fault.lift().await?;
     reported(alone, &execution, "TIMED_OUT").await?;
     goes_on_to_its_end(&suspect, &execution).await
+}
+
+/// No state of ours raises `States.Runtime`, which no Catch sees: this one leads nowhere.
+async fn runtime(alone: &Alone<'_>) -> Result<()> {
+    alone.redefine("/States/ReadResponsePolicy/Next", json!("Nowhere")).await?;
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let execution = alone.execution_to_be();
+    suspect.start(&execution).await?;
+    let end = execution.fails().await?;
+    ensure!(end.error.as_deref() == Some("States.Runtime"), "it failed with {end:?}");
+    reported(alone, &execution, "States.Runtime").await?;
+    ensure!(suspect.read_back().await? == suspect.before, "the user has changed");
+    Ok(())
 }
 
 /// Security Hub's findings are smaller, but anybody who may start an execution chooses its input.
@@ -90,7 +104,7 @@ async fn too_large(aws: &LocalAws) -> Result<()> {
     let before = user.read_back().await?;
     let sent = |length| {
         let finding = Finding::about(&user).with("Description", "x".repeat(length));
-        finding.with("Workflow", serde_json::json!({ "Status": "NEW" })).event()
+        finding.with("Workflow", json!({ "Status": "NEW" })).event()
     };
     let rest = sent(0).to_string().len();
     let execution = aws.start(&sent(LONGEST_PAYLOAD - rest)).await?;
