@@ -7,8 +7,9 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 
 import json
 import re
+import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -48,7 +49,10 @@ class Call:
 
 # The call that is being answered; empty until it is authorised or refused.
 _current: ContextVar[list[Call]] = ContextVar("current_call")
-_calls: deque[Call] = deque(maxlen=MOST_CALLS)
+_calls: deque[Call] = deque()
+# The same calls by source identity, which is how those of an incident are found.
+_by_identity: defaultdict[str | None, deque[Call]] = defaultdict(deque)
+_noting = threading.Lock()
 
 
 def install() -> None:
@@ -104,7 +108,11 @@ async def recorded(application, scope, receive, send) -> None:
 
 def note(call: Call) -> None:
     """Keep a call in the record of calls."""
-    _calls.append(call)
+    with _noting:
+        if len(_calls) == MOST_CALLS:
+            _by_identity[_calls.popleft().sourceIdentity].popleft()
+        _calls.append(call)
+        _by_identity[call.sourceIdentity].append(call)
 
 
 class _Answer:
@@ -136,9 +144,11 @@ class _Answer:
 
 async def _list(query: dict[str, str], _body: object) -> Answer:
     """All calls, or those in which each field that the query names is as it says, such as `account`."""
-    # Copied at once: while they are looked through, functions and machines go on calling.
-    calls = map(vars, tuple(_calls))
-    return 200, {"calls": [call for call in calls if query.items() <= call.items()]}
+    identity = query.get("sourceIdentity")
+    # Copied: while they are looked through, functions and machines go on calling.
+    with _noting:
+        calls = tuple(_by_identity.get(identity, ()) if identity else _calls)
+    return 200, {"calls": [call for call in map(vars, calls) if query.items() <= call.items()]}
 
 
 def _write_trails(call: Call) -> None:

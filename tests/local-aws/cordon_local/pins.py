@@ -83,6 +83,8 @@ SOURCES: dict[str, str] = {
         "a5ec092b2c8d49b83cbf1de4b37034421351f76baf6f440b29b09afbc7845a0c",
     "ministack.services.stepfunctions:handle_request":
         "efa6e8c4532a9e05de1d5c451ba1609388c4cb6662e72df46f3fb9158a84e9c4",
+    "ministack.services.sts:_evict_expired_sessions":
+        "67ddc890eea7c1fafcf596b6cc49cb7497ec7befd153b76d6e12854e0f059216",
     "ministack.services.sts:handle_request":
         "f2d7c72d01d6495029015f8803393e0435468dad4cf2716fa98d05a6c0c81702",
     "ministack.services.sts:register_session":
