@@ -27,7 +27,7 @@ test: check
 	cd infra && npm run --silent cfn-lint
 	cargo test --quiet --locked --test integration
 
-# The whole matrix of faults, and the largest burst; they take longer than everything else.
+# The whole matrix of faults, which takes longer than everything else.
 test-faults: prerequisites
 	$(local) install
 	cargo test --quiet --locked --test integration -- --ignored

@@ -26,7 +26,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("two findings about a user in the same second both end well", same_second);
     trials.add_alone("50 users at once all end contained, though AWS throttles", throttled);
     trials.add_alone("beyond a limit of 20, people decide about the others", limit);
-    trials.add_thorough_alone("200 findings in a burst are all answered", async |alone| {
+    trials.add_alone("200 findings in a burst all end contained", async |alone: &Alone<'_>| {
         all_end_contained(alone, 200).await
     });
 }

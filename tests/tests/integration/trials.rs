@@ -31,7 +31,7 @@ pub(crate) struct Trials {
 impl Trials {
     /// No tests yet.
     pub(crate) fn new(arguments: &Arguments) -> Self {
-        let all = arguments.filter.is_none() && arguments.skip.is_empty();
+        let all = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.ignored;
         Self { all, beside_others: Vec::new(), alone: Vec::new(), last: Vec::new() }
     }
 
