@@ -254,25 +254,46 @@ async function chosen(choice: State, variables: Values): Promise<string> {
 }
 
 describe('a redriven pass', () => {
-  const items = (accused: Json, outcomes: Json): Promise<Json> =>
+  const [a, b, c] = [{ resource: 'a' }, { resource: 'b' }, { resource: 'c' }];
+  const before = [
+    { resource: 'a', outcome: 'contained' },
+    { resource: 'b', outcome: 'pending' },
+    { resource: 'c', outcome: 'retired' },
+  ];
+  const items = (accused: Json, outcomes: Json, mode = 'contain'): Promise<Json> =>
     computed(
       state('Principals').Items,
-      { verdict: { accused }, outcomes },
+      { verdict: { accused }, outcomes, policy: { mode } },
       { input: {}, context: CONTEXT },
     );
 
-  it('takes up nobody who is dealt with, and whoever is not', async () => {
-    const [a, b, c] = [{ resource: 'a' }, { resource: 'b' }, { resource: 'c' }];
-    assert.deepEqual(await items([a], []), [a]);
-    assert.deepEqual(await items([a, b, c], []), [a, b, c]);
-    assert.deepEqual(await items([a], [{ resource: 'a', outcome: 'contained' }]), []);
-    const before = [
-      { resource: 'a', outcome: 'contained' },
-      { resource: 'b', outcome: 'pending' },
-      { resource: 'c', outcome: 'retired' },
-    ];
-    assert.deepEqual(await items([a, b, c], before), [b]);
-    assert.deepEqual(await items([b, a], [{ resource: 'a' }, { outcome: 'contained' }]), [b, a]);
+  it('takes up everybody, also whom an earlier pass has dealt with', async () => {
+    for (const outcomes of [[], before, [{ resource: 'a' }, { outcome: 'contained' }]]) {
+      assert.deepEqual(await items([a], outcomes), [a]);
+      assert.deepEqual(await items([b, c, a], outcomes), [b, c, a]);
+    }
+    assert.deepEqual(await items([], before), []);
+  });
+
+  it('observes nobody who is dealt with', async () => {
+    assert.deepEqual(await items([a], [], 'observe'), [a]);
+    assert.deepEqual(await items([a, b, c], before, 'observe'), [b]);
+    assert.deepEqual(await items([a], [{ resource: 'a', outcome: 'contained' }], 'observe'), []);
+  });
+
+  it('counts what it has read back, and not what an earlier pass has', async () => {
+    const outcomes = async (result: Json, refused: Json): Promise<Json> => {
+      const variables = { outcomes: before, verdict: { refused } };
+      const { Assign } = state('Principals');
+      return ((await computed(Assign, variables, { result })) as { outcomes: Json }).outcomes;
+    };
+    const [contained, , retired] = before;
+    const pending = { resource: 'a', outcome: 'pending' };
+    assert.deepEqual(await outcomes([pending], []), [retired, pending]);
+    assert.deepEqual(await outcomes([], []), [contained, retired]);
+    const refused = { resource: 'c', outcome: 'escalated' };
+    assert.deepEqual(await outcomes([pending], [refused]), [pending, refused]);
+    assert.deepEqual(await outcomes([], [refused]), [contained, refused]);
   });
 
   it('hands each principal its own earlier outcome, or none', async () => {

@@ -8,7 +8,7 @@ use harness::alone::{Alone, Apart};
 use harness::execution::Execution;
 use harness::faults::Strike;
 use harness::local_aws::LocalAws;
-use harness::user::{DENY_ALL, Snapshot};
+use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot};
 use serde_json::json;
 
 use crate::guide::dangerous_user;
@@ -29,6 +29,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("a function's own role that is short of a right is told of", role_short);
     trials.add_alone("redriven after its principal was exempted, nothing more changes", exempted);
     trials.add_alone("redriven after the mode became off, nothing more changes", switched_off);
+    trials.add("redriven, what was contained before is read back again", restored);
     trials.add_alone("redriven while only observing, nothing more changes", only_observing);
 }
 
@@ -257,14 +258,30 @@ async fn switched_off(alone: &Alone<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A suspect who is contained, whose execution could not resolve the finding and waits.
+async fn unresolved(aws: &LocalAws) -> Result<(Suspect<'_>, Execution)> {
+    let suspect = Suspect::new(aws, MEMBERS[0], Case::User).await?;
+    let fault = aws.fault("securityhub:BatchUpdateFindings", Strike::Denied);
+    let fault = fault.about(suspect.finding.id()).always().stand().await?;
+    let execution =
+        is_told_of(aws, &suspect, &["Resolve", "AccessDenied", "\nCONTAINED: "]).await?;
+    fault.lift().await?;
+    Ok((suspect, execution))
+}
+
+/// Between the passes somebody gives the user back what it had.
+async fn restored(aws: &LocalAws) -> Result<()> {
+    let (suspect, execution) = unresolved(aws).await?;
+    let iam = aws.account(suspect.account()).iam();
+    let name = suspect.before.arn.rsplit('/').next().unwrap_or_default();
+    iam.detach_user_policy().user_name(name).policy_arn(DENY_ALL).send().await?;
+    iam.attach_user_policy().user_name(name).policy_arn(ADMINISTRATOR_ACCESS).send().await?;
+    goes_on(&suspect, &execution).await
+}
+
 /// All is done but for the finding, which observers leave as it is.
 async fn only_observing(alone: &Alone<'_>) -> Result<()> {
-    const CALL: &str = "securityhub:BatchUpdateFindings";
-    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
-    let fault = alone.fault(CALL, Strike::Denied).about(suspect.finding.id());
-    let fault = fault.always().stand().await?;
-    let execution = is_told_of(alone, &suspect, &["Resolve", "AccessDenied"]).await?;
-    fault.lift().await?;
+    let (suspect, execution) = unresolved(alone).await?;
     let (held, calls) = (suspect.read_back().await?, alone.calls_of(&execution).await?.len());
     amend(alone, &json!({ "mode": "observe" })).await?;
     execution.redrive().await?;
