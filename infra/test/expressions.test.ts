@@ -268,7 +268,8 @@ describe('a redriven pass', () => {
     );
 
   it('takes up everybody, also whom an earlier pass has dealt with', async () => {
-    for (const outcomes of [[], before, [{ resource: 'a' }, { outcome: 'contained' }]]) {
+    const several: Json[] = [[], before, [{ resource: 'a' }, { outcome: 'contained' }]];
+    for (const outcomes of several) {
       assert.deepEqual(await items([a], outcomes), [a]);
       assert.deepEqual(await items([b, c, a], outcomes), [b, c, a]);
     }
@@ -294,6 +295,22 @@ describe('a redriven pass', () => {
     const refused = { resource: 'c', outcome: 'escalated' };
     assert.deepEqual(await outcomes([pending], [refused]), [pending, refused]);
     assert.deepEqual(await outcomes([], [refused]), [contained, refused]);
+  });
+
+  it('tells what was true before it as such, however often it is redriven', async () => {
+    const [rule] = state('AwaitRedrive').Choices ?? [];
+    const told = async (outcomes: Json): Promise<Json> => {
+      const given = { outcomes, pass: 0 };
+      const assigned = await computed(rule?.Assign, given, { input: {}, context: CONTEXT });
+      return (assigned as { outcomes: Json }).outcomes;
+    };
+    const refused = { resource: 'b', outcome: 'escalated', reason: 'why' };
+    const contained = { resource: 'a', outcome: 'contained', report: 'CONTAINED: a' };
+    const once = [{ ...contained, report: 'BEFORE THE REDRIVE, CONTAINED: a' }, refused];
+    assert.deepEqual(await told([contained, refused]), once);
+    assert.deepEqual(await told(once), once);
+    assert.deepEqual(await told([refused]), [refused]);
+    assert.deepEqual(await told([]), []);
   });
 
   it('hands each principal its own earlier outcome, or none', async () => {

@@ -241,6 +241,16 @@ async fn exempted(alone: &Alone<'_>) -> Result<()> {
     ensure!(changes(alone, &judged.execution).await? == changed, "it has changed something");
     ensure!(suspect.read_back().await? == held, "the user has changed");
     ensure!(suspect.original().await?.is_none(), "there is evidence");
+
+    // Nor is anything claimed of whom an earlier pass contained.
+    let (suspect, execution) = unresolved(alone).await?;
+    let held = suspect.read_back().await?;
+    amend(alone, &json!({ "exemptPrincipals": [suspect.before.arn] })).await?;
+    execution.redrive().await?;
+    let judged = ends(alone, execution, &suspect.finding, End::Escalated).await?;
+    judged.told(&[&suspect.before.arn, "the response policy exempts"])?;
+    ensure!(!judged.told.contains("CONTAINED"), "{}", judged.told);
+    ensure!(suspect.read_back().await? == held, "the user has changed");
     Ok(())
 }
 
@@ -251,7 +261,8 @@ async fn switched_off(alone: &Alone<'_>) -> Result<()> {
     execution.redrive().await?;
     let judged = ends(alone, execution, &suspect.finding, End::Abandoned).await?;
     // That the deny stands all the same is for people to know.
-    judged.told(&["NOT CONTAINED", &suspect.before.arn, "denied by AWSDenyAll", "`off`"])?;
+    let before = format!("\nBEFORE THE REDRIVE, NOT CONTAINED: {}", suspect.before.arn);
+    judged.told(&[&before, "denied by AWSDenyAll", "`off`"])?;
     let now = alone.calls_of(&judged.execution).await?.len();
     ensure!(now == calls, "somebody entered the account");
     ensure!(suspect.read_back().await? == held, "the user has changed");
@@ -286,7 +297,8 @@ async fn only_observing(alone: &Alone<'_>) -> Result<()> {
     amend(alone, &json!({ "mode": "observe" })).await?;
     execution.redrive().await?;
     let judged = ends(alone, execution, &suspect.finding, End::Observed).await?;
-    judged.told(&["\nCONTAINED: ", &suspect.before.arn, "The finding stays as it is"])?;
+    let before = format!("\nBEFORE THE REDRIVE, CONTAINED: {}", suspect.before.arn);
+    judged.told(&[&before, "The finding stays as it is"])?;
     let now = alone.calls_of(&judged.execution).await?.len();
     ensure!(now == calls, "somebody entered the account");
     ensure!(suspect.read_back().await? == held, "the user has changed");
