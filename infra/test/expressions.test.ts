@@ -237,12 +237,18 @@ describe('the way from Outcome', () => {
       const variables: Values = {
         outcomes,
         policy: { mode },
+        redrives: 0,
         verdict: { accused: accused('a'), refused: [], ...verdict },
       };
       assert.equal(await chosen(state('Outcome'), variables), next);
     });
   }
 });
+
+/** What a task hands its function as the execution. */
+function executionOf(task: State): Json | undefined {
+  return (task.Arguments as { Payload?: { execution?: Json } } | undefined)?.Payload?.execution;
+}
 
 async function chosen(choice: State, variables: Values): Promise<string> {
   for (const rule of choice.Choices ?? []) {
@@ -295,6 +301,22 @@ describe('a redriven pass', () => {
     const refused = { resource: 'c', outcome: 'escalated' };
     assert.deepEqual(await outcomes([pending], [refused]), [pending, refused]);
     assert.deepEqual(await outcomes([], [refused]), [contained, refused]);
+  });
+
+  it('acts on nobody, and ends nothing, before the response policy was read again', async () => {
+    const { Execution } = CONTEXT;
+    const redriven = { ...CONTEXT, Execution: { ...Execution, RedriveCount: 1 } };
+    const by = (context: typeof CONTEXT, name: string, redrives: number): Promise<Json> =>
+      computed(executionOf(state(name)), { redrives }, { input: {}, context });
+    for (const name of [...IDENTIFIED, 'AssumeRole', 'Resolve', 'ResolveAsNotified']) {
+      if (executionOf(state(name)) === undefined) continue;
+      assert.equal(await by(CONTEXT, name, 0), Execution.Id);
+      assert.equal(await by(redriven, name, 1), Execution.Id);
+      await assert.rejects(by(redriven, name, 0), { code: 'D3137' });
+    }
+    const { Assign } = state('ReadResponsePolicy');
+    assert.deepEqual(await computed(Assign, {}, { context: redriven }), { redrives: 1 });
+    assert.deepEqual(await computed(Assign, {}, { context: CONTEXT }), { redrives: 0 });
   });
 
   it('tells what was true before it as such, however often it is redriven', async () => {

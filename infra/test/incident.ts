@@ -239,6 +239,7 @@ function incident(size: Size): Incident {
     failure: { state: 'Classify', error: 'ResponsePolicyInvalid', cause: text(500) },
     alertedAt: 0,
     pass: 9,
+    redrives: 0,
     counted: true,
     finding,
     accused: accused[0] ?? null,

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::guide::dangerous_user;
 use crate::incident::{Incident, workflow};
+use crate::judged::{End, ends};
+use crate::response_policy::amend;
 use crate::suspect::{Case, Suspect};
 use crate::trials::Trials;
 
@@ -26,6 +28,8 @@ const LONGEST_PAYLOAD: usize = 262_144;
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("an execution that a person stops is reported, and redriven", stopped);
     trials.add("an execution with a payload that is too large is reported", too_large);
+    trials.add("an execution that is stopped while it resolves claims nothing", stopped_at_the_end);
+    trials.add_alone("an execution that was stopped goes by the policy of its redrive", overruled);
     trials.add_alone("an execution that runs out of time is reported, and redriven", out_of_time);
     trials.add_alone("an execution that Step Functions can't go on with is reported", runtime);
     trials.add_alone("with a broken responders' topic, the operations' topic says so", untold);
@@ -73,6 +77,48 @@ async fn stopped(aws: &LocalAws) -> Result<()> {
     execution.ends(ExecutionStatus::Aborted).await?;
     fault.lift().await?;
     reported(aws, &execution, "ABORTED").await?;
+    goes_on_to_its_end(&suspect, &execution).await
+}
+
+/// A suspect whose execution was stopped before a state's function was invoked: one that is
+/// goes on when the execution is stopped.
+async fn stopped_at<'a>(
+    aws: &'a LocalAws,
+    state: &str,
+    function: &str,
+) -> Result<(Suspect<'a>, Execution)> {
+    let suspect = Suspect::new(aws, MEMBERS[0], Case::User).await?;
+    let execution = aws.execution_to_be();
+    let fault = aws.fault("lambda:InvokeFunction", Strike::TimedOut);
+    let fault = fault.caller(execution.name()).about(function).stand().await?;
+    suspect.start(&execution).await?;
+    execution.enters(state).await?;
+    execution.stop().await?;
+    fault.lift().await?;
+    Ok((suspect, execution))
+}
+
+/// The redrive begins in the middle, under a policy that forbids to go on.
+async fn overruled(alone: &Alone<'_>) -> Result<()> {
+    let (suspect, execution) = stopped_at(alone, "Quarantine", "cordon-quarantine").await?;
+    let calls = alone.calls_of(&execution).await?.len();
+    amend(alone, &json!({ "mode": "off" })).await?;
+    execution.redrive().await?;
+    let judged = ends(alone, execution, &suspect.finding, End::Abandoned).await?;
+    judged.told(&[&suspect.before.arn, "`off`"])?;
+    let now = alone.calls_of(&judged.execution).await?.len();
+    ensure!(now == calls, "somebody entered the account");
+    ensure!(suspect.read_back().await? == suspect.before, "the user has changed");
+    Ok(())
+}
+
+/// What was read back before it was stopped is of another day when it is redriven.
+async fn stopped_at_the_end(aws: &LocalAws) -> Result<()> {
+    let (suspect, execution) = stopped_at(aws, "Resolve", "cordon-resolve").await?;
+    execution.redrive().await?;
+    execution.fails().await?;
+    let told = aws.topics().alerts.mention(&execution.arn).await?.text;
+    ensure!(told.contains("policy of today has to be read first"), "{told}");
     goes_on_to_its_end(&suspect, &execution).await
 }
 

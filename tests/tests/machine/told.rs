@@ -7,9 +7,18 @@ fn tells(edge: &Edge<'_>) -> bool {
     edge.from.publishes() && edge.by == By::Next
 }
 
+/// The way back to the response policy of a redrive that began in the middle. It ends nothing in
+/// silence: `Judge` then tells people what it ignores.
+fn begins_again(edge: &Edge<'_>) -> bool {
+    edge.to == "ReadResponsePolicy"
+        && edge.by == By::Rule(0)
+        && edge.from.choices[0].condition == format!("{{% {REDRIVES} > $redrives %}}")
+}
+
 /// Where the machine may end after `start` without having told anybody.
 fn silent_ends<'a>(machine: &'a Scope, start: &'a str) -> Vec<&'a str> {
-    let reached = machine.reachable(start, tells).into_iter();
+    let closed = |edge: &Edge<'_>| tells(edge) || begins_again(edge);
+    let reached = machine.reachable(start, closed).into_iter();
     reached.filter(|state| state.may_end()).map(|state| state.name.as_str()).collect()
 }
 
@@ -55,6 +64,34 @@ fn a_failed_execution_waits_for_its_redrive() {
     for state in machine.all() {
         let without = state.kind == Kind::Choice && state.default.is_none();
         assert_eq!(without, state.name == "AwaitRedrive", "`{}`", state.name);
+    }
+}
+
+/// A redrive goes on with the very state that was stopped, or that ran out of time.
+#[test]
+fn a_redrive_that_begins_in_the_middle_acts_only_by_the_policy_of_its_day() {
+    let machine = Scope::machine();
+    let read = machine.state("ReadResponsePolicy");
+    assert_eq!(read.assign["redrives"], format!("{{% {REDRIVES} %}}"));
+    for state in machine.all() {
+        let sets = state.assign.contains_key("redrives");
+        assert_eq!(sets, ["Begin", "ReadResponsePolicy"].contains(&state.name.as_str()));
+    }
+    let again: Vec<_> = machine.edges().into_iter().filter(begins_again).collect();
+    let again: Vec<_> = again.iter().map(|edge| edge.from.name.as_str()).collect();
+    assert_eq!(again, ["Judge", "Outcome"]);
+    let judge = machine.state("Judge");
+    let told = judge.choices.iter().position(|rule| rule.next == "TellAbandoned").unwrap();
+    let ignored = judge.choices.iter().position(|rule| rule.next == "Ignored").unwrap();
+    assert!(told < ignored && judge.choices[told].condition.contains(&format!("{REDRIVES} > 0)")));
+
+    let guard = format!("{{% {REDRIVES} = $redrives ? $states.context.Execution.Id : $error('");
+    for state in machine.all() {
+        let execution = state.arguments["Payload"]["execution"].as_str();
+        let Some(execution) = execution else { continue };
+        // `Judge` asks after the one, and the other only reads.
+        let free = ["Classify", "FindHolders"].contains(&state.name.as_str());
+        assert_eq!(!execution.starts_with(&guard), free, "`{}`", state.name);
     }
 }
 

@@ -144,8 +144,8 @@ fn choices(state: &State, facts: &Facts, cost: u64) -> Vec<(Option<By>, u64, Fac
     let mut ways = Vec::new();
     if state.name == "Outcome" {
         let by = match facts.gravest {
-            0 => [By::Rule(0)].as_slice(),
-            1 => &[By::Rule(1), By::Rule(2)],
+            0 => [By::Rule(1)].as_slice(),
+            1 => &[By::Rule(2), By::Rule(3)],
             _ => &[By::Default],
         };
         return by.iter().map(|by| (Some(*by), cost, facts.clone())).collect();
