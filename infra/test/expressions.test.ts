@@ -331,6 +331,15 @@ describe('a redriven pass', () => {
     const once = [{ ...contained, report: 'BEFORE THE REDRIVE, CONTAINED: a' }, refused];
     assert.deepEqual(await told([contained, refused]), once);
     assert.deepEqual(await told(once), once);
+    const { Arguments } = state('ResolveAsNotified');
+    const noted = async (outcomes: Json): Promise<Json> => {
+      const given = { ...typical().variables, outcomes };
+      const computedArguments = await computed(Arguments, given, { input: {}, context: CONTEXT });
+      return (computedArguments as { Payload: { outcomes: Json } }).Payload.outcomes;
+    };
+    assert.deepEqual(await noted(once), [refused]);
+    assert.deepEqual(await noted([contained]), [{ resource: 'a', outcome: 'contained' }]);
+    assert.deepEqual(await noted([]), []);
     assert.deepEqual(await told([refused]), [refused]);
     assert.deepEqual(await told([]), []);
   });

@@ -243,14 +243,23 @@ async fn exempted(alone: &Alone<'_>) -> Result<()> {
     ensure!(suspect.original().await?.is_none(), "there is evidence");
 
     // Nor is anything claimed of whom an earlier pass contained.
-    let (suspect, execution) = unresolved(alone).await?;
-    let held = suspect.read_back().await?;
-    amend(alone, &json!({ "exemptPrincipals": [suspect.before.arn] })).await?;
-    execution.redrive().await?;
-    let judged = ends(alone, execution, &suspect.finding, End::Escalated).await?;
-    judged.told(&[&suspect.before.arn, "the response policy exempts"])?;
-    ensure!(!judged.told.contains("CONTAINED"), "{}", judged.told);
-    ensure!(suspect.read_back().await? == held, "the user has changed");
+    for field in ["exemptPrincipals", "exemptAccounts"] {
+        let (suspect, execution) = unresolved(alone).await?;
+        let held = suspect.read_back().await?;
+        let exempt = match field {
+            "exemptAccounts" => suspect.account(),
+            _ => &suspect.before.arn,
+        };
+        amend(alone, &json!({ "exemptPrincipals": [], field: [exempt] })).await?;
+        execution.redrive().await?;
+        let judged = ends(alone, execution, &suspect.finding, End::Escalated).await?;
+        judged.told(&[&suspect.before.arn, "the response policy exempts"])?;
+        ensure!(!judged.told.contains("\nCONTAINED"), "{}", judged.told);
+        let found = alone.in_security_hub(&suspect.finding).await?;
+        let note = found.note().and_then(|note| note.text()).unwrap_or_default();
+        ensure!(note.contains("exempts") && !note.contains("is contained"), "the note is `{note}`");
+        ensure!(suspect.read_back().await? == held, "the user has changed");
+    }
     Ok(())
 }
 
