@@ -4,6 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 use harness::alone::Alone;
+use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::role::{Role, RoleSnapshot};
@@ -416,15 +417,28 @@ async fn protected_roles(aws: &LocalAws) -> Result<()> {
 
 /// Chooses a finding that Security Hub has, as a person does, and waits for what comes of it.
 pub(crate) async fn choose(aws: &LocalAws, finding: &Finding, end: End) -> Result<Judged> {
-    let before = aws.executions_of(finding).await?.len();
+    let before = by_choice(aws, finding).await?.len();
     aws.send_to_action(&aws.outputs().custom_action_arn, &[finding]).await?;
     let what = format!("an execution for the chosen finding `{}`", finding.id());
     let execution = wait::until(what, PATIENCE, async || {
-        let executions = aws.executions_of(finding).await?;
+        let executions = by_choice(aws, finding).await?;
         Ok((executions.len() > before).then(|| executions.into_iter().next()).flatten())
     })
     .await?;
     ends(aws, execution, finding, end).await
+}
+
+/// The executions that people's choice of a finding has started, the newest first: that of its
+/// import may start late.
+async fn by_choice(aws: &LocalAws, finding: &Finding) -> Result<Vec<Execution>> {
+    let mut chosen = Vec::new();
+    for execution in aws.executions_of(finding).await? {
+        let event = execution.input().await?;
+        if event["detail-type"] == "Security Hub Findings - Custom Action" {
+            chosen.push(execution);
+        }
+    }
+    Ok(chosen)
 }
 
 /// Sets a finding's workflow status, as a person does in the console.
