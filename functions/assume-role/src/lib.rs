@@ -3,7 +3,7 @@
 
 use aws_calls::failure;
 use aws_sdk_iam::Client;
-use futures::try_join;
+use futures::join;
 use incident::{
     Accused, Execution, Failure, Kind, Principal, ResponsePolicy, is_name, matches_pattern,
     protected,
@@ -49,8 +49,9 @@ pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure>
         (None, None) => return Err(nameless("none")),
     };
     let kind = accused.kind;
-    let (found, attached) =
-        try_join!(find(&iam, kind, &name), attached_policies(&iam, kind, &name))?;
+    // Whichever answer comes first, that there is no such principal is what counts.
+    let (found, attached) = join!(find(&iam, kind, &name), attached_policies(&iam, kind, &name));
+    let (found, attached) = (found?, attached?);
     let principal = Principal {
         denied_before: denied(execution.partition(), found.boundary.as_deref(), &attached),
         boundary: found.boundary,
