@@ -46,8 +46,7 @@ pub struct Output {
 /// second changes nothing.
 pub async fn deactivate_keys(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal, unused } = input;
-    let grant =
-        Grant { actions: ACTIONS, resources: vec![principal.resource(execution.partition())] };
+    let grant = Grant { actions: ACTIONS, resources: principal.resources(execution.partition()) };
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
     let name = &principal.name;
     let deactivated = if let Some(unused) = unused {

@@ -59,7 +59,7 @@ pub async fn detach_policies(entry: &Entry, input: Input) -> Result<Output, Fail
                 "iam:DeleteRolePolicy",
             ],
         },
-        resources: vec![principal.resource(partition)],
+        resources: principal.resources(partition),
     };
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
     require_deny(&iam, partition, &principal, denial).await?;

@@ -71,13 +71,14 @@ impl Principal {
     ///
     /// A path may contain `*`, `?` and `$`, and escaped (`${*}`) the longest one
     /// would not fit a session policy. Names have no such characters and are unique
-    /// in the account whatever the path, so `user/*/name` is exact.
+    /// in the account whatever the path, so `user/name` and `user/*/name` are exact
+    /// together, and stay so when the principal is moved to another path meanwhile.
     ///
     /// Sources: IAM User Guide, "IAM identifiers" and "IAM and AWS STS quotas".
     #[must_use]
-    pub fn resource(&self, partition: &str) -> String {
-        let path = if self.path == "/" { "/" } else { "/*/" };
-        format!("arn:{partition}:iam::{}:{}{path}{}", self.account, self.kind.noun(), self.name)
+    pub fn resources(&self, partition: &str) -> Vec<String> {
+        let kind = format!("arn:{partition}:iam::{}:{}", self.account, self.kind.noun());
+        vec![format!("{kind}/{}", self.name), format!("{kind}/*/{}", self.name)]
     }
 }
 
@@ -249,8 +250,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resource_means_one_user_whatever_its_path() {
-        let mut user = Principal {
+    fn its_resources_mean_one_user_wherever_it_is_moved() {
+        let user = Principal {
             arn: String::new(),
             account: AccountId::try_from("222222222222".to_owned()).unwrap(),
             kind: Kind::User,
@@ -260,9 +261,10 @@ mod tests {
             boundary: None,
             denied_before: None,
         };
-        assert_eq!(user.resource("aws"), "arn:aws:iam::222222222222:user/*/eve");
-        user.path = "/".into();
-        assert_eq!(user.resource("aws"), "arn:aws:iam::222222222222:user/eve");
+        assert_eq!(
+            user.resources("aws"),
+            ["arn:aws:iam::222222222222:user/eve", "arn:aws:iam::222222222222:user/*/eve"]
+        );
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Snapshot {
         let all = |kind| vec![format!("arn:{partition}:iam::{account}:{kind}/*")];
         let policies = vec![format!("arn:{partition}:iam::*:policy/*")];
         let grants = [
-            Grant { actions, resources: vec![principal.resource(partition)] },
+            Grant { actions, resources: principal.resources(partition) },
             Grant { actions: OF_GROUPS, resources: all("group") },
             Grant { actions: OF_POLICIES, resources: policies },
         ];

@@ -27,7 +27,7 @@ pub async fn quarantine(entry: &Entry, input: Input) -> Result<Denial, Failure> 
             Kind::User => &["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"],
             Kind::Role => &["iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"],
         },
-        resources: vec![principal.resource(partition)],
+        resources: principal.resources(partition),
     };
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
     let deny = deny_policy(partition);

@@ -35,7 +35,7 @@ pub async fn remove_groups(entry: &Entry, input: Input) -> Result<Output, Failur
     let partition = execution.partition();
     let reads = Grant {
         actions: &["iam:GetUser", "iam:ListAttachedUserPolicies"],
-        resources: vec![principal.resource(partition)],
+        resources: principal.resources(partition),
     };
     // IAM authorises the removal on the group, not on the user. Source: Service
     // Authorization Reference, "Actions defined by AWS IAM", RemoveUserFromGroup.

@@ -42,7 +42,7 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
             Kind::User => &["iam:TagUser"],
             Kind::Role => &["iam:TagRole"],
         },
-        resources: vec![principal.resource(execution.partition())],
+        resources: principal.resources(execution.partition()),
     };
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
     let tags = [

@@ -59,7 +59,7 @@ pub async fn verify(entry: &Entry, input: Input) -> Result<Output, Failure> {
             ],
             Kind::Role => &["iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
         },
-        resources: vec![principal.resource(partition)],
+        resources: principal.resources(partition),
     };
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
     match unused {
