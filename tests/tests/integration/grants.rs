@@ -6,13 +6,19 @@ use std::pin::Pin;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{StatusType, Tag};
+use aws_sdk_securityhub::types::{
+    AwsSecurityFindingIdentifier, NoteUpdate, RelatedFinding, SeverityLabel, SeverityUpdate,
+    VerificationState, WorkflowStatus, WorkflowUpdate,
+};
 use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
 use harness::alone::{Alone, THIEF};
 use harness::clients::Clients;
+use harness::finding::Finding;
 use harness::steps::{Step, allowed};
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, User, allow_all};
 use harness::{EXTERNAL_ID, MEMBERS};
 
+use crate::incident::workflow;
 use crate::trials::Trials;
 
 const OWN_TAG: &str = "SecurityIncident";
@@ -26,6 +32,10 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone(
         "a step's role in a member account opens to that step's function alone, with its name",
         opens_to_its_function_alone,
+    );
+    trials.add_alone(
+        "the credentials of Resolve can mark a finding as NOTIFIED or RESOLVED, and no more",
+        marks_findings_and_no_more,
     );
 }
 
@@ -138,6 +148,58 @@ async fn opens_to_its_function_alone(alone: &Alone<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A finding that is SUPPRESSED never comes up again, one of another severity or type may lead
+/// to nothing.
+async fn marks_findings_and_no_more(alone: &Alone<'_>) -> Result<()> {
+    let user = alone.user().create().await?;
+    let finding = Finding::about(&user).with("Title", "A drill that no rule is for");
+    alone.import(&finding).await?;
+    let hub = alone.credentials_of("Resolve").await?.without_retries().security_hub();
+    let identity = AwsSecurityFindingIdentifier::builder()
+        .id(finding.id())
+        .product_arn(finding.product())
+        .build();
+    let update = || hub.batch_update_findings().finding_identifiers(identity.clone());
+    let marked = |status| update().workflow(WorkflowUpdate::builder().status(status).build());
+    let resolved = || marked(WorkflowStatus::Resolved);
+    let severity = SeverityUpdate::builder().label(SeverityLabel::Informational).build();
+    let another = RelatedFinding::builder().id("x").product_arn(finding.product()).build();
+    for (what, refused) in [
+        ("SUPPRESSED", marked(WorkflowStatus::Suppressed)),
+        ("NEW", marked(WorkflowStatus::New)),
+        ("no status", update().note(note())),
+        ("a severity", resolved().severity(severity)),
+        (
+            "a severity's number",
+            resolved().severity(SeverityUpdate::builder().normalized(0).build()),
+        ),
+        (
+            "a product's severity",
+            resolved().severity(SeverityUpdate::builder().product(0.0).build()),
+        ),
+        ("types", resolved().types("Effects")),
+        ("a confidence", resolved().confidence(0)),
+        ("a criticality", resolved().criticality(0)),
+        ("a related finding", resolved().related_findings(another)),
+        ("a verification", resolved().verification_state(VerificationState::FalsePositive)),
+    ] {
+        let code = refused.send().await.err().and_then(|error| error.code().map(str::to_owned));
+        ensure!(code.as_deref() == Some("AccessDeniedException"), "{what}: {code:?}");
+    }
+    let found = alone.in_security_hub(&finding).await?;
+    ensure!(workflow(&found) == "NEW", "the finding is {}", workflow(&found));
+    for status in [WorkflowStatus::Notified, WorkflowStatus::Resolved] {
+        marked(status.clone()).note(note()).user_defined_fields("a", "b").send().await?;
+        let found = alone.in_security_hub(&finding).await?;
+        ensure!(workflow(&found) == status.as_str(), "the finding is {}", workflow(&found));
+    }
+    Ok(())
+}
+
+fn note() -> NoteUpdate {
+    NoteUpdate::builder().text("by a thief").updated_by(THIEF).build()
 }
 
 /// A user and a role with all that a thief could go for.
