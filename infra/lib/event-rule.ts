@@ -11,12 +11,15 @@ export interface EventRuleProps {
   readonly name: string;
   readonly description: string;
   readonly pattern: EventPattern;
-  readonly target: Pick<CfnRule.TargetProperty, 'id' | 'arn' | 'roleArn' | 'inputTransformer'>;
+  readonly targets: readonly Pick<
+    CfnRule.TargetProperty,
+    'id' | 'arn' | 'roleArn' | 'inputTransformer'
+  >[];
   /** What it means that events are in the queue, and what a person should do about them. */
   readonly ifUndelivered: string;
 }
 
-/** A rule with one target, and a queue for the events that did not reach it. */
+/** A rule, and a queue for the events that did not reach a target of it. */
 export class EventRule extends Construct {
   readonly ruleName: string;
   readonly undelivered: Queue;
@@ -47,15 +50,13 @@ export class EventRule extends Construct {
       name: props.name,
       description: props.description,
       eventPattern: props.pattern,
-      targets: [
-        {
-          ...props.target,
-          deadLetterConfig: { arn: this.undelivered.queueArn },
-          // An hour, not EventBridge's day: by then a person should be looking after the event,
-          // and is told by the alarm on the queue.
-          retryPolicy: { maximumEventAgeInSeconds: Duration.hours(1).toSeconds() },
-        },
-      ],
+      targets: props.targets.map((target) => ({
+        ...target,
+        deadLetterConfig: { arn: this.undelivered.queueArn },
+        // An hour, not EventBridge's day: by then a person should be looking after the event,
+        // and is told by the alarm on the queue.
+        retryPolicy: { maximumEventAgeInSeconds: Duration.hours(1).toSeconds() },
+      })),
     });
   }
 }

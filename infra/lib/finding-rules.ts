@@ -36,23 +36,25 @@ export class FindingRules extends Construct {
       name: 'cordon-alerts',
       description: 'Cordon: the HIGH and CRITICAL ones of the findings that it can act on',
       pattern: ALERTING_FINDINGS,
-      target: {
-        id: 'Responders',
-        arn: alertTopicArn,
-        // No titles or descriptions: whoever may import findings chooses them, and a transformer
-        // cleans nothing. The type comes last, because a finding without types leaves its place
-        // empty.
-        inputTransformer: {
-          inputPathsMap: {
-            id: '$.detail.findings[0].Id',
-            account: '$.detail.findings[0].AwsAccountId',
-            severity: '$.detail.findings[0].Severity.Label',
-            type: '$.detail.findings[0].Types[0]',
+      targets: [
+        {
+          id: 'Responders',
+          arn: alertTopicArn,
+          // No titles or descriptions: whoever may import findings chooses them, and a transformer
+          // cleans nothing. The type comes last, because a finding without types leaves its place
+          // empty.
+          inputTransformer: {
+            inputPathsMap: {
+              id: '$.detail.findings[0].Id',
+              account: '$.detail.findings[0].AwsAccountId',
+              severity: '$.detail.findings[0].Severity.Label',
+              type: '$.detail.findings[0].Types[0]',
+            },
+            inputTemplate:
+              '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows. Type: <type>"',
           },
-          inputTemplate:
-            '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows. Type: <type>"',
         },
-      },
+      ],
       ifUndelivered:
         'Responders did not get the first notice of findings; what the state machine does about them is not affected. Tell the responders, mend what the attributes of the messages in the queue name, delete the messages.',
     });

@@ -10,6 +10,7 @@ export interface OperationsProps {
   readonly operations: Topic;
   readonly responders: Topic;
   readonly stateMachineArn: string;
+  readonly responsePolicyName: string;
   /** The rules that take findings where they belong. */
   readonly findings: readonly EventRule[];
   readonly steps: readonly Step[];
@@ -50,7 +51,11 @@ export class Operations extends Construct {
       props.stateMachineArn,
       'Somebody stopped an incident response. Find out who and why (CloudTrail: StopExecution); redrive the execution unless it was meant.',
     );
-    for (const rule of [...props.findings, this.executionStatusRule(props)]) {
+    for (const rule of [
+      ...props.findings,
+      this.executionStatusRule(props),
+      this.responsePolicyRule(props),
+    ]) {
       this.alarm(`Undelivered-${rule.ruleName}`, {
         namespace: 'AWS/SQS',
         metricName: 'ApproximateNumberOfMessagesVisible',
@@ -111,22 +116,56 @@ export class Operations extends Construct {
           ],
         },
       },
-      target: {
-        id: 'Operations',
-        arn: operations.topicArn,
+      targets: [
+        {
+          id: 'Operations',
+          arn: operations.topicArn,
+          inputTransformer: {
+            inputPathsMap: {
+              execution: '$.detail.executionArn',
+              status: '$.detail.status',
+              error: '$.detail.error',
+              when: '$.time',
+            },
+            inputTemplate:
+              '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it with `aws stepfunctions redrive-execution --execution-arn <execution>`. Error: <error>"',
+          },
+        },
+      ],
+      ifUndelivered:
+        'The news of a failed execution could not be published here. Read the messages in the queue, open the executions that they name, mend what the attributes name.',
+    });
+  }
+
+  /**
+   * Whoever may write the response policy can switch everything off, so a change of it never goes
+   * unseen. Both topics are told: those who answer incidents, and those who watch over them.
+   */
+  private responsePolicyRule({ responsePolicyName, ...topics }: OperationsProps): EventRule {
+    return new EventRule(this, 'ResponsePolicyChange', {
+      name: 'cordon-response-policy',
+      description: 'Cordon: changes of the response policy',
+      pattern: {
+        source: ['aws.ssm'],
+        'detail-type': ['Parameter Store Change'],
+        detail: { name: [responsePolicyName] },
+      },
+      targets: [topics.operations, topics.responders].map((topic) => ({
+        id: topic.node.id,
+        arn: topic.topicArn,
+        // Not the parameter's description, which whoever changes it may choose.
         inputTransformer: {
           inputPathsMap: {
-            execution: '$.detail.executionArn',
-            status: '$.detail.status',
-            error: '$.detail.error',
+            name: '$.detail.name',
+            operation: '$.detail.operation',
             when: '$.time',
           },
           inputTemplate:
-            '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it with `aws stepfunctions redrive-execution --execution-arn <execution>`. Error: <error>"',
+            '"The response policy of Cordon was changed (<operation>) at <when>. What it says counts for each finding and redrive from then on. Read it: `aws ssm get-parameter --name <name>`. If you did not expect this, find out who did it (CloudTrail: PutParameter, DeleteParameter), and put back the right one of `aws ssm get-parameter-history --name <name>`."',
         },
-      },
+      })),
       ifUndelivered:
-        'The news of a failed execution could not be published here. Read the messages in the queue, open the executions that they name, mend what the attributes name.',
+        'The news of a changed response policy could not be published. Read the policy, and see whether its change was meant; mend what the attributes of the messages in the queue name.',
     });
   }
 

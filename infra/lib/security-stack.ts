@@ -107,6 +107,7 @@ export class SecurityStack extends Stack {
       operations: topics.operations,
       responders: topics.responders,
       stateMachineArn: machine.arn,
+      responsePolicyName,
       findings: findings.rules,
       steps,
     });

@@ -59,7 +59,7 @@ export class StartingRule extends Construct {
       name,
       description,
       pattern,
-      target: { id: 'IncidentResponse', arn: stateMachineArn, roleArn: role.attrArn },
+      targets: [{ id: 'IncidentResponse', arn: stateMachineArn, roleArn: role.attrArn }],
       ifUndelivered:
         'Findings did not start the state machine, so nothing was contained. Read the messages in the queue, mend what their attributes name, start the state machine with each body as input, then delete it.',
     });

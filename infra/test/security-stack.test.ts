@@ -79,6 +79,7 @@ describe('the security stack', () => {
     'cordon-custom-action',
     'cordon-alerts',
     'cordon-execution-status',
+    'cordon-response-policy',
   ];
   const role = (name: string) => stack.one('AWS::IAM::Role', { RoleName: name });
   const functionOf = (name: string) => stack.one('AWS::Lambda::Function', { FunctionName: name });
@@ -86,9 +87,9 @@ describe('the security stack', () => {
 
   it('holds these resources and no others', () => {
     assert.deepEqual(stack.census(), {
-      'AWS::CloudWatch::Alarm': 14,
+      'AWS::CloudWatch::Alarm': 16,
       'AWS::DynamoDB::Table': 1,
-      'AWS::Events::Rule': 4,
+      'AWS::Events::Rule': 5,
       'AWS::IAM::Role': 5,
       'AWS::KMS::Key': 1,
       'AWS::Lambda::Function': 2,
@@ -98,8 +99,8 @@ describe('the security stack', () => {
       'AWS::SNS::Subscription': 2,
       'AWS::SNS::Topic': 2,
       'AWS::SNS::TopicPolicy': 2,
-      'AWS::SQS::Queue': 4,
-      'AWS::SQS::QueuePolicy': 4,
+      'AWS::SQS::Queue': 5,
+      'AWS::SQS::QueuePolicy': 5,
       'AWS::SSM::Parameter': 1,
       'AWS::StepFunctions::StateMachine': 1,
     });
@@ -479,15 +480,23 @@ describe('the security stack', () => {
   });
 
   /** A rule's one target, and the queue for what does not reach it. */
-  const targetOf = (name: string) => {
+  const targetsOf = (name: string) => {
     const { Targets } = rule(name).Properties as {
-      Targets: [{ DeadLetterConfig: { Arn: { 'Fn::GetAtt': [string, string] } } }];
+      Targets: { DeadLetterConfig: { Arn: { 'Fn::GetAtt': [string, string] } } }[];
     };
-    const [{ DeadLetterConfig, ...target }, ...others] = Targets;
-    assert.deepEqual(others, []);
-    const [undelivered] = DeadLetterConfig.Arn['Fn::GetAtt'];
-    assert.deepEqual(DeadLetterConfig, { Arn: arnOf(undelivered) });
-    return { target, undelivered };
+    const queues = new Set(Targets.map((one) => one.DeadLetterConfig.Arn['Fn::GetAtt'][0]));
+    assert.equal(queues.size, 1);
+    const [undelivered] = [...queues] as [string];
+    const targets = Targets.map(({ DeadLetterConfig, ...target }) => {
+      assert.deepEqual(DeadLetterConfig, { Arn: arnOf(undelivered) });
+      return target;
+    });
+    return { targets, undelivered };
+  };
+  const targetOf = (name: string) => {
+    const { targets, undelivered } = targetsOf(name);
+    assert.equal(targets.length, 1);
+    return { target: targets[0], undelivered };
   };
 
   describe('the rules', () => {
@@ -633,7 +642,7 @@ describe('the security stack', () => {
 
     it('keep what they could not deliver encrypted, each in a queue of its own', () => {
       for (const name of ruleNames) {
-        const { undelivered } = targetOf(name);
+        const { undelivered } = targetsOf(name);
         assert.deepEqual(stack.resources[undelivered]?.Properties, {
           MessageRetentionPeriod: 14 * 24 * 60 * 60,
           SqsManagedSseEnabled: true,
@@ -698,6 +707,32 @@ describe('the security stack', () => {
     });
   });
 
+  it('tells both topics of a change of the response policy', () => {
+    assert.deepEqual(rule('cordon-response-policy').Properties['EventPattern'], {
+      source: ['aws.ssm'],
+      'detail-type': ['Parameter Store Change'],
+      detail: { name: ['/cordon/response-policy'] },
+    });
+    const told = (id: string, topic: string) => ({
+      Id: id,
+      Arn: ref(topic),
+      RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
+      InputTransformer: {
+        InputPathsMap: {
+          name: '$.detail.name',
+          operation: '$.detail.operation',
+          when: '$.time',
+        },
+        InputTemplate:
+          '"The response policy of Cordon was changed (<operation>) at <when>. What it says counts for each finding and redrive from then on. Read it: `aws ssm get-parameter --name <name>`. If you did not expect this, find out who did it (CloudTrail: PutParameter, DeleteParameter), and put back the right one of `aws ssm get-parameter-history --name <name>`."',
+      },
+    });
+    assert.deepEqual(targetsOf('cordon-response-policy').targets, [
+      told('Operations', operations),
+      told('Responders', responders),
+    ]);
+  });
+
   it('alarms operations at the first sign of what nobody else reports', () => {
     const watched = stack.all('AWS::CloudWatch::Alarm').map(({ Properties }) => {
       const { AlarmDescription, Namespace, MetricName, Dimensions, Statistic, ...rest } =
@@ -724,7 +759,7 @@ describe('the security stack', () => {
           'ApproximateNumberOfMessagesVisible',
           'Maximum',
           'QueueName',
-          { 'Fn::GetAtt': [targetOf(name).undelivered, 'QueueName'] },
+          { 'Fn::GetAtt': [targetsOf(name).undelivered, 'QueueName'] },
         ],
         ['AWS/Events', 'FailedInvocations', 'Sum', 'RuleName', name],
       ]),

@@ -55,6 +55,12 @@ SOURCES: dict[str, str] = {
         "97093e1a35f9b3ca2cd3bbad89f0bcacce2716695d6ab8e1b72d6c3ba4e4eb18",
     "ministack.services.lambda_svc:_provided_worker_env":
         "8cccaed6a6d8792afe3d2840bbe7f59d1b66365f92505f340545a5aef203b3f3",
+    "ministack.services.ssm:_delete_parameter":
+        "9e1e6c77dc31bcc92f55d68879fb4f23bc6bbb3522e603c38ed648b8c97458aa",
+    "ministack.services.ssm:_delete_parameters":
+        "c2114e707bd89b185fc0463f3dac04cc5eb61a86e90a426f05fb1b0a688fd2e4",
+    "ministack.services.ssm:_put_parameter":
+        "7518a51e56531ffd4ed1754aa67e4bbf3c8586acc91348243917f97af62af471",
     "ministack.services.stepfunctions:_apply_state_assign":
         "f9cc15f006a008bbf3c8c441c494e0be7d2af392d0c12f35bd68d8372f8c013c",
     "ministack.services.stepfunctions:_describe_execution":

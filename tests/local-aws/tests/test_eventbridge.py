@@ -208,3 +208,31 @@ class Patterns(EventBridgeTest):
         users = {"findings": {"Resources": {"Type": ["AwsIamUser"]}}}
         self.assert_matches(users, {"findings": [{"Resources": [{"Type": "Other"}, {"Type": "AwsIamUser"}]}]})
         self.assert_matches(users, {"findings": [{"Resources": [{"Type": "Other"}]}]}, False)
+
+
+class Parameters(EventBridgeTest):
+    """https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html"""
+
+    def test_each_change_of_a_parameter_is_told(self):
+        ssm = self.aws.root("ssm", SECURITY)
+        queue = self.queue("parameter-changes")
+        pattern = json.dumps({"source": ["aws.ssm"], "detail": {"name": ["/watched"]}})
+        self.events.put_rule(Name="parameter-changes", EventPattern=pattern)
+        self.events.put_targets(Rule="parameter-changes", Targets=[{"Id": "queue", "Arn": queue}])
+        changes = {
+            "Create": lambda: ssm.put_parameter(Name="/watched", Value="1", Type="String", Description="d"),
+            "Update": lambda: ssm.put_parameter(Name="/watched", Value="2", Overwrite=True),
+            "Delete": lambda: ssm.delete_parameter(Name="/watched"),
+        }
+        for operation, change in changes.items():
+            change()
+            ssm.put_parameter(Name="/another", Value="1", Type="String", Overwrite=True)
+            message = self.received("parameter-changes")
+            event = json.loads(message["Body"])
+            self.assertEqual(event["detail-type"], "Parameter Store Change")
+            told = {"operation": operation, "name": "/watched", "type": "String", "description": "d"}
+            self.assertEqual(event["detail"], told)
+            self.assertEqual(event["resources"], [f"arn:aws:ssm:us-east-1:{SECURITY}:parameter/watched"])
+            url = self.sqs.get_queue_url(QueueName="parameter-changes")["QueueUrl"]
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            self.assertTrue(self.is_empty("parameter-changes"))

@@ -22,6 +22,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("a mode is in force from the next finding on", mode);
     trials.add_alone("observing changes nothing, and says what would be done", observing);
     trials.add_alone("with a policy that is no policy nobody is contained, until mended", mended);
+    trials.add_alone("a changed response policy is told to responders and operations", changed);
     trials.add_alone("a redrive goes by the policy of its day", redriven);
     trials.add_alone("who is exempt is left to people, whatever the case", exempt);
     trials.add_alone("findings of accounts out of scope are ignored", out_of_scope);
@@ -105,6 +106,25 @@ async fn mode(alone: &Alone<'_>) -> Result<()> {
     Suspect::of(alone).await?.is_untouched(alone, End::Observed).await?;
     amend(alone, &json!({ "mode": "contain" })).await?;
     Suspect::of(alone).await?.is_contained(alone).await?;
+    Ok(())
+}
+
+/// Whoever may write the policy can switch everything off: that is never unseen.
+async fn changed(alone: &Alone<'_>) -> Result<()> {
+    let policy: Value = serde_json::from_str(&alone.response_policy().await?)?;
+    let topics = [&alone.topics().alerts, &alone.topics().operations];
+    for operation in ["Update", "Delete", "Create"] {
+        let says = format!("The response policy of Cordon was changed ({operation})");
+        let before = topics.map(|topic| topic.mentioning(&says).len());
+        match operation {
+            "Update" => alone.set_response_policy(&policy).await?,
+            "Delete" => alone.remove_response_policy().await?,
+            _ => alone.undo().await?,
+        }
+        for (topic, before) in topics.into_iter().zip(before) {
+            topic.count(before + 1, |mail| mail.text.contains(&says)).await?;
+        }
+    }
     Ok(())
 }
 
