@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { RegionInfo } from 'aws-cdk-lib/region-info';
 
 /** The configuration is missing, unreadable, or says something that cannot be deployed. */
@@ -77,11 +77,11 @@ export function readConfiguration(path: unknown): Configuration {
   } catch (cause) {
     throw new ConfigurationError(`\`${path}\` is not JSON`, { cause });
   }
-  return parseConfiguration(document);
+  return parseConfiguration(document, dirname(path));
 }
 
-/** Relative `binaries` are relative to the working directory, as the configuration's own path is. */
-export function parseConfiguration(document: unknown): Configuration {
+/** Relative `binaries` are relative to `folder`, the one that the configuration lies in. */
+export function parseConfiguration(document: unknown, folder: string): Configuration {
   const values = object('the configuration', document);
   for (const key of Object.keys(values)) {
     if (!KEYS.includes(key)) throw new ConfigurationError(`unknown key \`${key}\``);
@@ -98,7 +98,7 @@ export function parseConfiguration(document: unknown): Configuration {
       /^[\w+=,.@:/-]{2,1224}$/,
       'an external id as STS accepts it',
     ),
-    binaries: resolve(matching(values, 'binaries', /./, 'a folder')),
+    binaries: resolve(folder, matching(values, 'binaries', /./, 'a folder')),
     architecture: architecture(values['architecture'] ?? 'arm64'),
     responders: list(values, 'responders').map(subscriber),
     operations: list(values, 'operations').map(subscriber),

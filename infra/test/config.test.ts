@@ -6,7 +6,7 @@ import { CONFIGURATION, folder } from './fixture.ts';
 
 function refuses(changes: Readonly<Record<string, unknown>>, message: string): void {
   assert.throws(
-    () => parseConfiguration({ ...CONFIGURATION, ...changes }),
+    () => parseConfiguration({ ...CONFIGURATION, ...changes }, '/'),
     new ConfigurationError(message),
   );
 }
@@ -21,6 +21,12 @@ describe('the configuration', () => {
     });
   });
 
+  it('names folders relative to its own', () => {
+    const root = folder({ 'config.json': { ...CONFIGURATION, binaries: 'target/lambda' } });
+    const { binaries } = readConfiguration(join(root, 'config.json'));
+    assert.equal(binaries, join(root, 'target', 'lambda'));
+  });
+
   it('has defaults for what few change', () => {
     const {
       protectedPrincipals,
@@ -29,7 +35,7 @@ describe('the configuration', () => {
       customAction,
       ...required
     } = CONFIGURATION;
-    assert.deepEqual(parseConfiguration(required), {
+    assert.deepEqual(parseConfiguration(required, '/'), {
       ...required,
       partition: 'aws',
       architecture: 'arm64',
@@ -42,7 +48,7 @@ describe('the configuration', () => {
 
   it('finds the partition by the Region', () => {
     const partitions = ['us-east-1', 'cn-north-1', 'us-gov-west-1'].map(
-      (region) => parseConfiguration({ ...CONFIGURATION, region }).partition,
+      (region) => parseConfiguration({ ...CONFIGURATION, region }, '/').partition,
     );
     assert.deepEqual(partitions, ['aws', 'aws-cn', 'aws-us-gov']);
   });
@@ -71,7 +77,7 @@ describe('the configuration', () => {
 
   it('must be an object', () => {
     assert.throws(
-      () => parseConfiguration([]),
+      () => parseConfiguration([], '/'),
       new ConfigurationError('the configuration is no JSON object: `[]`'),
     );
   });

@@ -32,7 +32,7 @@ export const CONFIGURATION = {
 };
 
 export function configuration(changes: Readonly<Record<string, unknown>> = {}): Configuration {
-  return parseConfiguration({ ...CONFIGURATION, ...changes });
+  return parseConfiguration({ ...CONFIGURATION, ...changes }, '/');
 }
 
 /** A folder with a binary for each of the functions; what it holds matters to nobody here. */

@@ -83,9 +83,23 @@ pub(crate) async fn deploy_with(
     cdk.outputs()
 }
 
-/// Writes the configuration, and puts each binary where production packages have it.
+/// Writes the configuration, and puts each binary where production packages have it. The
+/// configuration is the README's example, but for what is true of this local AWS alone.
 fn lay_out(place: &Place, binaries: &Path, response_policy: &Value) -> Result<()> {
-    let packages = place.path("lambda");
+    let mut configuration = example()?;
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    for (field, value) in [
+        ("securityAccount", json!(SECURITY)),
+        ("region", json!(REGION)),
+        ("organizationId", json!(ORGANIZATION)),
+        ("externalId", json!(EXTERNAL_ID)),
+        ("architecture", json!(architecture)),
+        ("responsePolicy", response_policy.clone()),
+    ] {
+        *configuration.get_mut(field).with_context(|| format!("it has no `{field}`"))? = value;
+    }
+    let packages = configuration["binaries"].as_str().context("it has no `binaries`")?;
+    let packages = place.path(packages);
     for Step { folder: function, .. } in Step::all()? {
         let from = binaries.join(&function);
         let to = packages.join(&function).join("bootstrap");
@@ -93,21 +107,19 @@ fn lay_out(place: &Place, binaries: &Path, response_policy: &Value) -> Result<()
             .and_then(|()| fs::copy(&from, &to))
             .with_context(|| format!("cannot copy `{}` to `{}`", from.display(), to.display()))?;
     }
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-    place::write_json(
-        &place.path("config.json"),
-        &json!({
-            "securityAccount": SECURITY,
-            "region": REGION,
-            "organizationId": ORGANIZATION,
-            "externalId": EXTERNAL_ID,
-            "binaries": packages,
-            "architecture": architecture,
-            "responders": [],
-            "operations": [],
-            "responsePolicy": response_policy,
-        }),
-    )
+    place::write_json(&place.path("cordon.json"), &configuration)
+}
+
+/// The configuration that the README gives as an example.
+fn example() -> Result<Value> {
+    let readme = fs::read_to_string(repository().join("README.md"))?;
+    let example = readme
+        .split("```json\n")
+        .skip(1)
+        .filter_map(|text| text.split("```").next())
+        .find(|text| text.contains("\"securityAccount\""))
+        .context("the README has no example of a configuration")?;
+    serde_json::from_str(example).context("the README's example of a configuration is no JSON")
 }
 
 struct Cdk<'a> {
@@ -125,7 +137,7 @@ impl Cdk<'_> {
     }
 
     async fn synthesize(&self) -> Result<()> {
-        let config = self.place.path("config.json");
+        let config = self.place.path("cordon.json");
         let mut command = self.command(SECURITY);
         command
             .args(["synth", "--quiet", "--no-staging", "--context"])
