@@ -95,7 +95,7 @@ async fn good_for_that_step_alone(alone: &Alone<'_>) -> Result<()> {
 }
 
 /// A session of a step's role, as the function asks for it but for the session policy.
-async fn enter(alone: &Alone<'_>, function: &Clients, step: &str) -> Result<Clients> {
+pub(crate) async fn enter(alone: &Alone<'_>, function: &Clients, step: &str) -> Result<Clients> {
     let made = request(function, MEMBERS[0], step)
         .external_id(EXTERNAL_ID)
         .source_identity(THIEF)

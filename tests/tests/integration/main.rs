@@ -16,6 +16,7 @@
 //! - [`response_policy`]: what each field of the response policy does.
 //! - [`events`]: which of Security Hub's events start an execution.
 //! - [`grants`]: what a thief of one function's credentials can do.
+//! - [`stolen`]: the README's table of what each function's stolen credentials can do.
 //! - [`aftermath`]: what the whole run has left behind.
 
 #![expect(clippy::indexing_slicing, reason = "indexed JSON is null where it has nothing")]
@@ -34,6 +35,7 @@ mod incident;
 mod judged;
 mod repetition;
 mod response_policy;
+mod stolen;
 mod suspect;
 mod trials;
 mod twice;
@@ -76,6 +78,7 @@ fn run() -> anyhow::Result<ExitCode> {
     response_policy::add_to(&mut trials);
     events::add_to(&mut trials);
     grants::add_to(&mut trials);
+    stolen::add_to(&mut trials);
     aftermath::add_to(&mut trials);
 
     let runtime = tokio::runtime::Runtime::new()?;
