@@ -3,8 +3,9 @@ import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 
 /**
- * How many containments there were for a member account and class of source in an hour: what the
- * state machine counts against the response policy's limit.
+ * Who was contained, and which escalations were mailed, for a member account and class of source in
+ * an hour: what the state machine counts against the response policy's limits. An item for each
+ * window, with the set of what was counted.
  */
 export class ContainmentsTable extends Construct {
   readonly table: Table;

@@ -60,7 +60,7 @@ export const CONTEXT = {
     Id: EXECUTION,
     Name: 'e'.repeat(80),
     StartTime: '2026-11-23T06:25:38.123Z',
-    Input: { detail: { findings: [{ Id: 'f' }] } },
+    Input: { detail: { findings: [{ Id: 'f', ProductArn: 'p' }] } },
   },
   State: { Name: 'State', EnteredTime: '2026-11-23T06:26:08.000Z', RetryCount: 0 },
 };
@@ -80,6 +80,9 @@ const POLICY = {
   trustedProducts: null,
   settlingSeconds: 10,
   containmentsPerHour: 20,
+  customActionsPerHour: 50,
+  retirementsPerHour: 20,
+  escalationsPerHour: 20,
 };
 
 function principal(size: Size) {
@@ -107,6 +110,8 @@ export const PRINCIPAL: Json = principal(TYPICAL).identified;
 
 /** The states that run only once the principal is identified. */
 export const IDENTIFIED: readonly string[] = [
+  'WhetherToCount',
+  'CountContainments',
   'Observe',
   'Quarantine',
   'Preserve',
@@ -176,6 +181,17 @@ function incident(size: Size): Incident {
     title: longest ? '\u{1f600}'.repeat(256) : 'A finding',
     severity: 'INFORMATIONAL',
   };
+  const limit = (window: string) => ({
+    window: `222222222222#${window}`,
+    most: 4_294_967_295,
+    beyond: 'b'.repeat(500),
+  });
+  const limits = {
+    contain: limit('service'),
+    retire: limit('retirement'),
+    escalate: limit('service#escalations'),
+    urgent: `222222222222#urgent#service#${'0'.repeat(40)}`,
+  };
   const verdict: Json = {
     response: 'Contain',
     reason: text(500),
@@ -185,12 +201,19 @@ function incident(size: Size): Incident {
     accused,
     refused: [],
     policies: [],
+    urgent: false,
+    limits,
   };
-  const raw = { Id: text(size.id), AwsAccountId: '222222222222', Description: '' };
-  const whole = {
-    ...raw,
-    Description: 'd'.repeat(size.finding - Buffer.byteLength(JSON.stringify(raw))),
-  };
+  // A finding is large by what it tells of its resources.
+  const raw = (Other: string) => ({
+    Id: text(size.id),
+    ProductArn: finding.productArn,
+    AwsAccountId: '222222222222',
+    Workflow: { Status: 'NEW' },
+    Resources: [{ Type: 'AwsIamUser', Id: 'eve', Details: { Other } }],
+  });
+  const rest = Buffer.byteLength(JSON.stringify(raw('')));
+  const whole = raw('d'.repeat(size.finding - rest));
   const event = {
     version: '0',
     id: '0'.repeat(36),
@@ -240,9 +263,12 @@ function incident(size: Size): Incident {
     alertedAt: 0,
     pass: 9,
     redrives: 0,
-    counted: true,
+    counter: 'DynamoDB.ConditionalCheckFailedException',
+    record: [whole],
     finding,
     accused: accused[0] ?? null,
+    limit: limits.contain,
+    limited: true,
     prior: {},
     target: identified,
     identifiedBy: longest
@@ -267,6 +293,7 @@ function incident(size: Size): Incident {
   });
   const results: Record<string, Json> = {
     ReadResponsePolicy: { Parameter: { Value: text(longest ? 4_096 : 20) } },
+    ReadFinding: { Findings: [whole] },
     Classify: payload({ ...verdict, finding, sent: '2026-11-23T06:25:37Z', policy }),
     AssumeRole: payload({ principal: identified, identifiedBy: 'the finding', session: 's' }),
     Quarantine: payload(denial),

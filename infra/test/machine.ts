@@ -25,6 +25,7 @@ interface Catcher {
   readonly ErrorEquals: readonly string[];
   readonly Assign?: { readonly [name: string]: Json };
   readonly Output?: Json;
+  readonly Next: string;
 }
 
 export interface State {

@@ -49,8 +49,6 @@ async function measured(sizes: Sizes, all: Values, bring: typeof results): Promi
       sizes.add(`what ${name} assigns`, await computed(rule.Assign, values, states));
       break;
     }
-    // What is counted once is not counted again.
-    if (name === 'CountContainments' && values['counted'] === true) continue;
     for (const catcher of fields.Catch ?? []) {
       const caught = { input: {}, errorOutput: { Error: 'x'.repeat(256), Cause: CAUSE }, context };
       sizes.add(`what a catch of ${name} assigns`, await computed(catcher.Assign, values, caught));
@@ -85,12 +83,9 @@ describe('no payload reaches 256 KiB', () => {
     await measured(new Sizes(), { ...variables, outcomes }, { ...results, Principals: outcomes });
   });
 
-  it('where the limit of an hour is reached', async () => {
-    const policy = { ...(variables['policy'] as object), containmentsPerHour: 0 };
-    for (const outcomes of [[], accused.map(() => ({ resource: 'r', outcome: 'pending' }))]) {
-      const before = { ...variables, policy, outcomes, counted: false };
-      await measured(new Sizes(), before, results);
-    }
+  it('where an import is judged by its event', async () => {
+    const verdict = { ...(variables['verdict'] as object), accused: [] };
+    await measured(new Sizes(), { ...variables, verdict, record: null }, results);
   });
 
   it('where the finding names 32 policies, each with many holders', async (test) => {

@@ -77,16 +77,19 @@ impl Alone<'_> {
         self.aws.put_response_policy(text).await
     }
 
-    /// Forgets how many principals of an account were contained in this hour because of custom
-    /// findings. Returns the hour.
-    pub async fn forget_containments(&self, account: &str) -> Result<String> {
+    /// Forgets what was counted in this hour in some windows of an account: `custom`,
+    /// `service#escalations`. Returns the hour.
+    pub async fn forget(&self, account: &str, windows: &[&str]) -> Result<String> {
         let machine = self.definition().await?;
+        let table = &machine["States"]["CountEscalations"]["Arguments"]["TableName"];
         let hour: String = crate::finding::time().chars().take(13).collect();
-        let window = json!({
-            "TableName": machine["States"]["CountContainments"]["Arguments"]["TableName"],
-            "Key": { "window": { "S": format!("{account}#custom#{hour}") } },
-        });
-        self.perform("dynamodb:deleteItem", &window).await?;
+        for window in windows {
+            let item = json!({
+                "TableName": table,
+                "Key": { "window": { "S": format!("{account}#{window}#{hour}") } },
+            });
+            self.perform("dynamodb:deleteItem", &item).await?;
+        }
         Ok(hour)
     }
 

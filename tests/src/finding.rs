@@ -115,6 +115,20 @@ impl Finding {
         })
     }
 
+    /// The event of its import while it is NEW.
+    pub fn new_event(&self) -> Value {
+        self.clone().with("Workflow", json!({ "Status": "NEW" })).event()
+    }
+
+    /// The event of a person's choice of it, for what only a direct start of the state machine
+    /// can bring.
+    pub fn chosen(&self) -> Value {
+        let mut event = self.event();
+        event["detail-type"] = json!("Security Hub Findings - Custom Action");
+        event["detail"]["actionName"] = json!("Contain with Cordon");
+        event
+    }
+
     fn text(&self, field: &str) -> &str {
         self.asff[field].as_str().unwrap_or_default()
     }
@@ -216,6 +230,14 @@ impl LocalAws {
     /// Imports a finding as the AWS service that its product's ARN names.
     pub async fn import_as_service(&self, finding: &Finding) -> Result<()> {
         self.beyond_aws().post("/_local/securityhub/finding", finding.asff()).await?;
+        Ok(())
+    }
+
+    /// Lets Security Hub have a finding without sending it to anybody, for tests that start the
+    /// execution themselves.
+    pub async fn store(&self, finding: &Finding) -> Result<()> {
+        let path = "/_local/securityhub/finding?unsent=true";
+        self.beyond_aws().post(path, finding.asff()).await?;
         Ok(())
     }
 

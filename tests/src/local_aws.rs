@@ -70,7 +70,13 @@ impl LocalAws {
             .await?;
         let url = Endpoint::at_port(port).url().to_owned();
         // A test run sees more incidents within an hour than life does.
-        let policy = json!({ "settlingSeconds": 1, "containmentsPerHour": 1_000_000 });
+        let policy = json!({
+            "settlingSeconds": 1,
+            "containmentsPerHour": 1_000_000,
+            "customActionsPerHour": 1_000_000,
+            "retirementsPerHour": 1_000_000,
+            "escalationsPerHour": 1_000_000,
+        });
         let outputs = deployment::deploy_with(&place, &url, &binaries, &policy, progress).await?;
         // Held as long as the server lives: until the process ends.
         std::mem::forget(place);

@@ -66,8 +66,34 @@ impl<'a> Finding<'a> {
         Ok(Self { brief, severity, raw })
     }
 
+    /// Why nobody is to be touched for the finding any more, though an earlier pass began
+    /// to: a person has closed it meanwhile, or its provider has taken it back. What was
+    /// so already when a person chose it (`chosen_as`) is no objection, nor is a status
+    /// that bears this execution's mark.
+    pub(crate) fn withdrawn(
+        &self,
+        execution: &Execution,
+        occasion: Occasion,
+        chosen_as: &str,
+    ) -> Option<String> {
+        let mark = self.text("/UserDefinedFields/CordonExecution");
+        match self.text("/Workflow/Status") {
+            status if status == chosen_as && occasion == Occasion::CustomAction => None,
+            "SUPPRESSED" => Some("the finding has been made SUPPRESSED meanwhile".to_owned()),
+            "RESOLVED" if mark != execution.arn() => {
+                Some("the finding has become RESOLVED meanwhile, not by this execution".to_owned())
+            }
+            _ => {
+                let status = self.compliance_status();
+                let passed = occasion == Occasion::Imported && !["", "FAILED"].contains(&status);
+                let status = one_line(status, 40);
+                passed.then(|| format!("the finding's Compliance.Status is `{status}` meanwhile"))
+            }
+        }
+    }
+
     /// Why nobody is to be touched for the finding, whatever it says.
-    pub(crate) fn not_to_act_on(&self, occasion: Occasion) -> Option<String> {
+    pub(crate) fn not_to_act_on(&self, occasion: Occasion, redriven: bool) -> Option<String> {
         if self.is_sample() {
             return Some("the finding is a sample".to_owned());
         }
@@ -77,7 +103,7 @@ impl<'a> Finding<'a> {
             return Some(format!("the finding's RecordState is `{record}`, not `ACTIVE`"));
         }
         let workflow = self.text("/Workflow/Status");
-        if workflow != "NEW" && occasion == Occasion::Imported {
+        if workflow != "NEW" && occasion == Occasion::Imported && !redriven {
             let workflow = one_line(workflow, 40);
             return Some(format!("the finding's Workflow.Status is `{workflow}`, not `NEW`"));
         }

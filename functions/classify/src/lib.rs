@@ -1,29 +1,46 @@
 //! Judges a Security Hub event: whom to contain, what to escalate, what to leave alone.
 //! Pure: the same event and policy always have the same verdict.
 
+mod earlier;
 mod finding;
+mod limits;
 mod rules;
 mod subject;
 
-use incident::{AccountId, Accused, Execution, Failure, Mode, ResponsePolicy, one_line};
+use incident::{AccountId, Accused, Execution, Failure, Mode, ResponsePolicy, Severity, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use finding::{Finding, Occasion};
+pub use limits::{Limit, Limits};
 use rules::{Product, Response, Rule};
 use subject::{Subject, SubjectKind};
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Input {
     /// The execution's ARN.
     pub execution: Execution,
-    /// The event that started the execution, as it came. Hostile.
+    /// The event that started the execution, as it came. Hostile. Where `read` is set,
+    /// its finding is Security Hub's record instead, or is missing, where there is none.
     pub event: Value,
     /// The response policy, as the parameter holds it.
     pub policy: String,
+    /// Whether Security Hub was asked for the finding.
+    #[serde(default)]
+    pub read: bool,
+    /// Whether people have redriven the execution.
+    #[serde(default)]
+    pub redriven: bool,
+    /// `Workflow.Status` of the finding that the event carried.
+    #[serde(default)]
+    pub chosen_as: String,
+    /// Whom earlier passes accused.
+    #[serde(default)]
+    pub earlier: Vec<Accused>,
 }
 
 /// The step's output.
@@ -52,6 +69,11 @@ pub struct Verdict {
     pub refused: Vec<Refused>,
     /// ARNs of the policies whose holders people have to know.
     pub policies: Vec<String>,
+    /// Whether people are told of an escalation however many others there are: it is
+    /// CRITICAL, or the account's root user's.
+    pub urgent: bool,
+    /// Against what it is counted.
+    pub limits: Limits,
 }
 
 /// What is to be done with a finding.
@@ -106,11 +128,20 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// Judges the event. Fails only with [`Failure::ResponsePolicyInvalid`]: whatever the
-/// event holds, there is a verdict.
+/// Judges the event. What people start, a custom action or a redrive, is judged by
+/// Security Hub's record of the finding: nobody can choose a finding that does not exist,
+/// or another's resources for one that does. An import is judged by the event.
+///
+/// Fails with [`Failure::ResponsePolicyInvalid`], with [`Failure::FindingNotFound`] where
+/// Security Hub has no record, and with [`Failure::InvalidInput`] where it was not asked.
+/// Otherwise there is a verdict, whatever the event holds.
 pub fn classify(input: Input) -> Result<Verdict, Failure> {
-    let Input { execution, event, policy } = input;
+    let Input { execution, event, policy, read, redriven, chosen_as, earlier } = input;
     let policy = ResponsePolicy::parse(&policy)?;
+    if read && event.pointer("/detail/findings").and_then(Value::as_array).is_none_or(Vec::is_empty)
+    {
+        return Err(Failure::FindingNotFound);
+    }
     let sent = event.get("time").and_then(Value::as_str);
     let sent = sent.filter(|time| OffsetDateTime::parse(time, &Rfc3339).is_ok());
     let mut verdict = Verdict {
@@ -125,24 +156,48 @@ pub fn classify(input: Input) -> Result<Verdict, Failure> {
         accused: Vec::new(),
         refused: Vec::new(),
         policies: Vec::new(),
+        urgent: false,
+        limits: Limits::default(),
     };
     match finding::of_event(&event) {
+        Ok((occasion, _)) if !read && (redriven || occasion == Occasion::CustomAction) => {
+            let why = "Security Hub was not asked for a finding that a person's word is about";
+            return Err(Failure::InvalidInput(why.to_owned()));
+        }
         Ok((occasion, finding)) => {
             verdict.finding = Some(finding.brief.clone());
-            judge(&execution, occasion, &finding, &mut verdict)?;
+            let withdrawn =
+                if redriven { finding.withdrawn(&execution, occasion, &chosen_as) } else { None };
+            let pass = Pass { occasion, redriven, withdrawn, earlier };
+            judge(&execution, pass, &finding, &mut verdict)?;
         }
         Err(reason) => verdict.reason = reason,
     }
     verdict.reason = one_line(&verdict.reason, 500);
+    verdict.limits = Limits::of(&verdict);
     Ok(verdict)
 }
 
+/// Why the finding is judged, and what came before.
+struct Pass {
+    occasion: Occasion,
+    redriven: bool,
+    /// Why it is not to be dealt with any more.
+    withdrawn: Option<String>,
+    /// Whom earlier passes accused.
+    earlier: Vec<Accused>,
+}
+
+/// Why a role is left to people that a service's finding accuses.
+const NO_ROLES: &str = "the response policy does not let a service's finding contain roles";
+
 fn judge(
     execution: &Execution,
-    occasion: Occasion,
+    pass: Pass,
     finding: &Finding<'_>,
     verdict: &mut Verdict,
 ) -> Result<(), Failure> {
+    let occasion = pass.occasion;
     verdict.source = match occasion {
         Occasion::CustomAction => Source::Person,
         Occasion::Imported if finding.is_of_aws(execution) => Source::Service,
@@ -152,7 +207,12 @@ fn judge(
         "the response policy's mode is `off`".clone_into(&mut verdict.reason);
         return Ok(());
     }
-    if let Some(reason) = held_back(&verdict.policy, occasion, finding) {
+    verdict.urgent = finding.severity == Severity::Critical;
+    if let Some(reason) = pass.withdrawn {
+        verdict.reason = reason;
+        return Ok(());
+    }
+    if let Some(reason) = held_back(&verdict.policy, occasion, pass.redriven, finding) {
         // A person who chose the finding has to be told that nothing was done.
         if occasion == Occasion::CustomAction {
             verdict.response = Action::Escalate;
@@ -164,6 +224,7 @@ fn judge(
         Occasion::Imported => by_rules(execution, finding, verdict)?,
         Occasion::CustomAction => by_choice(execution, finding, verdict),
     }
+    verdict.keep_to(pass.earlier, execution, finding);
     let account = &finding.brief.account;
     if verdict.response != Action::Ignore && verdict.policy.exempt_accounts.contains(account) {
         let reason = format!("the response policy exempts account {account}");
@@ -177,13 +238,18 @@ fn judge(
 }
 
 /// Why nothing is to be done, whatever the finding says.
-fn held_back(policy: &ResponsePolicy, occasion: Occasion, finding: &Finding<'_>) -> Option<String> {
+fn held_back(
+    policy: &ResponsePolicy,
+    occasion: Occasion,
+    redriven: bool,
+    finding: &Finding<'_>,
+) -> Option<String> {
     let account = &finding.brief.account;
     match &policy.accounts_in_scope {
         Some(scope) if !scope.contains(account) => {
             Some(format!("account {account} is not in the response policy's scope"))
         }
-        _ => finding.not_to_act_on(occasion),
+        _ => finding.not_to_act_on(occasion, redriven),
     }
 }
 
@@ -208,6 +274,7 @@ fn by_rules(
             reasons.push(&rule.reason);
         }
         verdict.rules.push(rule.name.clone());
+        verdict.urgent |= rule.urgent;
         let by_a_service = rule.product != Product::Custom;
         match rule.response {
             Response::Escalate => {
@@ -217,8 +284,7 @@ fn by_rules(
                 verdict.refuse(&subject, &rule.reason);
             }
             Response::ContainRole if by_a_service && !verdict.policy.contain_roles => {
-                let reason = "the response policy does not let a service's finding contain roles";
-                verdict.refuse(&subject, reason);
+                verdict.refuse(&subject, NO_ROLES);
             }
             _ => verdict.accuse(&subject, execution, finding, rule.unused_days),
         }

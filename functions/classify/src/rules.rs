@@ -39,6 +39,9 @@ pub(crate) struct Rule {
     /// Of a retirement: for how many days what is unused has to be so.
     #[serde(default)]
     pub(crate) unused_days: Option<u16>,
+    /// Of an escalation: whether people are told however many others there are.
+    #[serde(default)]
+    pub(crate) urgent: bool,
     /// Of an escalation: what the person is to do.
     #[serde(default)]
     pub(crate) instruction: Option<String>,
@@ -101,14 +104,7 @@ impl Rule {
     }
 
     fn lowest_severity(&self, policy: &ResponsePolicy) -> Severity {
-        let lowest = &policy.lowest_severity;
-        let set = match self.response {
-            Response::ContainUser => lowest.contain_user,
-            Response::ContainRole => lowest.contain_role,
-            Response::RetireUnusedCredentials => lowest.retire_unused_credentials,
-            Response::Escalate => lowest.escalate,
-        };
-        set.unwrap_or(self.lowest_severity)
+        self.response.lowest_severity(policy).unwrap_or(self.lowest_severity)
     }
 
     fn is_failed_control(&self, finding: &Finding<'_>) -> bool {
@@ -121,8 +117,26 @@ impl Rule {
     }
 }
 
+impl Response {
+    /// The lowest severity that the response policy sets for it.
+    pub(crate) fn lowest_severity(self, policy: &ResponsePolicy) -> Option<Severity> {
+        let lowest = &policy.lowest_severity;
+        match self {
+            Self::ContainUser => lowest.contain_user,
+            Self::ContainRole => lowest.contain_role,
+            Self::RetireUnusedCredentials => lowest.retire_unused_credentials,
+            Self::Escalate => lowest.escalate,
+        }
+    }
+}
+
 impl Product {
-    fn sent(self, execution: &Execution, policy: &ResponsePolicy, finding: &Finding<'_>) -> bool {
+    pub(crate) fn sent(
+        self,
+        execution: &Execution,
+        policy: &ResponsePolicy,
+        finding: &Finding<'_>,
+    ) -> bool {
         let product = &finding.brief.product_arn;
         let partition = execution.partition();
         let service = |name| {
@@ -161,6 +175,7 @@ mod tests {
             let matches = [rule.controls.len(), rule.types.len(), titles];
             assert_eq!(matches.iter().filter(|count| **count > 0).count(), 1, "{name}");
             assert_eq!(rule.instruction.is_some(), *response == Response::Escalate, "{name}");
+            assert!(!rule.urgent || *response == Response::Escalate, "{name}");
             let retires = *response == Response::RetireUnusedCredentials;
             assert_eq!(rule.unused_days.is_some(), retires, "{name}");
             let lower = |text: &String| *text == text.to_lowercase();

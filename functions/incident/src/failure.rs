@@ -121,6 +121,13 @@ pub enum Failure {
         /// What is wrong with it.
         source: Source,
     },
+    /// Security Hub does not have the finding that the execution is about. Not retried:
+    /// people have to find out who made it up.
+    #[error(
+        "Security Hub has no such finding: was this execution started by hand? CloudTrail knows \
+         who called states:StartExecution or events:PutEvents"
+    )]
+    FindingNotFound,
     /// Security Hub did not update the finding, and a repetition will not help.
     #[error("the finding was not updated: {0}")]
     FindingNotUpdated(String),
@@ -131,7 +138,7 @@ pub enum Failure {
 
 impl Failure {
     /// The name of each failure, in the order of the variants.
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 19] = [
         "InvalidInput",
         "ResponsePolicyInvalid",
         "EntryRefused",
@@ -148,6 +155,7 @@ impl Failure {
         "DenyNotVisible",
         "NotContained",
         "EvidenceUnreadable",
+        "FindingNotFound",
         "FindingNotUpdated",
         "FindingBusy",
     ];
@@ -172,6 +180,7 @@ impl Failure {
             Self::DenyNotVisible(_) => "DenyNotVisible",
             Self::NotContained { .. } => "NotContained",
             Self::EvidenceUnreadable { .. } => "EvidenceUnreadable",
+            Self::FindingNotFound => "FindingNotFound",
             Self::FindingNotUpdated(_) => "FindingNotUpdated",
             Self::FindingBusy(_) => "FindingBusy",
         }

@@ -32,8 +32,18 @@ pub struct ResponsePolicy {
     pub settling_seconds: u16,
     /// How many principals of one member account may be contained within an hour, for
     /// AWS services' findings and for custom products' each; 20 unless set. Beyond it,
-    /// findings are escalated. What a person chose is not counted.
+    /// principals are escalated.
     pub containments_per_hour: u32,
+    /// How many principals of one member account people's custom actions may contain
+    /// within an hour; 50 unless set. Beyond it, principals are escalated.
+    pub custom_actions_per_hour: u32,
+    /// Of how many users of one member account unused credentials may be retired within
+    /// an hour; 20 unless set. Beyond it, users are escalated.
+    pub retirements_per_hour: u32,
+    /// How many escalations of imported findings are mailed within an hour, for each
+    /// member account, and for AWS services' findings and custom products' each; 20
+    /// unless set. What is urgent is mailed all the same.
+    pub escalations_per_hour: u32,
 }
 
 /// The lowest severity that leads to each response.
@@ -76,6 +86,9 @@ impl Default for ResponsePolicy {
             trusted_products: None,
             settling_seconds: 10,
             containments_per_hour: 20,
+            custom_actions_per_hour: 50,
+            retirements_per_hour: 20,
+            escalations_per_hour: 20,
         }
     }
 }
@@ -117,6 +130,9 @@ mod tests {
             ("{\"mode\": \"on\"}", "`mode`"),
             ("{\"lowestSeverity\": {\"containUser\": \"SEVERE\"}}", "`lowestSeverity.containUser`"),
             ("{\"containmentsPerHour\": -1}", "`containmentsPerHour`"),
+            ("{\"customActionsPerHour\": null}", "`customActionsPerHour`"),
+            ("{\"retirementsPerHour\": 1.5}", "`retirementsPerHour`"),
+            ("{\"escalationsPerHour\": \"20\"}", "`escalationsPerHour`"),
             ("{\"settlingSeconds\": 301}", "`settlingSeconds`"),
             ("{\"exemptAccounts\": [\"1\"]}", "`exemptAccounts[0]`"),
             ("{\"exempt\": []}", "`exempt`"),

@@ -105,8 +105,9 @@ pub fn client(config: &SdkConfig) -> Client {
 /// Updates the finding, by its own `Id` and `ProductArn`. It becomes RESOLVED only with
 /// at least one principal, and all of them contained: anything else fails with
 /// [`Failure::InvalidInput`]. A finding that Security Hub leaves unprocessed fails with
-/// [`Failure::FindingBusy`] or [`Failure::FindingNotUpdated`]; one without room for note
-/// and fields gets the workflow status alone. Done twice, the finding is the same.
+/// [`Failure::FindingBusy`] or [`Failure::FindingNotUpdated`], one that it does not know
+/// with [`Failure::FindingNotFound`]; one without room for note and fields gets the
+/// workflow status alone. Done twice, the finding is the same.
 ///
 /// Source: Security Hub API Reference, `BatchUpdateFindings`.
 pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
@@ -159,6 +160,7 @@ fn processed(answer: &BatchUpdateFindingsOutput) -> Result<(), Failure> {
         let why = format!("{code}: {message}");
         return Err(match code {
             "ConcurrentUpdateError" | "InternalFailure" => Failure::FindingBusy(why),
+            "FindingNotFound" => Failure::FindingNotFound,
             _ => Failure::FindingNotUpdated(why),
         });
     }
@@ -270,7 +272,8 @@ mod tests {
         assert_eq!(name(answer(None)), Ok(()));
         assert_eq!(name(answer(Some("ConcurrentUpdateError"))), Err("FindingBusy"));
         assert_eq!(name(answer(Some("InternalFailure"))), Err("FindingBusy"));
-        assert_eq!(name(answer(Some("FindingNotFound"))), Err("FindingNotUpdated"));
+        assert_eq!(name(answer(Some("FindingNotFound"))), Err("FindingNotFound"));
+        assert_eq!(name(answer(Some("InvalidInput"))), Err("FindingNotUpdated"));
         assert_eq!(name(BatchUpdateFindingsOutput::builder().build()), Err("FindingNotUpdated"));
     }
 

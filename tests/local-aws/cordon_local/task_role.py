@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html
 """
 
 import contextvars
+import json
 from xml.etree import ElementTree
 
 from ministack import app
@@ -23,6 +24,9 @@ def install() -> None:
     pins.replace("ministack.app:call_service_handler_sync", call_service)
     pins.replace("ministack.services.stepfunctions:_invoke_aws_sdk_integration", call_sdk)
     pins.replace("ministack.services.stepfunctions:_invoke_sns_publish", publish)
+    for service, prefix in REST_JSON.items():
+        sfn._AWS_SDK_SERVICE_MAP[service] = {"protocol": "rest-json"}
+        sfn._AWS_SDK_ERROR_PREFIX[service] = prefix
     # The table took its own name for the function when it was made.
     sfn._SERVICE_DISPATCH["arn:aws:states:::sns:publish"] = sfn._invoke_sns_publish
 
@@ -158,10 +162,36 @@ def call_sdk(original, resource, arguments):
     """Errors of an AWS SDK integration have the names of the SDK for Java 2.x, whose exceptions all end in
     `Exception`, and which knows only those that the operation's model lists
     (supported-services-awssdk.html)."""
+    service, action = resource.removesuffix(".waitForTaskToken").split(":")[-2:]
     try:
+        if service in REST_JSON:
+            return call_rest_json(service, action, arguments)
         return original(resource, arguments)
     except ExecutionError as failure:
         raise ExecutionError(sdk_error(resource, failure.error), failure.cause) from failure
+
+
+# AWS SDK integrations of services with a REST API whose members are spelled on the wire as in a definition, all
+# of them in the body; and how their errors begin: as the client of the SDK for Java 2.x is named.
+REST_JSON = {"securityhub": "SecurityHub"}
+
+
+def call_rest_json(service, action, arguments):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html"""
+    http = sfn._service_model(service).operation_model(action[0].upper() + action[1:]).http
+    headers = {
+        "content-type": "application/json",
+        "host": f"{service}.{get_region()}.amazonaws.com",
+        "authorization": f"AWS4-HMAC-SHA256 Credential=test/20260101/{get_region()}/{service}/aws4_request",
+    }
+    body = json.dumps(arguments).encode()
+    handler = app.SERVICE_HANDLERS[service]
+    status, headers, body = app.call_service_handler_sync(
+        handler, http["method"], http["requestUri"], headers, body, {})
+    answer = json.loads(body or b"{}")
+    if status >= 400:
+        raise ExecutionError(headers["x-amzn-errortype"], answer.get("Message", ""))
+    return answer
 
 
 def sdk_error(resource, error):

@@ -430,7 +430,7 @@ class Tasks(StepFunctionsTest, FaultsTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.grant("tasks", ["sns:Publish", "ssm:GetParameter", "dynamodb:UpdateItem"])
+        cls.grant("tasks", ["sns:Publish", "ssm:GetParameter", "securityhub:GetFindings", "dynamodb:UpdateItem"])
         cls.topic = cls.aws.root("sns", SECURITY).create_topic(Name="struck")["TopicArn"]
         cls.aws.root("ssm", SECURITY).put_parameter(Name="/struck", Value="v", Type="String")
         cls.aws.root("dynamodb", SECURITY).create_table(
@@ -444,6 +444,7 @@ class Tasks(StepFunctionsTest, FaultsTest):
             "lambda:InvokeFunction": echo(),
             "sns:Publish": service("sns:publish", {"TopicArn": self.topic, "Message": "text"}),
             "ssm:GetParameter": service("aws-sdk:ssm:getParameter", {"Name": "/struck"}),
+            "securityhub:GetFindings": service("aws-sdk:securityhub:getFindings", {"MaxResults": 1}),
             "dynamodb:UpdateItem": service("dynamodb:updateItem", update),
         }
 
@@ -462,6 +463,11 @@ class Tasks(StepFunctionsTest, FaultsTest):
             ("ssm:GetParameter", {"fault": "internalFailure"}, "Ssm.InternalServerErrorException"),
             ("ssm:GetParameter", {"fault": "error", "code": "ParameterNotFound"}, "Ssm.ParameterNotFoundException"),
             ("ssm:GetParameter", {"fault": "dropped"}, "Ssm.SdkClientException"),
+            ("securityhub:GetFindings", {"fault": "throttled"}, "SecurityHub.SecurityHubException"),
+            ("securityhub:GetFindings", {"fault": "internalFailure"}, "SecurityHub.InternalException"),
+            ("securityhub:GetFindings", {"fault": "error", "code": "InvalidAccessException"},
+             "SecurityHub.InvalidAccessException"),
+            ("securityhub:GetFindings", {"fault": "dropped"}, "SecurityHub.SdkClientException"),
             ("dynamodb:UpdateItem", {"fault": "throttled"}, "DynamoDB.ThrottlingException"),
             ("dynamodb:UpdateItem", {"fault": "internalFailure"}, "DynamoDB.InternalServerErrorException"),
             ("dynamodb:UpdateItem", {"fault": "error", "code": "ProvisionedThroughputExceededException"},

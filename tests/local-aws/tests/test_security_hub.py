@@ -323,6 +323,15 @@ class Events(SecurityHubTest):
         self.assertEqual(len(first["detail"]["findings"]), 1)
         self.assertEqual(second["detail"]["findings"][0]["Workflow"], {"Status": "NOTIFIED"})
 
+    def test_what_a_local_path_only_stores_is_not_sent(self):
+        events = self.listen("stored", self.of("stored"))
+        given = finding("stored", ProductArn=GUARDDUTY)
+        self.aws.post("/_local/securityhub/finding?unsent=true", given)
+        self.assertEqual(self.read(given)["Workflow"], {"Status": "NEW"})
+        self.updated(given, Workflow={"Status": "NOTIFIED"})
+        (event,) = until(events, "the update's event")
+        self.assertEqual(event["detail"]["findings"][0]["Workflow"], {"Status": "NOTIFIED"})
+
     def test_a_pattern_looks_into_the_list_of_findings(self):
         events = self.listen(
             "severe",

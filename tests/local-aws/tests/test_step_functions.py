@@ -600,6 +600,51 @@ class Role(StepFunctionsTest):
             service("aws-sdk:ssm:getParameter", {"Name": "/a/b"}), "Ssm.SsmException", "ssm:GetParameter",
             "arn:aws:ssm:us-east-1:111111111111:parameter/a/b")
 
+    def test_a_finding(self):
+        # https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html
+        product = "arn:aws:securityhub:us-east-1:222222222222:product/222222222222/default"
+        finding = {
+            "SchemaVersion": "2018-10-08", "Id": "read-by-a-machine", "ProductArn": product, "GeneratorId": "g",
+            "AwsAccountId": "222222222222", "Types": ["Effects"], "CreatedAt": "2026-01-01T00:00:00Z",
+            "UpdatedAt": "2026-01-01T00:00:00Z", "Severity": {"Label": "LOW"}, "Title": "t", "Description": "d",
+            "Resources": [{"Type": "AwsIamUser", "Id": "arn:aws:iam::222222222222:user/eve"}]}  # fmt: skip
+        self.aws.root("securityhub", "222222222222").batch_import_findings(Findings=[finding])
+        read = service("aws-sdk:securityhub:getFindings", {
+            "Filters": {"Id": [{"Value": "read-by-a-machine", "Comparison": "EQUALS"}]}, "MaxResults": 1})
+        self.refused_then_allowed(
+            read, "SecurityHub.SecurityHubException", "securityhub:GetFindings",
+            "arn:aws:securityhub:us-east-1:111111111111:hub/default")
+        self.grant("findings", "securityhub:GetFindings")
+        self.addCleanup(self.revoke, "findings")
+        (found,) = self.output({"Call": read})["Findings"]
+        self.assertEqual((found["Id"], found["Resources"][0]["Id"]), (finding["Id"], finding["Resources"][0]["Id"]))
+        refused = service("aws-sdk:securityhub:getFindings", {"Filters": {"Nothing": []}})
+        self.assertEqual(self.error({"Call": refused}), "SecurityHub.InvalidInputException")
+
+    def test_a_set_that_is_counted(self):
+        # "size ... if the attribute is a Set, size returns the number of elements":
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
+        self.aws.root("dynamodb", SECURITY).create_table(
+            TableName="sets", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])
+        self.grant("sets", "dynamodb:UpdateItem")
+        self.addCleanup(self.revoke, "sets")
+
+        def add(key: str, element: str, most: int) -> str | None:
+            first = "attribute_not_exists(members) OR " if most else ""
+            call = service("dynamodb:updateItem", {
+                "TableName": "sets", "Key": {"k": {"S": key}}, "UpdateExpression": "ADD members :members",
+                "ConditionExpression": f"{first}contains(members, :member) OR size(members) < :most",
+                "ExpressionAttributeValues": {
+                    ":members": {"SS": [element]}, ":member": {"S": element}, ":most": {"N": str(most)}}})
+            return self.run_states({"Call": call}).get("error")
+
+        refused = "DynamoDB.ConditionalCheckFailedException"
+        steps = (("a", 2, None), ("a", 2, None), ("b", 2, None), ("c", 2, refused), ("b", 1, None), ("a", 0, None))
+        for element, most, error in steps:
+            self.assertEqual(add("hour", element, most), error, (element, most))
+        self.assertEqual(add("another", "a", 0), refused)
+
     def test_an_error_of_the_service_has_the_name_of_the_java_sdk(self):
         self.grant("parameters", "ssm:GetParameter")
         self.addCleanup(self.revoke, "parameters")

@@ -158,12 +158,12 @@ async fn limit(alone: &Alone<'_>) -> Result<()> {
 
 /// Whether all of it was within one hour.
 async fn limit_within_an_hour(alone: &Alone<'_>) -> Result<bool> {
-    let hour = alone.forget_containments(MEMBERS[0]).await?;
+    let hour = alone.forget(MEMBERS[0], &["custom"]).await?;
     amend(alone, &json!({ "containmentsPerHour": 20 })).await?;
     let burst = Burst::begin(alone, MEMBERS[0], 26).await?;
     let (contained, left) = burst.ends().await?;
     alone.undo().await?;
-    if alone.forget_containments(MEMBERS[0]).await? != hour {
+    if alone.forget(MEMBERS[0], &["custom"]).await? != hour {
         return Ok(false);
     }
     ensure!((contained, left) == (20, 6), "{contained} contained, {left} left to people");

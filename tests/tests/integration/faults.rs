@@ -49,11 +49,13 @@ struct Task {
 const INVOKE: &str = "lambda:InvokeFunction";
 const ENTER: &str = "sts:AssumeRole";
 const PUBLISH: &str = "sns:Publish";
+const READ: &str = "securityhub:GetFindings";
 
-const TASKS: [Task; 19] = {
+const TASKS: [Task; 22] = {
     use Part::{Deny, Evidence, Groups, Keys, Policies, Tags};
     [
         Task::service("ReadResponsePolicy", Case::User, "ssm:GetParameter"),
+        Task::service("ReadFinding", Case::User, READ),
         Task::function("Classify", Case::User, INVOKE, "classify"),
         Task::service("CountContainments", Case::User, "dynamodb:UpdateItem"),
         Task::function("AssumeRole", Case::User, "iam:GetUser", "assume-role"),
@@ -81,6 +83,8 @@ const TASKS: [Task; 19] = {
             .leaves(&Part::ALL, &[])
             .sends("Cordon: contained"),
         Task::function("FindHolders", Case::Policy, "iam:ListEntitiesForPolicy", "find-holders"),
+        Task::service("ClaimUrgentMail", Case::Policy, "dynamodb:UpdateItem"),
+        Task::service("CountEscalations", Case::Policy, "dynamodb:UpdateItem"),
         Task::service("TellHumans", Case::Policy, PUBLISH).sends("Cordon: a person is needed"),
         Task::function(
             "ResolveAsNotified",
@@ -282,6 +286,14 @@ impl Cell {
                     ("ssm", Way::LostBefore | Way::LostAfter) => "Ssm.SdkClientException",
                     ("ssm", Way::Code("ParameterNotFound")) => "Ssm.ParameterNotFoundException",
                     ("ssm", _) => "Ssm.SsmException",
+                    ("securityhub", Way::InternalFailure) => "SecurityHub.InternalException",
+                    ("securityhub", Way::LostBefore | Way::LostAfter) => {
+                        "SecurityHub.SdkClientException"
+                    }
+                    ("securityhub", Way::Code("InvalidAccessException")) => {
+                        "SecurityHub.InvalidAccessException"
+                    }
+                    ("securityhub", _) => "SecurityHub.SecurityHubException",
                     ("dynamodb", Way::Throttled) => "DynamoDB.ThrottlingException",
                     ("dynamodb", Way::InternalFailure) => "DynamoDB.InternalServerErrorException",
                     ("dynamodb", Way::LostBefore | Way::LostAfter) => "DynamoDB.SdkClientException",
@@ -326,6 +338,7 @@ impl Cell {
                 | "NotFound"
                 | "RequestRejected"
                 | "Ssm.ParameterNotFoundException"
+                | "SecurityHub.InvalidAccessException"
                 | "DynamoDB.ResourceNotFoundException"
                 | "SNS.AuthorizationErrorException"
         )
@@ -370,8 +383,9 @@ impl Cell {
             ("Quarantine", "iam:AttachUserPolicy" | "iam:AttachRolePolicy")
             // A principal without room for tags is contained all the same.
             | ("Tag", "iam:TagUser" | "iam:TagRole") => self.way == Way::Code("LimitExceeded"),
-            // People learn that the holders could not be read.
-            ("FindHolders", _) => true,
+            // People learn that the holders could not be read; and where nobody can count,
+            // they are told all the same.
+            ("FindHolders" | "ClaimUrgentMail" | "CountEscalations", _) => true,
             _ => false,
         }
     }
@@ -444,6 +458,8 @@ fn some_cells(task: &'static Task) -> Vec<Cell> {
 fn lasting(task: &Task) -> Way {
     match task.call {
         "ssm:GetParameter" => Way::Code("ParameterNotFound"),
+        // Security Hub is not enabled.
+        READ => Way::Code("InvalidAccessException"),
         "dynamodb:UpdateItem" => Way::Code("ResourceNotFoundException"),
         INVOKE => Way::KilledBefore,
         _ => Way::Denied,
@@ -489,6 +505,7 @@ fn all_cells(task: &'static Task) -> Result<Vec<Cell>> {
     add(task, task.call, &ALWAYS);
     match task.call {
         "ssm:GetParameter" => add(task, task.call, &[Way::Code("ParameterNotFound")]),
+        READ => add(task, task.call, &[Way::Code("InvalidAccessException")]),
         "dynamodb:UpdateItem" => add(task, task.call, &[Way::Code("ResourceNotFoundException")]),
         _ => (),
     }
@@ -647,8 +664,11 @@ const LONGEST: Duration = Duration::from_mins(8);
 
 /// Runs one cell from the finding to the end of its redrive. Returns its outcome in words.
 async fn run(aws: &LocalAws, cell: &Cell) -> Result<String> {
-    let suspect = Suspect::new(aws, MEMBERS[0], cell.task.case).await?;
+    let mut suspect = Suspect::new(aws, MEMBERS[0], cell.task.case).await?;
     let execution = aws.execution_to_be();
+    if cell.task.state == "ClaimUrgentMail" {
+        suspect.finding = suspect.finding.with("Severity", json!({ "Label": "CRITICAL" }));
+    }
     let occasion = match (cell.task.state, cell.call.as_str()) {
         // Who tells of a failure has something to tell only where there is one.
         ("AlertResponders", _) => {
@@ -663,7 +683,10 @@ async fn run(aws: &LocalAws, cell: &Cell) -> Result<String> {
         _ => None,
     };
     let fault = cell.stand(aws, &suspect, &execution).await?;
-    suspect.start(&execution).await?;
+    match cell.task.state {
+        "ReadFinding" => suspect.choose(&execution).await?,
+        _ => suspect.start(&execution).await?,
+    }
 
     let pass = Pass { aws, cell, suspect: &suspect, execution: &execution };
     let end = pass.ends().await?;

@@ -14,6 +14,8 @@
 //! - [`twice`]: every step run twice.
 //! - [`verdicts`]: every row of the verdict table, and who is meant.
 //! - [`response_policy`]: what each field of the response policy does.
+//! - [`chosen`]: what people start, and what somebody starts by hand.
+//! - [`counted`]: the limits of an hour.
 //! - [`events`]: which of Security Hub's events start an execution.
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
@@ -26,6 +28,8 @@ mod at_once;
 mod bad_findings;
 mod between;
 mod cases;
+mod chosen;
+mod counted;
 mod events;
 mod failures;
 mod faults;
@@ -76,6 +80,8 @@ fn run() -> anyhow::Result<ExitCode> {
     twice::add_to(&mut trials);
     verdicts::add_to(&mut trials);
     response_policy::add_to(&mut trials);
+    chosen::add_to(&mut trials);
+    counted::add_to(&mut trials);
     events::add_to(&mut trials);
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);

@@ -8,7 +8,6 @@ use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::role::Role;
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot, User, allow_all};
-use serde_json::json;
 
 use crate::cases;
 use crate::incident::{Incident, shows, workflow};
@@ -105,15 +104,19 @@ impl<'a> Suspect<'a> {
                 (Accused::Policy(account.to_owned()), finding)
             }
         };
-        aws.send(&finding.clone().with("RecordState", "ARCHIVED")).await?;
+        aws.store(&finding).await?;
         let before = accused.read_back().await?;
         Ok(Self { aws, case, accused, before, finding })
     }
 
     /// Starts an execution with the event that Security Hub would send.
     pub(crate) async fn start(&self, execution: &Execution) -> Result<()> {
-        let sent = self.finding.clone().with("Workflow", json!({ "Status": "NEW" }));
-        self.aws.start_as(execution, &sent.event()).await
+        self.aws.start_as(execution, &self.finding.new_event()).await
+    }
+
+    /// Starts an execution with the event of a person's choice.
+    pub(crate) async fn choose(&self, execution: &Execution) -> Result<()> {
+        self.aws.start_as(execution, &self.finding.chosen()).await
     }
 
     /// The account that the finding is about.

@@ -442,7 +442,7 @@ async fn by_choice(aws: &LocalAws, finding: &Finding) -> Result<Vec<Execution>> 
 }
 
 /// Sets a finding's workflow status, as a person does in the console.
-async fn mark(aws: &LocalAws, finding: &Finding, status: &str) -> Result<()> {
+pub(crate) async fn mark(aws: &LocalAws, finding: &Finding, status: &str) -> Result<()> {
     let identifier = aws_sdk_securityhub::types::AwsSecurityFindingIdentifier::builder()
         .id(finding.id())
         .product_arn(finding.product())

@@ -9,10 +9,10 @@ use crate::graph::{Kind, Scope, State};
 /// Sources: Step Functions Developer Guide, "Handling errors in Step Functions workflows",
 /// "Handle transient Lambda service exceptions" and "Integrating services with Step
 /// Functions" (a service's exception is named `<Service>.<Exception>`); the API References
-/// of Systems Manager (`GetParameter`), Amazon SNS (`Publish`) and `DynamoDB`
-/// (`UpdateItem`). `Runtime.ExitError` and `Sandbox.Timedout` are the `errorType` of
+/// of Systems Manager (`GetParameter`), Security Hub (`GetFindings`), Amazon SNS
+/// (`Publish`) and `DynamoDB` (`UpdateItem`). `Runtime.ExitError` and `Sandbox.Timedout` are the `errorType` of
 /// Lambda's answer for a function that exits or runs out of time.
-const OF_AWS: [&str; 27] = [
+const OF_AWS: [&str; 32] = [
     "States.ALL",
     "States.Timeout",
     "Lambda.TooManyRequestsException",
@@ -27,6 +27,11 @@ const OF_AWS: [&str; 27] = [
     "Ssm.SdkClientException",
     "Ssm.SsmException",
     "Ssm.ThrottlingException",
+    "SecurityHub.InternalException",
+    "SecurityHub.LimitExceededException",
+    "SecurityHub.SdkClientException",
+    "SecurityHub.SecurityHubException",
+    "SecurityHub.ThrottlingException",
     "SNS.InternalErrorException",
     "SNS.KmsThrottlingException",
     "SNS.ThrottledException",
@@ -44,7 +49,7 @@ const OF_AWS: [&str; 27] = [
 
 /// Failures that no state expects by name, and why they are like any other to it: people
 /// are told at once, and mend what the message names.
-const LIKE_ANY_OTHER: [(&str, &str); 10] = [
+const LIKE_ANY_OTHER: [(&str, &str); 11] = [
     ("InvalidInput", "a bug, or a machine and functions of different versions"),
     ("ResponsePolicyInvalid", "a person has to mend the parameter"),
     ("EntryRefused", "a person has to mend the member role's trust"),
@@ -54,6 +59,7 @@ const LIKE_ANY_OTHER: [(&str, &str); 10] = [
     ("RequestRejected", "the same request would be rejected again"),
     ("DenyMissing", "Verify finds what is left, and Quarantine's own failure is told"),
     ("EvidenceUnreadable", "nothing is taken away without evidence, and a person has to look"),
+    ("FindingNotFound", "a person has to find out who started the execution"),
     ("FindingNotUpdated", "Security Hub would refuse the same update again"),
 ];
 

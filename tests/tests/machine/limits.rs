@@ -119,7 +119,7 @@ fn longest_silence(machine: &Scope, outage: &Outage<'_>) -> u64 {
 fn a_lasting_outage_is_told_within_ten_minutes() {
     let machine = Scope::machine();
     let mut worst = Vec::new();
-    for service in ["lambda", "ssm", "dynamodb", "sns"] {
+    for service in ["lambda", "ssm", "securityhub", "dynamodb", "sns"] {
         let tasks = machine.all().into_iter().filter(|task| task.service() == service);
         let retried = tasks.flat_map(|task| &task.retry).flat_map(|one| &one.error_equals);
         let mut errors: Vec<&str> = retried.map(String::as_str).collect();
@@ -228,5 +228,5 @@ fn the_history_of_an_execution_stays_far_below_its_limit() {
     println!("{everything} events of a pass in which all goes wrong, {outage} in an outage");
     assert!(everything < EVENTS / 2, "{everything} events");
     let redriven_twice = everything + 2 * outage;
-    assert!(redriven_twice < EVENTS * 3 / 4, "{redriven_twice} events");
+    assert!(redriven_twice < EVENTS * 4 / 5, "{redriven_twice} events");
 }

@@ -80,6 +80,7 @@ fn every_task_is_a_verb() {
     let verbs = [
         "Alert",
         "Assume",
+        "Claim",
         "Classify",
         "Count",
         "Deactivate",
@@ -187,6 +188,40 @@ fn nothing_is_changed_before_the_evidence_but_for_the_deny() {
     for state in machine.states.values() {
         assert_eq!(changes(state), BTreeSet::new(), "`{}`", state.name);
     }
+}
+
+#[test]
+fn nobody_is_changed_before_it_is_counted() {
+    let machine = Scope::machine();
+    let iteration = iteration(&machine);
+    let count = iteration.state("CountContainments");
+    let uncounted = |edge: &Edge<'_>| edge.from.name == count.name && edge.by == By::Next;
+    let asked = iteration.state("WhetherToCount");
+    let [skipped] = asked.choices.as_slice() else { panic!("it has more than one rule") };
+    let condition = "{% $policy.mode = 'observe' or $type($target.deniedBefore) = 'string' %}";
+    assert_eq!(skipped.condition, condition);
+    let closed = |edge: &Edge<'_>| {
+        uncounted(edge) || (edge.from.name == asked.name && edge.by == By::Rule(0))
+    };
+    for state in iteration.reachable(&iteration.start_at, closed) {
+        for task in with_inner(state) {
+            assert_eq!(changes(task), BTreeSet::new(), "`{}`", task.name);
+        }
+    }
+    let refused: Vec<_> = count.catch.iter().map(|catch| catch.next.as_str()).collect();
+    assert_eq!(refused, ["PrincipalEscalated", "PrincipalPending"]);
+}
+
+#[test]
+fn what_a_person_starts_is_read_from_security_hub_first() {
+    let machine = Scope::machine();
+    let whose = machine.state("WhoseWord");
+    let next: Vec<_> = whose.choices.iter().map(|rule| rule.next.as_str()).collect();
+    assert_eq!(next, ["Classify", "ReadFinding"]);
+    assert!(whose.choices[0].condition.starts_with("{% $redrives = 0 and $not("));
+    let payload = &machine.state("Classify").arguments["Payload"];
+    assert_eq!(payload["redriven"], "{% $redrives > 0 %}");
+    assert_eq!(payload["read"], "{% $type($record) = 'array' %}");
 }
 
 #[test]

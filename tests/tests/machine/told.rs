@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::graph::{By, Edge, Kind, Scope};
 
 /// How many redrives there were. The context object has no count before the first.
@@ -15,9 +17,16 @@ fn begins_again(edge: &Edge<'_>) -> bool {
         && edge.from.choices[0].condition == format!("{{% {REDRIVES} > $redrives %}}")
 }
 
-/// Where the machine may end after `start` without having told anybody.
+/// Beyond the limit of escalations, another execution has claimed the mail of the hour.
+fn is_claimed_by_another(edge: &Edge<'_>) -> bool {
+    edge.from.name == "ClaimOverflowMail"
+        && edge.by == By::Catch(0)
+        && edge.from.catch[0].error_equals == ["DynamoDB.ConditionalCheckFailedException"]
+}
+
+/// Where the machine may end after `start` without anybody having been told.
 fn silent_ends<'a>(machine: &'a Scope, start: &'a str) -> Vec<&'a str> {
-    let closed = |edge: &Edge<'_>| tells(edge) || begins_again(edge);
+    let closed = |edge: &Edge<'_>| tells(edge) || begins_again(edge) || is_claimed_by_another(edge);
     let reached = machine.reachable(start, closed).into_iter();
     reached.filter(|state| state.may_end()).map(|state| state.name.as_str()).collect()
 }
@@ -27,7 +36,7 @@ fn people_are_told_after_every_catch_before_the_execution_ends() {
     let machine = Scope::machine();
     let mut catches = 0;
     for edge in machine.edges() {
-        if matches!(edge.by, By::Catch(_)) {
+        if matches!(edge.by, By::Catch(_)) && !is_claimed_by_another(&edge) {
             catches += 1;
             assert_eq!(silent_ends(&machine, edge.to), [""; 0], "{edge}");
         }
@@ -48,6 +57,23 @@ fn people_are_told_however_an_iteration_ended() {
 fn only_what_is_ignored_ends_in_silence() {
     let machine = Scope::machine();
     assert_eq!(silent_ends(&machine, &machine.start_at), ["Ignored"]);
+}
+
+#[test]
+fn without_its_counter_an_escalation_is_mailed() {
+    let machine = Scope::machine();
+    for name in ["ClaimUrgentMail", "CountEscalations", "ClaimOverflowMail"] {
+        let [refused, unreachable] = machine.state(name).catch.as_slice() else {
+            panic!("`{name}` has another number of catches")
+        };
+        assert_eq!(refused.error_equals, ["DynamoDB.ConditionalCheckFailedException"]);
+        assert_eq!(unreachable.next, "TellHumans", "`{name}`");
+    }
+    let before: Vec<_> =
+        machine.edges().into_iter().filter(|edge| edge.to == "TellHumans").collect();
+    let before: BTreeSet<_> = before.iter().map(|edge| edge.from.name.as_str()).collect();
+    let counted = ["ClaimOverflowMail", "ClaimUrgentMail", "CountEscalations", "WhetherToMail"];
+    assert_eq!(before, BTreeSet::from(counted));
 }
 
 #[test]

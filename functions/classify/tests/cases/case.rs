@@ -83,9 +83,23 @@ impl Case {
     }
 }
 
-/// The verdict on an event.
+/// The verdict on an event; on a chosen finding, as if Security Hub's record were the same.
 pub(crate) fn judged(execution: &str, event: &Value, policy: &str) -> Verdict {
-    let execution = Execution::try_from(execution.to_owned()).unwrap();
-    let input = Input { execution, event: event.clone(), policy: policy.to_owned() };
+    let mut input = input(execution, event, policy);
+    let is_finding = event.pointer("/detail/findings/0").is_some();
+    input.read = event["detail-type"] == "Security Hub Findings - Custom Action" && is_finding;
     classify::classify(input).expect("whatever the event holds, there is a verdict")
+}
+
+/// What the state machine passes on in a first pass about an import.
+pub(crate) fn input(execution: &str, event: &Value, policy: &str) -> Input {
+    Input {
+        execution: Execution::try_from(execution.to_owned()).unwrap(),
+        event: event.clone(),
+        policy: policy.to_owned(),
+        read: false,
+        redriven: false,
+        chosen_as: String::new(),
+        earlier: Vec::new(),
+    }
 }

@@ -4,6 +4,7 @@
 //! - [`verdicts`]: every case has its verdict, every rule its cases.
 //! - [`mutations`]: every field of every case damaged, one at a time.
 //! - [`properties`]: whatever the bytes.
+//! - [`read_back`]: what people start, and what earlier passes began.
 //! - [`limits`]: what holds of every verdict, right or wrong.
 
 #![expect(
@@ -18,4 +19,5 @@ mod case;
 mod limits;
 mod mutations;
 mod properties;
+mod read_back;
 mod verdicts;

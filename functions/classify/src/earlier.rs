@@ -1,0 +1,95 @@
+use incident::{Accused, Execution, Kind};
+
+use crate::finding::Finding;
+use crate::rules::{Product, Response};
+use crate::{Action, NO_ROLES, Source, Verdict, is_same};
+
+/// How many principals and other resources an execution deals with at most: a finding
+/// names no more, and outcomes of more would not fit a state of 256 KiB.
+///
+/// Source: AWS Security Finding Format, `Resources`.
+const MOST: usize = 32;
+
+impl Verdict {
+    /// Adds whom earlier passes accused, whatever the finding names now: what was begun
+    /// is finished. What the response policy of today does not allow is left to people.
+    /// Beyond [`MOST`], what only the record names now is left to people as a number.
+    pub(crate) fn keep_to(
+        &mut self,
+        earlier: Vec<Accused>,
+        execution: &Execution,
+        finding: &Finding<'_>,
+    ) {
+        let mut kept = Vec::new();
+        for accused in earlier {
+            let resource = accused.resource.clone();
+            let known = self.accused.iter().any(|other| is_same(other, &accused));
+            if known || self.refused.iter().any(|other| other.resource == resource) {
+                continue;
+            }
+            // The state machine tells principals apart by what the finding calls them.
+            if self.accused.iter().any(|other| other.resource == resource) {
+                self.leave(resource, "before the redrive, the finding meant another by that name");
+            } else if let Some(reason) = self.objection(&accused, execution, finding) {
+                self.leave(resource, reason);
+            } else {
+                kept.push(accused);
+            }
+        }
+        if !kept.is_empty() && self.response != Action::Contain {
+            let now = std::mem::take(&mut self.reason);
+            self.reason = format!("an earlier pass accused them, though now {now}");
+            self.response = Action::Contain;
+        }
+        let first = kept.len();
+        kept.append(&mut self.accused);
+        self.accused = kept;
+        self.bound(first);
+    }
+
+    /// Why the response policy does not let one of an earlier pass be dealt with now.
+    fn objection(
+        &self,
+        accused: &Accused,
+        execution: &Execution,
+        finding: &Finding<'_>,
+    ) -> Option<&'static str> {
+        let (policy, source) = (&self.policy, self.source);
+        let response = match (accused.unused_days, accused.kind) {
+            (Some(_), _) => Response::RetireUnusedCredentials,
+            (None, Kind::User) => Response::ContainUser,
+            (None, Kind::Role) => Response::ContainRole,
+        };
+        if source == Source::Custom && !Product::Custom.sent(execution, policy, finding) {
+            return Some("the response policy does not trust the finding's product any more");
+        }
+        match response {
+            Response::RetireUnusedCredentials if !policy.retire_unused_credentials => {
+                Some("the response policy does not let unused credentials be retired any more")
+            }
+            Response::ContainRole if source == Source::Service && !policy.contain_roles => {
+                Some(NO_ROLES)
+            }
+            _ if source == Source::Person => None,
+            response => response
+                .lowest_severity(policy)
+                .is_some_and(|lowest| finding.severity < lowest)
+                .then_some("the response policy asks for a higher severity by now"),
+        }
+    }
+
+    /// Leaves to people what is too much for one execution; of the accused, the `first`
+    /// stay.
+    fn bound(&mut self, first: usize) {
+        let named = self.accused.len() + self.refused.len();
+        if named <= MOST {
+            return;
+        }
+        let room = MOST - 1;
+        self.accused.truncate(first.max(room.saturating_sub(self.refused.len())));
+        self.refused.truncate(room.saturating_sub(self.accused.len()));
+        let left = named - self.accused.len() - self.refused.len();
+        let reason = "that is more than one execution deals with: send it to the custom action";
+        self.leave(format!("{left} more that the finding names by now"), reason);
+    }
+}
