@@ -99,6 +99,7 @@ function principal(size: Size) {
       id: `AIDA${'I'.repeat(longest ? 124 : 17)}`,
       boundary: longest ? named('policy', name) : null,
       deniedBefore: longest ? 'boundary' : null,
+      accessKeys: longest ? [`AKIA${'K'.repeat(124)}`, `AKIA${'L'.repeat(124)}`] : ['AKIA1'],
     },
   };
 }
@@ -141,6 +142,7 @@ function incident(size: Size): Incident {
     kind: 'User',
     name,
     accessKey: longest ? `AKIA${'K'.repeat(124)}` : null,
+    ...(longest ? { principalId: `AIDA${'J'.repeat(124)}` } : {}),
   }));
   const refused = (n: number): Json => ({
     resource: resource(n),
@@ -243,10 +245,10 @@ function incident(size: Size): Incident {
     counted: true,
     finding,
     accused: accused[0] ?? null,
-    prior: {},
+    known: identified,
     target: identified,
     identifiedBy: longest
-      ? `its access key \`${'K'.repeat(128)}\`; the finding calls it \`${name}\``
+      ? `its access key \`${'K'.repeat(128)}\`; the finding calls it \`${name}\`; the finding gives the id \`${'J'.repeat(128)}\`, and its id is \`${identified.id}\``
       : 'the finding',
     denial,
     evidence,

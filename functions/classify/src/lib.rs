@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use finding::{Finding, Occasion};
-use rules::{Product, Response, Rule};
+use rules::{Response, Rule};
 use subject::{Subject, SubjectKind};
 
 /// The step's input.
@@ -208,7 +208,6 @@ fn by_rules(
             reasons.push(&rule.reason);
         }
         verdict.rules.push(rule.name.clone());
-        let by_a_service = rule.product != Product::Custom;
         match rule.response {
             Response::Escalate => {
                 verdict.instruction = verdict.instruction.take().or(rule.instruction.clone());
@@ -216,8 +215,8 @@ fn by_rules(
                 verdict.policies.extend(policy.filter(|arn| !verdict.policies.contains(arn)));
                 verdict.refuse(&subject, &rule.reason);
             }
-            Response::ContainRole if by_a_service && !verdict.policy.contain_roles => {
-                let reason = "the response policy does not let a service's finding contain roles";
+            Response::ContainRole if !verdict.policy.contain_roles => {
+                let reason = "the response policy does not let findings contain roles";
                 verdict.refuse(&subject, reason);
             }
             _ => verdict.accuse(&subject, execution, finding, rule.unused_days),
@@ -258,7 +257,7 @@ impl Verdict {
         unused_days: Option<u16>,
     ) {
         match subject.accuse(execution, finding, unused_days) {
-            Ok(accused) if self.accused.iter().any(|other| is_same(other, &accused)) => {}
+            Ok(accused) if self.accused.iter_mut().any(|other| is_joined(other, &accused)) => {}
             // The state machine tells principals apart by what the finding calls them.
             Ok(accused) if self.accused.iter().any(|other| other.resource == accused.resource) => {
                 self.refuse(subject, "the finding gives it the name of another principal");
@@ -293,8 +292,17 @@ impl Verdict {
     }
 }
 
+/// Whether both are the same principal; then the one knows what id the other gives.
 /// IAM's names are unique in an account, whatever their path and case.
-fn is_same(one: &Accused, other: &Accused) -> bool {
+fn is_joined(one: &mut Accused, other: &Accused) -> bool {
     let name = |accused: &Accused| accused.name.as_deref().map(str::to_ascii_lowercase);
-    one.kind == other.kind && one.access_key == other.access_key && name(one) == name(other)
+    let ids = [&one.principal_id, &other.principal_id];
+    let same = one.kind == other.kind
+        && one.access_key == other.access_key
+        && name(one) == name(other)
+        && (ids.contains(&&None) || one.principal_id == other.principal_id);
+    if same && one.principal_id.is_none() {
+        one.principal_id.clone_from(&other.principal_id);
+    }
+    same
 }

@@ -30,6 +30,9 @@ pub(crate) enum Case {
     Policy,
 }
 
+/// A product whose findings start no execution.
+const OF_NO_RULE: &str = "arn:aws:securityhub:us-east-1::product/aws/health";
+
 enum Accused {
     User(User),
     Role(Role),
@@ -73,7 +76,8 @@ impl<'a> Suspect<'a> {
                 let key = one_of_everything(&user).await?;
                 // To ten policies no other can be attached.
                 user.attach_new(if case == Case::FullUser { 9 } else { 1 }).await?;
-                let finding = cases::about_key(&finding("guardduty-user-key")?, &key, &user.name);
+                let finding = finding("guardduty-user-key")?;
+                let finding = cases::about_key_of(&finding, &key, &user.name, &user.id);
                 (Accused::User(user), finding)
             }
             Case::Role | Case::FullRole => {
@@ -85,6 +89,7 @@ impl<'a> Suspect<'a> {
                 }
                 let finding = finding("custom-administrator-role")?;
                 let finding = cases::about(&finding, "AwsIamRole", &role.arn);
+                let finding = finding.with("ProductArn", OF_NO_RULE);
                 (Accused::Role(role), finding)
             }
             Case::Unused => {
@@ -105,15 +110,23 @@ impl<'a> Suspect<'a> {
                 (Accused::Policy(account.to_owned()), finding)
             }
         };
-        aws.send(&finding.clone().with("RecordState", "ARCHIVED")).await?;
+        let is_chosen = matches!(case, Case::Role | Case::FullRole);
+        let record = if is_chosen { "ACTIVE" } else { "ARCHIVED" };
+        aws.send(&finding.clone().with("RecordState", record)).await?;
         let before = accused.read_back().await?;
         Ok(Self { aws, case, accused, before, finding })
     }
 
-    /// Starts an execution with the event that Security Hub would send.
+    /// Starts an execution with the event that Security Hub would send: of a role's, because a
+    /// person chose it, since no other finding contains a role under every response policy.
     pub(crate) async fn start(&self, execution: &Execution) -> Result<()> {
         let sent = self.finding.clone().with("Workflow", json!({ "Status": "NEW" }));
-        self.aws.start_as(execution, &sent.event()).await
+        let mut event = sent.event();
+        if matches!(self.case, Case::Role | Case::FullRole) {
+            event["detail-type"] = json!("Security Hub Findings - Custom Action");
+            event["resources"] = json!([self.aws.outputs().custom_action_arn]);
+        }
+        self.aws.start_as(execution, &event).await
     }
 
     /// The account that the finding is about.
