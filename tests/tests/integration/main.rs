@@ -13,6 +13,7 @@
 //! - [`between`]: what no Catch sees, and what never becomes an execution.
 //! - [`twice`]: every step run twice.
 //! - [`verdicts`]: every row of the verdict table, and who is meant.
+//! - [`identity`]: who is meant, whatever the accused does about its name.
 //! - [`response_policy`]: what each field of the response policy does.
 //! - [`events`]: which of Security Hub's events start an execution.
 //! - [`grants`]: what a thief of one function's credentials can do.
@@ -30,6 +31,7 @@ mod failures;
 mod faults;
 mod grants;
 mod guide;
+mod identity;
 mod incident;
 mod judged;
 mod repetition;
@@ -73,6 +75,7 @@ fn run() -> anyhow::Result<ExitCode> {
     between::add_to(&mut trials);
     twice::add_to(&mut trials);
     verdicts::add_to(&mut trials);
+    identity::add_to(&mut trials);
     response_policy::add_to(&mut trials);
     events::add_to(&mut trials);
     grants::add_to(&mut trials);
