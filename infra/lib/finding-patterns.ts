@@ -19,6 +19,9 @@ const productOfAws = (name: string) => [{ suffix: `::product/aws/${name}` }];
 
 const OF_OTHERS = [{ 'anything-but': { wildcard: '*::product/aws/*' } }];
 
+/** Of a check that failed, or of no check: what passed, or was muted, accuses nobody. */
+const ACCUSING = { Status: ['FAILED', { exists: false }] };
+
 const containing = (text: string) => ({ wildcard: `*${text}*` });
 
 /** What a finding must have for the verdict table to have a rule for it. */
@@ -48,12 +51,14 @@ const ACTIONABLE: readonly EventPattern[] = [
   {
     ProductArn: OF_OTHERS,
     Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey', 'AwsAccount'] },
+    Compliance: ACCUSING,
   },
   // What such a product says of root's access key, under a resource of whatever type. Wildcards
   // cannot disregard case: these are the ways in which titles are written.
   {
     ProductArn: OF_OTHERS,
     Title: ['ccess key', 'ccess Key', 'ACCESS KEY'].map(containing),
+    Compliance: ACCUSING,
   },
 ];
 

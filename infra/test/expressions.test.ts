@@ -366,8 +366,11 @@ describe('a redriven pass', () => {
   it('keeps what was true of the principal before the incident, and of no namesake', async () => {
     const target = async (prior: Json): Promise<Json> => {
       const result = { Payload: { principal: PRINCIPAL, identifiedBy: 'the finding' } };
+      const begun = { input: { principal: { resource: 'a' }, prior }, context: CONTEXT };
+      const { known } = (await computed(state('BeginPrincipal').Assign, {}, begun)) as Values;
       const { Assign } = state('AssumeRole');
-      return ((await computed(Assign, { prior }, { result })) as { target: Json }).target;
+      const variables = { known: known ?? null };
+      return ((await computed(Assign, variables, { result })) as { target: Json }).target;
     };
     assert.deepEqual(await target({}), PRINCIPAL);
     assert.deepEqual(await target({ principal: null }), PRINCIPAL);
@@ -450,6 +453,75 @@ describe('the finding that is judged', () => {
   });
 });
 
+describe('a principal that vanished', () => {
+  const vanished = { state: 'Preserve', error: 'PrincipalVanished', cause: 'gone' };
+  const other = { ...vanished, error: 'AccessDenied' };
+
+  it('is looked for at once, whichever branch says so', async () => {
+    for (const failures of [[vanished], [other, vanished], [vanished, vanished, other]]) {
+      assert.equal(await chosen(state('IsStillThere'), { failures }), 'BeginAgain');
+    }
+    for (const failures of [[], [other], [other, other]]) {
+      assert.equal(await chosen(state('IsStillThere'), { failures }), 'Settle');
+    }
+  });
+
+  it('is identified again a bounded number of times, unless a step failed otherwise', async () => {
+    for (const [name, most] of [
+      ['IdentifyAgain', 2],
+      ['BeginAgain', 1],
+    ] as const) {
+      for (const rounds of [0, 1, 2]) {
+        const next = rounds < most ? 'AssumeRole' : 'PrincipalPending';
+        for (const failures of [[vanished], [vanished, vanished, vanished]]) {
+          assert.equal(await chosen(state(name), { rounds, failures }), next);
+        }
+        const otherwise = { rounds, failures: [other, vanished] };
+        assert.equal(await chosen(state(name), otherwise), 'PrincipalPending');
+      }
+    }
+  });
+
+  it('is looked for as it was identified last, and nothing is said to deny it', async () => {
+    for (const name of ['IdentifyAgain', 'BeginAgain']) {
+      const [rule] = state(name).Choices ?? [];
+      const assigned = (known: Json, target: Json): Promise<Json> =>
+        computed(rule?.Assign, { known, target, rounds: 0 }, { input: {}, context: CONTEXT });
+      const begun = { rounds: 1, denial: null, failures: [] };
+      assert.deepEqual(await assigned(null, PRINCIPAL), { ...begun, known: PRINCIPAL });
+      assert.deepEqual(await assigned({ id: 'AIDA1' }, null), { ...begun, known: { id: 'AIDA1' } });
+      assert.deepEqual(await assigned(null, null), { ...begun, known: null });
+    }
+  });
+
+  it('is known by its keys in another pass, be they none, one or two', async () => {
+    const { variables } = typical();
+    for (const accessKeys of [[], ['AKIA1'], ['AKIA1', 'AKIA2']]) {
+      const target = { ...(PRINCIPAL as object), accessKeys };
+      const outcome = { Output: state('PrincipalPending').Output };
+      const given = { ...variables, target };
+      const ended = (await computed(outcome.Output, given, { input: {}, context: CONTEXT })) as {
+        principal: { accessKeys: Json };
+      };
+      assert.deepEqual(ended.principal.accessKeys, accessKeys);
+    }
+  });
+});
+
+it('only a possible impostor is urgent', async () => {
+  for (const [error, urgent] of [
+    ['PrincipalMayBeImpostor', true],
+    ['PrincipalProtected', false],
+    ['PrincipalMismatch', false],
+  ] as const) {
+    const failures = [{ state: 'AssumeRole', error, cause: 'why' }];
+    const variables = { ...typical().variables, failures };
+    const { Output } = state('PrincipalEscalated');
+    const ended = (await computed(Output, variables, { input: {}, context: CONTEXT })) as Values;
+    assert.equal(ended['urgent'], urgent);
+  }
+});
+
 describe('the time that Classify gives', () => {
   for (const [sent, taken] of [
     ['2026-11-23T06:25:38Z', true],
@@ -488,7 +560,7 @@ it('no variable hides a function', async () => {
 describe('every expression has a value', () => {
   const { variables, results } = typical();
   const nothing = Object.fromEntries(
-    ['target', 'identifiedBy', 'denial', 'evidence', 'verified', 'failure'].map((name) => [
+    ['known', 'target', 'identifiedBy', 'denial', 'evidence', 'verified', 'failure'].map((name) => [
       name,
       null,
     ]),

@@ -102,6 +102,7 @@ function principal(size: Size) {
       id: `AIDA${'I'.repeat(longest ? 124 : 17)}`,
       boundary: longest ? named('policy', name) : null,
       deniedBefore: longest ? 'boundary' : null,
+      accessKeys: longest ? [`AKIA${'K'.repeat(124)}`, `AKIA${'L'.repeat(124)}`] : ['AKIA1'],
     },
   };
 }
@@ -146,6 +147,7 @@ function incident(size: Size): Incident {
     kind: 'User',
     name,
     accessKey: longest ? `AKIA${'K'.repeat(124)}` : null,
+    ...(longest ? { principalId: `AIDA${'J'.repeat(124)}` } : {}),
   }));
   const refused = (n: number): Json => ({
     resource: resource(n),
@@ -269,10 +271,10 @@ function incident(size: Size): Incident {
     accused: accused[0] ?? null,
     limit: limits.contain,
     limited: true,
-    prior: {},
+    known: identified,
     target: identified,
     identifiedBy: longest
-      ? `its access key \`${'K'.repeat(128)}\`; the finding calls it \`${name}\``
+      ? `its access key \`${'K'.repeat(128)}\`; the finding calls it \`${name}\`; the finding gives the id \`${'J'.repeat(128)}\`, and its id is \`${identified.id}\``
       : 'the finding',
     denial,
     evidence,

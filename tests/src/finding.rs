@@ -3,8 +3,9 @@
 use anyhow::{Context, Result, bail};
 use aws_sdk_securityhub::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_securityhub::types::{
-    AwsSecurityFinding, AwsSecurityFindingFilters, Partition, RecordState, Resource,
-    ResourceDetails, Severity, SeverityLabel, StringFilter, StringFilterComparison,
+    AwsSecurityFinding, AwsSecurityFindingFilters, Compliance, ComplianceStatus, Partition,
+    RecordState, Resource, ResourceDetails, Severity, SeverityLabel, StringFilter,
+    StringFilterComparison,
 };
 use serde_json::{Value, json};
 
@@ -154,6 +155,10 @@ impl Finding {
                 "Types" => typed.set_types(Some(serde_json::from_value(value.clone())?)),
                 "ProductFields" => {
                     typed.set_product_fields(Some(serde_json::from_value(value.clone())?))
+                }
+                "Compliance" => {
+                    let status = value["Status"].as_str().map(ComplianceStatus::from);
+                    typed.compliance(Compliance::builder().set_status(status).build())
                 }
                 "Severity" => {
                     let label = value["Label"].as_str().map(SeverityLabel::from);

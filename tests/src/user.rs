@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use aws_credential_types::Credentials;
 use aws_sdk_iam::error::SdkError;
 use aws_sdk_iam::operation::get_user::GetUserError;
@@ -320,6 +320,27 @@ impl User {
             secret: made.secret_access_key,
             token: made.session_token,
         })
+    }
+
+    /// Gives it another name. Its unique id and its keys stay.
+    pub async fn rename(&mut self, name: impl Into<String>) -> Result<()> {
+        let (old, new) = (self.name.clone(), name.into());
+        let update = self.clients.iam().update_user().user_name(&old).new_user_name(&new);
+        update.send().await.with_context(|| format!("cannot rename `{old}`"))?;
+        self.arn = format!("{}{new}", self.arn.strip_suffix(&old).unwrap_or_default());
+        self.name = new;
+        Ok(())
+    }
+
+    /// The same user, found by its unique id, whatever its name and its path are now.
+    pub async fn found_by_id(&self) -> Result<Self> {
+        let mut users = self.clients.iam().list_users().into_paginator().items().send();
+        while let Some(user) = users.try_next().await? {
+            if user.user_id == self.id {
+                return Ok(Self { name: user.user_name, arn: user.arn, ..self.clone() });
+            }
+        }
+        bail!("no user has the id `{}`", self.id)
     }
 
     /// The user as its account has it now.

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use harness::place::{files_below, read_json, repository};
 use harness::steps::{Step, allowed};
-use incident::ResponsePolicy;
+use incident::{ResponsePolicy, matches_pattern};
 use serde_json::Value;
 
 /// Beginnings of the names of what speaks to AWS.
@@ -183,6 +183,60 @@ fn the_readme_has_each_field_of_the_response_policy_with_its_default() {
             assert!(meaning.contains(&format!("`{inner}`")), "`{name}` does not say `{inner}`");
         }
     }
+}
+
+#[test]
+fn only_the_roles_that_the_steps_have_are_protected_as_ours() {
+    let ours: BTreeSet<String> = protected()
+        .into_iter()
+        .map(|(resource, _)| resource)
+        .filter(|resource| resource.contains("cordon"))
+        .collect();
+    let roles = steps().into_iter().filter(|step| step.member_policy.is_some());
+    let roles = roles.map(|step| format!("role/cordon/SecurityRemediation-{}", step.state));
+    assert_eq!(ours, roles.collect());
+}
+
+#[test]
+fn the_member_roles_deny_what_is_protected() {
+    let protected = protected().into_iter();
+    let arn = |resource| format!("arn:${{AWS::Partition}}:iam::*:{resource}");
+    let mut expected: BTreeSet<String> = protected.map(|(resource, _)| arn(resource)).collect();
+    expected.insert("${ProtectedPrincipalArns}".to_owned());
+    let policies = steps().into_iter().filter_map(|step| step.member_policy);
+    let statements = policies.flat_map(|policy| policy["Statement"].as_array().unwrap().clone());
+    let denies = statements.filter(|it| it["Effect"] == "Deny" && it["Action"] == "iam:*");
+    for deny in denies {
+        let resources: BTreeSet<String> = serde_json::from_value(deny["Resource"].clone()).unwrap();
+        assert_eq!(resources, expected);
+    }
+}
+
+#[test]
+fn the_readme_keeps_others_from_making_what_is_protected() {
+    let readme = text(&repository().join("README.md"));
+    let policies = readme.split("```json").skip(1).filter_map(|block| block.split("```").next());
+    let mut policies = policies.filter(|block| block.contains("iam:CreateRole"));
+    let policy = policies.next().unwrap();
+    let policy: Value = serde_json::from_str(policy).unwrap();
+    let named: Vec<String> =
+        serde_json::from_value(policy["Statement"][0]["Resource"].clone()).unwrap();
+    for (resource, impostor) in protected() {
+        let is_named = named
+            .iter()
+            .any(|pattern| matches_pattern(pattern, &format!("arn:aws:iam::*:{resource}")));
+        assert!(is_named || !impostor, "`{resource}`");
+    }
+}
+
+/// The ends of ARNs that no machine contains, and whether an attacker could have made one.
+fn protected() -> Vec<(String, bool)> {
+    let list = json(&repository().join("functions/incident/protected.json"));
+    let list = list.as_array().unwrap().iter();
+    list.map(|one| {
+        (one["resource"].as_str().unwrap().to_owned(), one["impostor"].as_bool().unwrap())
+    })
+    .collect()
 }
 
 /// The rows of the table in the README that has this head, by column.

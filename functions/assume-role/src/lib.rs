@@ -1,16 +1,17 @@
 //! Enters the member account and identifies the accused principal: what the finding
 //! says is only a claim. Changes nothing.
 
-use aws_calls::failure;
+mod identity;
+
 use aws_sdk_iam::Client;
-use futures::join;
 use incident::{
-    Accused, Execution, Failure, Kind, Principal, ResponsePolicy, is_name, matches_pattern,
-    protected,
+    Accused, Execution, Failure, Kind, Principal, ResponsePolicy, matches_pattern, protection,
 };
-use member::principal::{attached_policies, denied, find};
+use member::principal::denied;
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
+
+use identity::{Identified, Known};
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -21,6 +22,8 @@ pub struct Input {
     principal: Accused,
     /// The response policy of this pass.
     policy: ResponsePolicy,
+    /// The principal as it was identified before, in this pass or an earlier one.
+    known: Option<Known>,
 }
 
 /// The step's output.
@@ -36,34 +39,35 @@ pub struct Output {
 }
 
 /// Identifies the principal: by its access key's true owner where the finding is about
-/// one that still exists, otherwise by the name that the finding gives.
+/// one that still exists, otherwise by the name that the finding gives, if whoever has it
+/// has the unique id that the finding gives. Who was identified before is found again by its
+/// unique id, under its name or as the owner of one of its access keys.
 ///
-/// Fails with [`Failure::PrincipalNotFound`] where the account has no such principal,
-/// and with [`Failure::PrincipalProtected`] where no machine is to contain it.
+/// Fails with [`Failure::PrincipalNotFound`] where the account has no such principal, with
+/// [`Failure::PrincipalMismatch`] where another one may have the name, with
+/// [`Failure::PrincipalVanished`] where it is not to be found again, and with
+/// [`Failure::PrincipalProtected`] or [`Failure::PrincipalMayBeImpostor`] where no machine is
+/// to contain it.
 pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input { execution, principal: accused, policy } = input;
+    let Input { execution, principal: accused, policy, known } = input;
     let iam = enter(entry, &execution, &accused).await?;
-    let (name, identified_by) = match (&accused.access_key, &accused.name) {
-        (Some(key), name) => owner(&iam, key, name.as_deref()).await?,
-        (None, Some(name)) => (name.clone(), "the finding".to_owned()),
-        (None, None) => return Err(nameless("none")),
+    let Identified { found, attached, access_keys, by } = match known {
+        Some(known) => identity::again(&iam, &accused, &known).await?,
+        None => identity::first(&iam, &accused).await?,
     };
-    let kind = accused.kind;
-    // Whichever answer comes first, that there is no such principal is what counts.
-    let (found, attached) = join!(find(&iam, kind, &name), attached_policies(&iam, kind, &name));
-    let (found, attached) = (found?, attached?);
     let principal = Principal {
         denied_before: denied(execution.partition(), found.boundary.as_deref(), &attached),
         boundary: found.boundary,
         arn: found.arn,
         account: accused.account,
-        kind,
+        kind: accused.kind,
         name: found.name,
         path: found.path,
         id: found.id,
+        access_keys,
     };
-    refuse_protected(&principal, &policy)?;
-    Ok(Output { principal, identified_by, session: execution.session_name() })
+    refuse_protected(&execution, &principal, &policy)?;
+    Ok(Output { principal, identified_by: by, session: execution.session_name() })
 }
 
 /// The session reaches every principal of its kind in the account: which of them is
@@ -72,9 +76,12 @@ async fn enter(entry: &Entry, execution: &Execution, accused: &Accused) -> Resul
     let (partition, account, kind) = (execution.partition(), &accused.account, accused.kind);
     let grant = Grant {
         actions: match kind {
-            Kind::User => {
-                &["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAttachedUserPolicies"]
-            }
+            Kind::User => &[
+                "iam:GetAccessKeyLastUsed",
+                "iam:GetUser",
+                "iam:ListAttachedUserPolicies",
+                "iam:ListAccessKeys",
+            ],
             Kind::Role => &["iam:GetRole", "iam:ListAttachedRolePolicies"],
         },
         resources: vec![format!("arn:{partition}:iam::{account}:{}/*", kind.noun())],
@@ -82,52 +89,22 @@ async fn enter(entry: &Entry, execution: &Execution, accused: &Accused) -> Resul
     entry.enter(execution, account, &[grant]).await
 }
 
-/// The name of the user to whom the access key belongs, and by what it was found.
-async fn owner(
-    iam: &Client,
-    key: &str,
-    claimed: Option<&str>,
-) -> Result<(String, String), Failure> {
-    let answer = iam.get_access_key_last_used().access_key_id(key).send().await;
-    let owner = match answer.map_err(|error| failure("iam:GetAccessKeyLastUsed", error)) {
-        Ok(answer) => answer.user_name,
-        // Of a key that the account does not have, IAM says either.
-        Err(Failure::NotFound { .. } | Failure::AccessDenied { .. }) => None,
-        Err(failure) => return Err(failure),
-    };
-    match (owner, claimed) {
-        (Some(owner), _) if !is_name(&owner) => Err(Failure::PrincipalProtected {
-            arn: format!("the owner of the access key {key}"),
-            reason: "IAM names no user as such, so it may be the account's root user".to_owned(),
-        }),
-        (Some(owner), Some(claimed)) if !owner.eq_ignore_ascii_case(claimed) => {
-            let by = format!("its access key `{key}`; the finding calls it `{claimed}`");
-            Ok((owner, by))
-        }
-        (Some(owner), _) => Ok((owner, format!("its access key `{key}`"))),
-        (None, Some(claimed)) => {
-            let by = format!("the finding; IAM knows no owner of the access key `{key}`");
-            Ok((claimed.to_owned(), by))
-        }
-        (None, None) => Err(nameless(key)),
+fn refuse_protected(
+    execution: &Execution,
+    principal: &Principal,
+    policy: &ResponsePolicy,
+) -> Result<(), Failure> {
+    let arn = principal.arn.clone();
+    let exempt = policy.exempt_principals.iter().find(|pattern| matches_pattern(pattern, &arn));
+    if let Some(pattern) = exempt {
+        let reason = format!("the response policy exempts `{pattern}`");
+        return Err(Failure::PrincipalProtected { arn, reason });
     }
-}
-
-fn nameless(key: &str) -> Failure {
-    Failure::PrincipalNotFound(format!(
-        "principal that the finding could mean: it gives no name, and its access key is `{key}`"
-    ))
-}
-
-fn refuse_protected(principal: &Principal, policy: &ResponsePolicy) -> Result<(), Failure> {
-    let arn = &principal.arn;
-    let exempt = policy.exempt_principals.iter().find(|pattern| matches_pattern(pattern, arn));
-    let reason = match exempt {
-        Some(pattern) => format!("the response policy exempts `{pattern}`"),
-        None => match protected(principal.kind, &principal.path, &principal.name) {
-            Some(reason) => reason.to_owned(),
-            None => return Ok(()),
-        },
-    };
-    Err(Failure::PrincipalProtected { arn: arn.clone(), reason })
+    match protection(execution, principal)? {
+        None => Ok(()),
+        Some(one) if one.impostor => {
+            Err(Failure::PrincipalMayBeImpostor { arn, reason: one.reason.into_owned() })
+        }
+        Some(one) => Err(Failure::PrincipalProtected { arn, reason: one.reason.into_owned() }),
+    }
 }

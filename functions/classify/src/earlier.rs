@@ -2,7 +2,7 @@ use incident::{Accused, Execution, Kind};
 
 use crate::finding::Finding;
 use crate::rules::{Product, Response};
-use crate::{Action, NO_ROLES, Source, Verdict, is_same};
+use crate::{Action, NO_ROLES, Source, Verdict, is_joined};
 
 /// How many principals and other resources an execution deals with at most: a finding
 /// names no more, and outcomes of more would not fit a state of 256 KiB.
@@ -23,7 +23,7 @@ impl Verdict {
         let mut kept = Vec::new();
         for accused in earlier {
             let resource = accused.resource.clone();
-            let known = self.accused.iter().any(|other| is_same(other, &accused));
+            let known = self.accused.iter_mut().any(|other| is_joined(other, &accused));
             if known || self.refused.iter().any(|other| other.resource == resource) {
                 continue;
             }
@@ -67,7 +67,7 @@ impl Verdict {
             Response::RetireUnusedCredentials if !policy.retire_unused_credentials => {
                 Some("the response policy does not let unused credentials be retired any more")
             }
-            Response::ContainRole if source == Source::Service && !policy.contain_roles => {
+            Response::ContainRole if source != Source::Person && !policy.contain_roles => {
                 Some(NO_ROLES)
             }
             _ if source == Source::Person => None,

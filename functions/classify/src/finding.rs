@@ -107,23 +107,38 @@ impl<'a> Finding<'a> {
             let workflow = one_line(workflow, 40);
             return Some(format!("the finding's Workflow.Status is `{workflow}`, not `NEW`"));
         }
+        // A person may choose what a check says of them; a check that did not fail accuses
+        // nobody: PASSED, WARNING (muted, or not to be decided), NOT_AVAILABLE.
+        if !self.may_accuse() && occasion == Occasion::Imported {
+            let status = one_line(self.compliance_status(), 40);
+            return Some(format!("the finding's Compliance.Status is `{status}`, not `FAILED`"));
+        }
         None
     }
 
+    /// Whether it is of no check, or of one that failed.
+    ///
+    /// Source: ASFF, `Compliance.Status`.
+    fn may_accuse(&self) -> bool {
+        let status = self.raw.pointer("/Compliance/Status");
+        status.is_none_or(|status| status.is_null() || status == "FAILED")
+    }
+
     /// GuardDuty marks samples of its own in `additionalInfo`, as a field of its own or
-    /// within JSON, and not all of them in `Sample` too.
+    /// within JSON, and not all of them in `Sample` too. What lies deeper within that JSON
+    /// is the attacker's own word, such as a user agent.
+    ///
+    /// Sources: GuardDuty User Guide, "Sample findings"; ASFF, `Sample`.
     fn is_sample(&self) -> bool {
-        let marked = |(field, value): (&String, &Value)| {
-            let value = value.as_str().unwrap_or_default();
-            match field.strip_prefix("aws/guardduty/service/additionalInfo") {
-                Some("/sample") => value == "true",
-                Some(_) => value.replace(' ', "").contains("\"sample\":true"),
-                None => false,
-            }
+        let info = "/ProductFields/aws~1guardduty~1service~1additionalInfo";
+        let within = |field: &str| {
+            let info = serde_json::from_str::<Value>(self.text(&format!("{info}{field}")));
+            info.is_ok_and(|info| info.get("sample") == Some(&Value::Bool(true)))
         };
-        let fields = self.raw.get("ProductFields").and_then(Value::as_object);
         self.raw.get("Sample") == Some(&Value::Bool(true))
-            || fields.is_some_and(|fields| fields.iter().any(marked))
+            || self.text(&format!("{info}~1sample")) == "true"
+            || within("")
+            || within("~1value")
     }
 
     /// Whether an AWS service sent the finding. Nobody else can import findings under

@@ -15,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 
 use finding::{Finding, Occasion};
 pub use limits::{Limit, Limits};
-use rules::{Product, Response, Rule};
+use rules::{Response, Rule};
 use subject::{Subject, SubjectKind};
 
 /// The step's input.
@@ -188,8 +188,8 @@ struct Pass {
     earlier: Vec<Accused>,
 }
 
-/// Why a role is left to people that a service's finding accuses.
-const NO_ROLES: &str = "the response policy does not let a service's finding contain roles";
+/// Why a role is left to people that no person chose.
+const NO_ROLES: &str = "the response policy does not let findings contain roles";
 
 fn judge(
     execution: &Execution,
@@ -275,7 +275,6 @@ fn by_rules(
         }
         verdict.rules.push(rule.name.clone());
         verdict.urgent |= rule.urgent;
-        let by_a_service = rule.product != Product::Custom;
         match rule.response {
             Response::Escalate => {
                 verdict.instruction = verdict.instruction.take().or(rule.instruction.clone());
@@ -283,7 +282,7 @@ fn by_rules(
                 verdict.policies.extend(policy.filter(|arn| !verdict.policies.contains(arn)));
                 verdict.refuse(&subject, &rule.reason);
             }
-            Response::ContainRole if by_a_service && !verdict.policy.contain_roles => {
+            Response::ContainRole if !verdict.policy.contain_roles => {
                 verdict.refuse(&subject, NO_ROLES);
             }
             _ => verdict.accuse(&subject, execution, finding, rule.unused_days),
@@ -324,7 +323,7 @@ impl Verdict {
         unused_days: Option<u16>,
     ) {
         match subject.accuse(execution, finding, unused_days) {
-            Ok(accused) if self.accused.iter().any(|other| is_same(other, &accused)) => {}
+            Ok(accused) if self.accused.iter_mut().any(|other| is_joined(other, &accused)) => {}
             // The state machine tells principals apart by what the finding calls them.
             Ok(accused) if self.accused.iter().any(|other| other.resource == accused.resource) => {
                 self.refuse(subject, "the finding gives it the name of another principal");
@@ -359,8 +358,17 @@ impl Verdict {
     }
 }
 
+/// Whether both are the same principal; then the one knows what id the other gives.
 /// IAM's names are unique in an account, whatever their path and case.
-fn is_same(one: &Accused, other: &Accused) -> bool {
+fn is_joined(one: &mut Accused, other: &Accused) -> bool {
     let name = |accused: &Accused| accused.name.as_deref().map(str::to_ascii_lowercase);
-    one.kind == other.kind && one.access_key == other.access_key && name(one) == name(other)
+    let ids = [&one.principal_id, &other.principal_id];
+    let same = one.kind == other.kind
+        && one.access_key == other.access_key
+        && name(one) == name(other)
+        && (ids.contains(&&None) || one.principal_id == other.principal_id);
+    if same && one.principal_id.is_none() {
+        one.principal_id.clone_from(&other.principal_id);
+    }
+    same
 }

@@ -36,14 +36,17 @@ pub(crate) enum SubjectKind {
 pub(crate) struct Subject<'a> {
     pub(crate) kind: SubjectKind,
     id: &'a str,
+    all_details: Option<&'a Value>,
+    /// Of an access key.
     details: Option<&'a Value>,
 }
 
 impl<'a> Subject<'a> {
     pub(crate) fn of(resource: &'a Value) -> Self {
         let text = |field| resource.get(field).and_then(Value::as_str).unwrap_or_default();
+        let all_details = resource.get("Details");
         let details = resource.pointer("/Details/AwsIamAccessKey");
-        let mut subject = Self { kind: SubjectKind::Other, id: text("Id"), details };
+        let mut subject = Self { kind: SubjectKind::Other, id: text("Id"), all_details, details };
         subject.kind = match text("Type") {
             "AwsIamUser" => SubjectKind::User,
             "AwsIamRole" => SubjectKind::Role,
@@ -121,7 +124,6 @@ impl<'a> Subject<'a> {
             SubjectKind::Role => (Kind::Role, Some(self.named(execution, finding, "role")?), None),
             SubjectKind::UserKey => {
                 let key = self.key_id();
-                // A session's key has no owner that IAM would tell, only a name.
                 let key = is_long_term_key(key).then(|| key.to_owned());
                 let name = self.principal_name();
                 if key.is_none() && name.is_none() {
@@ -135,7 +137,38 @@ impl<'a> Subject<'a> {
             }
             _ => return Err("it is no user, role or key of one"),
         };
-        Ok(Accused { resource: self.label(), account, kind, name, access_key, unused_days })
+        let principal_id = self.principal_id(kind);
+        // IAM tells nobody whose a session's key is, and its principal may have another name
+        // by now, or a namesake.
+        let by_key = matches!(self.kind, SubjectKind::UserKey | SubjectKind::RoleSession);
+        if by_key && access_key.is_none() && principal_id.is_none() {
+            return Err("it gives no unique id, and the name alone of a session's principal may \
+                        be somebody else's by now");
+        }
+        let resource = self.label();
+        Ok(Accused { resource, account, kind, name, access_key, principal_id, unused_days })
+    }
+
+    /// The unique id of the user or the role, if it has the form of one.
+    ///
+    /// Sources: ASFF, `AwsIamAccessKeyDetails` (`PrincipalId`), `AwsIamUserDetails`,
+    /// `AwsIamRoleDetails`; IAM User Guide, "IAM identifiers" (unique id prefixes), and
+    /// "IAM JSON policy elements: Principal" (a role session's `AROA…:session`).
+    fn principal_id(&self, kind: Kind) -> Option<String> {
+        let (prefix, own) = match kind {
+            Kind::User => ("AIDA", "/AwsIamUser/UserId"),
+            Kind::Role => ("AROA", "/AwsIamRole/RoleId"),
+        };
+        let own = self.all_details.and_then(|details| details.pointer(own));
+        let own = own.and_then(Value::as_str).unwrap_or_default();
+        let ids = [self.detail("PrincipalId"), self.issuer("PrincipalId"), own];
+        let mut ids = ids.into_iter().filter_map(|id| id.split(':').next());
+        let is_id = |id: &&str| {
+            id.starts_with(prefix)
+                && (16..=128).contains(&id.len())
+                && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        };
+        ids.find(is_id).map(str::to_owned)
     }
 
     fn named(

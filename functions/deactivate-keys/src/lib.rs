@@ -6,11 +6,13 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::StatusType;
 use futures::future::join_all;
 use incident::{Execution, Failure, Principal};
+use member::principal::{find_same, vanished};
 use member::user::{Credential, CredentialKind, Unused, credentials_of, unused_keys};
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
 
 const ACTIONS: &[&str] = &[
+    "iam:GetUser",
     "iam:ListAccessKeys",
     "iam:GetAccessKeyLastUsed",
     "iam:UpdateAccessKey",
@@ -43,20 +45,32 @@ pub struct Output {
 /// Makes all credentials inactive that are not; with [`Input::unused`], the access keys
 /// alone that were not used for so long. One that can't be changed keeps none of the
 /// others from being changed; the first failure is then the step's. Done twice, the
-/// second changes nothing.
+/// second changes nothing. Fails with [`Failure::PrincipalVanished`], and changes nothing,
+/// where it is not the one that was identified.
 pub async fn deactivate_keys(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal, unused } = input;
     let grant = Grant { actions: ACTIONS, resources: principal.resources(execution.partition()) };
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
-    let name = &principal.name;
-    let deactivated = if let Some(unused) = unused {
-        let unused = unused_keys(&iam, name, unused.since()?).await?;
-        deactivate_all(&iam, name, unused).await?
-    } else {
-        let kinds = CredentialKind::ALL.map(|kind| deactivate_kind(&iam, name, kind));
-        join_all(kinds).await.into_iter().collect::<Result<Vec<_>, _>>()?.concat()
+    find_same(&iam, &principal).await?;
+    let deactivated = match unused {
+        Some(unused) => deactivate_unused(&iam, &principal.name, &unused).await,
+        None => deactivate_kinds(&iam, &principal.name).await,
     };
-    Ok(Output { deactivated })
+    Ok(Output { deactivated: deactivated.map_err(|failure| vanished(failure, &principal))? })
+}
+
+async fn deactivate_unused(
+    iam: &Client,
+    name: &str,
+    unused: &Unused,
+) -> Result<Vec<Credential>, Failure> {
+    let unused = unused_keys(iam, name, unused.since()?).await?;
+    deactivate_all(iam, name, unused).await
+}
+
+async fn deactivate_kinds(iam: &Client, name: &str) -> Result<Vec<Credential>, Failure> {
+    let kinds = CredentialKind::ALL.map(|kind| deactivate_kind(iam, name, kind));
+    Ok(join_all(kinds).await.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 async fn deactivate_kind(
@@ -64,7 +78,7 @@ async fn deactivate_kind(
     name: &str,
     kind: CredentialKind,
 ) -> Result<Vec<Credential>, Failure> {
-    let credentials = if_found(credentials_of(iam, name, kind).await)?.unwrap_or_default();
+    let credentials = credentials_of(iam, name, kind).await?;
     deactivate_all(iam, name, credentials).await
 }
 

@@ -37,7 +37,8 @@ pub struct Output {
 /// Detaches and deletes what the evidence holds, but for `AWSDenyAll` and the policies
 /// of AWS's own quarantine. Fails with [`Failure::DenyMissing`] or
 /// [`Failure::DenyNotVisible`], and changes nothing, where no deny stands: what is attached
-/// may be all that restrains the principal. One policy that can't be taken away keeps none
+/// may be all that restrains the principal; likewise with [`Failure::PrincipalVanished`],
+/// where it is not the one that was identified. One policy that can't be taken away keeps none
 /// of the others. Done twice, the second changes nothing.
 pub async fn detach_policies(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal, denial, held } = input;

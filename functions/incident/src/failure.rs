@@ -77,19 +77,29 @@ pub enum Failure {
     /// The account has no such principal. Escalated.
     #[error("the account has no {0}")]
     PrincipalNotFound(String),
-    /// The principal was deleted and made anew since it was identified. Escalated.
-    #[error("`{arn}` is not the one that was identified: its id is `{found}`, not `{identified}`")]
-    PrincipalReplaced {
-        /// The principal's ARN.
-        arn: String,
-        /// The unique id that it has now.
-        found: String,
-        /// The unique id that it had when it was identified.
-        identified: String,
-    },
+    /// Somebody else may have the name that the finding gives: its unique id is not the
+    /// one that the finding gives, or the finding gives none that could tell. Escalated.
+    #[error("{0}")]
+    PrincipalMismatch(String),
+    /// The principal that was identified is not to be found: under its name is nobody, or
+    /// somebody with another unique id. Nothing is done. Identified again, by its keys.
+    #[error("{0}")]
+    PrincipalVanished(String),
     /// Machines must not contain this principal. Escalated.
     #[error("`{arn}` is never contained by machine: {reason}")]
     PrincipalProtected {
+        /// The principal's ARN.
+        arn: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Machines must not contain a principal of this name, but an attacker could have made
+    /// one. Escalated as urgent.
+    #[error(
+        "it may be an impostor, since whoever may create roles in the account could have made \
+         `{arn}`; it is never contained by machine: {reason}"
+    )]
+    PrincipalMayBeImpostor {
         /// The principal's ARN.
         arn: String,
         /// Why not.
@@ -138,7 +148,7 @@ pub enum Failure {
 
 impl Failure {
     /// The name of each failure, in the order of the variants.
-    pub const NAMES: [&str; 19] = [
+    pub const NAMES: [&str; 21] = [
         "InvalidInput",
         "ResponsePolicyInvalid",
         "EntryRefused",
@@ -149,8 +159,10 @@ impl Failure {
         "NotFound",
         "RequestRejected",
         "PrincipalNotFound",
-        "PrincipalReplaced",
+        "PrincipalMismatch",
+        "PrincipalVanished",
         "PrincipalProtected",
+        "PrincipalMayBeImpostor",
         "DenyMissing",
         "DenyNotVisible",
         "NotContained",
@@ -174,8 +186,10 @@ impl Failure {
             Self::NotFound { .. } => "NotFound",
             Self::RequestRejected { .. } => "RequestRejected",
             Self::PrincipalNotFound(_) => "PrincipalNotFound",
-            Self::PrincipalReplaced { .. } => "PrincipalReplaced",
+            Self::PrincipalMismatch(_) => "PrincipalMismatch",
+            Self::PrincipalVanished(_) => "PrincipalVanished",
             Self::PrincipalProtected { .. } => "PrincipalProtected",
+            Self::PrincipalMayBeImpostor { .. } => "PrincipalMayBeImpostor",
             Self::DenyMissing(_) => "DenyMissing",
             Self::DenyNotVisible(_) => "DenyNotVisible",
             Self::NotContained { .. } => "NotContained",

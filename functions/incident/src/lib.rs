@@ -8,6 +8,7 @@ mod execution;
 mod failure;
 mod policy;
 mod principal;
+mod protected;
 mod severity;
 mod text;
 
@@ -18,6 +19,7 @@ pub use policy::{LowestSeverity, Mode, ResponsePolicy};
 pub use principal::{
     Accused, Denial, DenyBy, Evidence, Found, Held, InlinePolicy, Kind, Principal,
 };
-pub use principal::{deny_policy, is_kept, matches_pattern, protected};
+pub use principal::{deny_policy, is_kept, matches_pattern};
+pub use protected::{Protection, protection};
 pub use severity::Severity;
 pub use text::{cut, hex_digest, one_line, tag_value};

@@ -11,9 +11,9 @@ pub struct ResponsePolicy {
     pub mode: Mode,
     /// The lowest severity that leads to each response. Unset: the rule's own.
     pub lowest_severity: LowestSeverity,
-    /// Whether a service's finding on a role's session contains the role, and with it
-    /// all of its sessions; `false` unless set: it is escalated. A role that a trusted
-    /// custom product or a person's custom action names is contained all the same.
+    /// Whether a finding contains the role that it names, or whose session, and with it
+    /// all of its sessions; `false` unless set: it is escalated. A role that a person's
+    /// custom action names is contained all the same.
     pub contain_roles: bool,
     /// Whether credentials that a finding reports as unused are made inactive; `true`
     /// unless set. Otherwise such findings are ignored.

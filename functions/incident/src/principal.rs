@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::AccountId;
+use crate::{AccountId, Failure};
 
 /// A principal as a finding names it: a claim, until it is identified in its account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Accused {
     pub name: Option<String>,
     /// The long-term access key that the finding is about, whose true owner is meant.
     pub access_key: Option<String>,
+    /// The unique id (`AIDA…`, `AROA…`) that the finding gives, where it gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_id: Option<String>,
     /// Set where the principal is not to be contained, but only its access keys that
     /// were not used for so many days are to be made inactive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +44,18 @@ impl Kind {
             Self::Role => "role",
         }
     }
+
+    /// How a person finds the one of a unique id, whatever its name.
+    ///
+    /// Source: AWS CLI User Guide, "Filtering output" (`--query`).
+    #[must_use]
+    pub fn search(self, id: &str) -> String {
+        let query = match self {
+            Self::User => format!("Users[?UserId=='{id}']"),
+            Self::Role => format!("Roles[?RoleId=='{id}']"),
+        };
+        format!("find it: aws iam list-{}s --query \"{query}\"", self.noun())
+    }
 }
 
 /// A principal as its account knows it.
@@ -63,9 +78,29 @@ pub struct Principal {
     pub boundary: Option<String>,
     /// The deny that stood already when the incident first reached it.
     pub denied_before: Option<DenyBy>,
+    /// The access keys of a user, by which it is found again under another name.
+    #[serde(default)]
+    pub access_keys: Vec<String>,
 }
 
 impl Principal {
+    /// The failure that this principal is not to be found under its name, where somebody
+    /// of another id is, if anybody.
+    #[must_use]
+    pub fn vanished(&self, other: Option<&str>) -> Failure {
+        let Self { kind, name, id, .. } = self;
+        let now = match other {
+            Some(other) => {
+                format!("the name is that of the id `{other}` now, which may be under the deny")
+            }
+            None => "nobody has the name now".to_owned(),
+        };
+        let (noun, search) = (kind.noun(), kind.search(id));
+        Failure::PrincipalVanished(format!(
+            "the {noun} `{name}` vanished after it was identified by the id `{id}`: {now}; {search}"
+        ))
+    }
+
     /// ARN patterns for the `Resource` of a policy that mean this principal and no
     /// other, whatever its path holds.
     ///
@@ -177,50 +212,17 @@ pub fn is_kept(partition: &str, policy: &str) -> bool {
             .starts_with(&format!("arn:{partition}:iam::aws:policy/AWSCompromisedKeyQuarantine"))
 }
 
-/// Why no machine is to contain this principal, where that is so: AWS or the
-/// organisation can't be operated without it, or it is Cordon's own.
-///
-/// Sources: IAM User Guide, "Service-linked roles"; IAM Identity Center User Guide,
-/// "IAM roles created by IAM Identity Center"; AWS Control Tower User Guide, "Roles and
-/// accounts"; AWS Organizations User Guide, "Accessing member accounts"; CloudFormation
-/// User Guide, "Grant self-managed permissions" and StackSets' service-managed roles.
-#[must_use]
-pub fn protected(kind: Kind, path: &str, name: &str) -> Option<&'static str> {
-    let (path, name) = (path.to_ascii_lowercase(), name.to_ascii_lowercase());
-    if path.starts_with("/cordon/") {
-        return Some("it is Cordon's own");
-    }
-    if kind == Kind::User {
-        return None;
-    }
-    if path.starts_with("/aws-service-role/") {
-        return Some("it is linked to an AWS service, which alone can change it");
-    }
-    if path.starts_with("/aws-reserved/") || name.starts_with("awsreservedsso_") {
-        return Some(
-            "IAM Identity Center manages it: take the permission set's assignment away there",
-        );
-    }
-    match name.as_str() {
-        "awscontroltowerexecution" => Some("AWS Control Tower governs the account through it"),
-        "organizationaccountaccessrole" => {
-            Some("the organisation's management account enters through it")
-        }
-        name if name.starts_with("stacksets-exec-")
-            || name == "awscloudformationstacksetexecutionrole" =>
-        {
-            Some("CloudFormation StackSets deploy through it")
-        }
-        _ => None,
-    }
-}
-
 /// Whether `text` matches `pattern`, in which `*` is any run of characters and `?`
 /// any one; letters match regardless of case.
 #[must_use]
 pub fn matches_pattern(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
-    let text: Vec<char> = text.to_lowercase().chars().collect();
+    matches_exactly(&pattern.to_lowercase(), &text.to_lowercase())
+}
+
+/// The same, but letters match their own case alone, as in a policy's `Resource`.
+pub(crate) fn matches_exactly(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
     let (mut p, mut t, mut retry) = (0, 0, None);
     while t < text.len() {
         match pattern.get(p) {
@@ -260,6 +262,7 @@ mod tests {
             id: "AIDA".into(),
             boundary: None,
             denied_before: None,
+            access_keys: Vec::new(),
         };
         assert_eq!(
             user.resources("aws"),
@@ -273,38 +276,6 @@ mod tests {
         assert!(is_kept("aws", "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"));
         assert!(!is_kept("aws", "arn:aws:iam::222222222222:policy/AWSDenyAll"));
         assert!(!is_kept("aws", "arn:aws:iam::aws:policy/AdministratorAccess"));
-    }
-
-    #[test]
-    fn what_aws_and_the_organisation_live_by_is_protected() {
-        for (kind, path, name, is) in [
-            (Kind::User, "/", "OrganizationAccountAccessRole", false),
-            (Kind::User, "/Cordon/x/", "eve", true),
-            (Kind::Role, "/", "app", false),
-            (Kind::Role, "/", "OrganizationAccountAccessRole", true),
-            (Kind::Role, "/", "AWSControlTowerExecution", true),
-            (Kind::Role, "/", "stacksets-exec-0a1b", true),
-            (
-                Kind::Role,
-                "/aws-service-role/autoscaling.amazonaws.com/",
-                "AWSServiceRoleForAutoScaling",
-                true,
-            ),
-            (Kind::Role, "/aws-reserved/sso.amazonaws.com/", "AWSReservedSSO_Admin_1", true),
-            (Kind::Role, "/cordon/", "SecurityRemediation-Verify", true),
-            (Kind::Role, "/", "awsreservedsso_Admin_1", true),
-            (Kind::Role, "/", "AWSCloudFormationStackSetExecutionRole", true),
-            // Names and paths that only look like theirs.
-            (Kind::User, "/", "AWSReservedSSO_Admin_1", false),
-            (Kind::User, "/aws-service-role/x/", "eve", false),
-            (Kind::Role, "/", "AWSServiceRoleForNobody", false),
-            (Kind::Role, "/app/aws-service-role/", "eve", false),
-            (Kind::Role, "/", "my-stacksets-exec-0a1b", false),
-            (Kind::Role, "/", "OrganizationAccountAccessRole2", false),
-            (Kind::User, "/cordonbleu/", "eve", false),
-        ] {
-            assert_eq!(protected(kind, path, name).is_some(), is, "{path}{name}");
-        }
     }
 
     #[test]

@@ -32,17 +32,61 @@ pub struct Found {
     pub trust_policy: Option<String>,
 }
 
-/// The principal itself, or [`Failure::PrincipalNotFound`].
+/// Whoever has the name, or [`Failure::NotFound`].
 pub async fn find(iam: &Client, kind: Kind, name: &str) -> Result<Found, Failure> {
-    let found = match kind {
+    match kind {
         Kind::User => find_user(iam, name).await,
         Kind::Role => find_role(iam, name).await,
-    };
-    found.map_err(|failure| match failure {
-        Failure::NotFound { .. } => Failure::PrincipalNotFound(format!("{} `{name}`", kind.noun())),
-        other => other,
-    })
+    }
 }
+
+/// The principal as it is now, or [`Failure::PrincipalVanished`] where its name is not that
+/// of its unique id: calls name a principal by its name alone, and names change hands.
+pub async fn find_same(iam: &Client, principal: &Principal) -> Result<Found, Failure> {
+    let found = find(iam, principal.kind, &principal.name).await;
+    let found = found.map_err(|failure| vanished(failure, principal))?;
+    if found.id != principal.id {
+        return Err(principal.vanished(Some(&found.id)));
+    }
+    Ok(found)
+}
+
+/// The failure of a step about a principal: where the principal is all that the call names,
+/// or all that it names and may be missing, [`Failure::PrincipalVanished`].
+///
+/// Source: IAM API Reference, `NoSuchEntity` of each action.
+#[must_use]
+pub fn vanished(failure: Failure, principal: &Principal) -> Failure {
+    match failure {
+        Failure::NotFound { call, .. } if ABOUT_IT_ALONE.contains(&call) => {
+            principal.vanished(None)
+        }
+        other => other,
+    }
+}
+
+/// `AWSDenyAll`, which some of them name too, always exists.
+const ABOUT_IT_ALONE: [&str; 19] = [
+    "iam:GetUser",
+    "iam:GetRole",
+    "iam:ListAttachedUserPolicies",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListUserPolicies",
+    "iam:ListRolePolicies",
+    "iam:ListGroupsForUser",
+    "iam:ListAccessKeys",
+    "iam:ListSSHPublicKeys",
+    "iam:ListSigningCertificates",
+    "iam:ListServiceSpecificCredentials",
+    "iam:ListMFADevices",
+    "iam:ListInstanceProfilesForRole",
+    "iam:AttachUserPolicy",
+    "iam:AttachRolePolicy",
+    "iam:PutUserPermissionsBoundary",
+    "iam:PutRolePermissionsBoundary",
+    "iam:TagUser",
+    "iam:TagRole",
+];
 
 async fn find_user(iam: &Client, name: &str) -> Result<Found, Failure> {
     let call = "iam:GetUser";
@@ -178,16 +222,18 @@ pub fn denied(partition: &str, boundary: Option<&str>, attached: &[String]) -> O
 }
 
 /// Fails unless a deny stands on the principal now: with [`Failure::DenyNotVisible`] if
-/// Quarantine has put one there, with [`Failure::DenyMissing`] if it has not.
+/// Quarantine has put one there, with [`Failure::DenyMissing`] if it has not; and with
+/// [`Failure::PrincipalVanished`] where it is not the one that was identified.
 pub async fn require_deny(
     iam: &Client,
     partition: &str,
     principal: &Principal,
     denial: Option<Denial>,
 ) -> Result<(), Failure> {
-    let (kind, name) = (principal.kind, &principal.name);
-    let (found, attached) =
-        futures::try_join!(find(iam, kind, name), attached_policies(iam, kind, name))?;
+    let attached = attached_policies(iam, principal.kind, &principal.name);
+    // Whichever answer comes first, that the principal has vanished is what counts.
+    let (found, attached) = futures::join!(find_same(iam, principal), attached);
+    let (found, attached) = (found?, attached.map_err(|failure| vanished(failure, principal))?);
     match (denied(partition, found.boundary.as_deref(), &attached), denial) {
         (Some(_), _) => Ok(()),
         (None, Some(_)) => Err(Failure::DenyNotVisible(found.arn)),

@@ -66,6 +66,28 @@ impl CredentialKind {
     }
 }
 
+/// Ids of the user's access keys, sorted.
+pub async fn access_keys(iam: &Client, name: &str) -> Result<Vec<String>, Failure> {
+    let keys = credentials_of(iam, name, CredentialKind::AccessKey).await?;
+    Ok(sorted(keys.into_iter().map(|key| key.id)))
+}
+
+/// The name of the user to whom an access key belongs, if the account has the key.
+///
+/// IAM names the account for the root user's key, and the call is refused for a key of
+/// another account's.
+///
+/// Source: IAM API Reference, `GetAccessKeyLastUsed`.
+pub async fn owner(iam: &Client, key: &str) -> Result<Option<String>, Failure> {
+    let answer = iam.get_access_key_last_used().access_key_id(key).send().await;
+    match answer.map_err(|error| failure("iam:GetAccessKeyLastUsed", error)) {
+        Ok(answer) => Ok(answer.user_name),
+        // Of a key that the account does not have, IAM says either.
+        Err(Failure::NotFound { .. } | Failure::AccessDenied { .. }) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// All credentials of the user that IAM can make inactive.
 pub async fn credentials(iam: &Client, name: &str) -> Result<Vec<Credential>, Failure> {
     let kinds = CredentialKind::ALL.map(|kind| credentials_of(iam, name, kind));

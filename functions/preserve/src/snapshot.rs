@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_calls::{failure, if_found};
 use aws_sdk_iam::Client;
-use futures::{FutureExt, try_join};
+use futures::{FutureExt, join, try_join};
 use incident::{Execution, Failure, Found, InlinePolicy, Kind, Principal, hex_digest, is_kept};
 use member::principal::{
-    attached_policies, decoded, find, incomplete, inline_document, inline_policies,
+    attached_policies, decoded, find_same, incomplete, inline_document, inline_policies, vanished,
 };
 use member::user::{self, Credential, CredentialKind};
 use member::{Entry, Grant, concurrently};
@@ -135,7 +135,9 @@ struct OfUser {
 }
 
 impl Snapshot {
-    /// Reads the principal and all that hangs on it, each list to its last page.
+    /// Reads the principal and all that hangs on it, each list to its last page. Fails with
+    /// [`Failure::PrincipalVanished`] where it is not the one that was identified, before or
+    /// after the lists were read.
     pub(crate) async fn read(
         entry: &Entry,
         execution: &Execution,
@@ -155,18 +157,21 @@ impl Snapshot {
         ];
         let iam = &entry.enter(execution, account, &grants).await?;
         let (kind, name) = (principal.kind, principal.name.as_str());
-        let (found, (attached_policies, mut versions), inline_policies, of_user, instance_profiles) =
+        let lists = async {
             try_join!(
-                find(iam, kind, name),
                 attached(iam, kind, name).boxed_local(),
                 inline(iam, kind, name).boxed_local(),
                 of_user(iam, kind, name).boxed_local(),
                 instance_profiles(iam, kind, name),
-            )?;
-        if found.id != principal.id {
-            let (arn, identified) = (found.arn, principal.id.clone());
-            return Err(Failure::PrincipalReplaced { arn, found: found.id, identified });
-        }
+            )
+        };
+        // Whichever answer comes first, that the principal has vanished is what counts.
+        let (found, lists) = join!(find_same(iam, principal), lists);
+        let (found, lists) = (found?, lists.map_err(|failure| vanished(failure, principal))?);
+        let ((attached_policies, mut versions), inline_policies, of_user, instance_profiles) =
+            lists;
+        // The lists are read by name: they are the principal's if the name still is.
+        find_same(iam, principal).await?;
         let OfUser { groups, group_policies, credentials, login_profile, mfa_devices } = of_user;
         versions.extend(group_policies);
         let in_groups = groups.iter().flat_map(|group| &group.inline_policies);

@@ -4,6 +4,7 @@
 use aws_calls::failure;
 use aws_sdk_iam::Client;
 use incident::{Denial, DenyBy, Execution, Failure, Kind, Principal, deny_policy};
+use member::principal::vanished;
 use member::{Entry, Grant};
 use serde::Deserialize;
 
@@ -19,6 +20,10 @@ pub struct Input {
 /// Attaches `AWSDenyAll` to the principal; where no more policies fit, it becomes the
 /// permissions boundary instead, which has no such limit. The boundary that it
 /// replaces is in [`Principal::boundary`]. Done twice, the second changes nothing.
+///
+/// Fails with [`Failure::PrincipalVanished`] where nobody has the principal's name. Whether
+/// somebody else has it is not asked here: nothing may stand before the deny, and Preserve
+/// asks next.
 pub async fn quarantine(entry: &Entry, input: Input) -> Result<Denial, Failure> {
     let Input { execution, principal } = input;
     let partition = execution.partition();
@@ -35,10 +40,10 @@ pub async fn quarantine(entry: &Entry, input: Input) -> Result<Denial, Failure> 
         Ok(()) => DenyBy::Policy,
         Err(Failure::LimitExceeded { .. }) => {
             let bounded = bound(&iam, &principal, &deny).await;
-            bounded.map_err(|failure| gone(failure, &principal))?;
+            bounded.map_err(|failure| vanished(failure, &principal))?;
             DenyBy::Boundary
         }
-        Err(failure) => return Err(gone(failure, &principal)),
+        Err(failure) => return Err(vanished(failure, &principal)),
     };
     Ok(Denial { by, already: principal.denied_before == Some(by) })
 }
@@ -70,15 +75,5 @@ async fn bound(iam: &Client, principal: &Principal, deny: &str) -> Result<(), Fa
             let put = put.permissions_boundary(deny).send().await;
             put.map(drop).map_err(|error| failure("iam:PutRolePermissionsBoundary", error))
         }
-    }
-}
-
-/// `AWSDenyAll` always exists, so what does not exist is the principal.
-fn gone(failure: Failure, principal: &Principal) -> Failure {
-    match failure {
-        Failure::NotFound { .. } => {
-            Failure::PrincipalNotFound(format!("{} `{}`", principal.kind.noun(), principal.name))
-        }
-        other => other,
     }
 }

@@ -28,7 +28,8 @@ pub struct Output {
 
 /// Takes the user out of the groups. Fails with [`Failure::DenyMissing`] or
 /// [`Failure::DenyNotVisible`], and changes nothing, where no deny stands: a group may be
-/// all that restrains the user. One group that can't be left keeps none of the others. Done
+/// all that restrains the user; likewise with [`Failure::PrincipalVanished`], where it is not
+/// the one that was identified. One group that can't be left keeps none of the others. Done
 /// twice, the second changes nothing.
 pub async fn remove_groups(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal, denial, held } = input;

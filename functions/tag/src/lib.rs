@@ -5,6 +5,7 @@ use aws_calls::failure;
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::Tag;
 use incident::{Evidence, Execution, Failure, Kind, Principal, tag_value};
+use member::principal::{find_same, vanished};
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
 
@@ -34,13 +35,14 @@ pub struct Output {
 
 /// Sets the tags `SecurityIncident`, `RemediationDate`, `FindingId`, `CordonExecution`,
 /// `CordonEvidence` and `CordonEvidenceSha256`. Other tags stay. Done twice, the second
-/// changes nothing.
+/// changes nothing. Fails with [`Failure::PrincipalVanished`], and changes nothing, where
+/// it is not the one that was identified.
 pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal, finding_id, remediation_date, evidence } = input;
     let grant = Grant {
         actions: match principal.kind {
-            Kind::User => &["iam:TagUser"],
-            Kind::Role => &["iam:TagRole"],
+            Kind::User => &["iam:GetUser", "iam:TagUser"],
+            Kind::Role => &["iam:GetRole", "iam:TagRole"],
         },
         resources: principal.resources(execution.partition()),
     };
@@ -57,6 +59,7 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
     .map(|(key, value)| Tag::builder().key(key).value(tag_value(value)).build())
     .collect::<Result<Vec<_>, BuildError>>()
     .map_err(|error| Failure::InvalidInput(error.to_string()))?;
+    find_same(&iam, &principal).await?;
     let name = &principal.name;
     let tagged = match principal.kind {
         Kind::User => {
@@ -71,6 +74,6 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
     match tagged {
         Ok(()) => Ok(Output { tagged: true }),
         Err(Failure::LimitExceeded { .. }) => Ok(Output { tagged: false }),
-        Err(failure) => Err(failure),
+        Err(failure) => Err(vanished(failure, &principal)),
     }
 }

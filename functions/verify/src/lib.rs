@@ -3,7 +3,7 @@
 use aws_sdk_iam::Client;
 use futures::try_join;
 use incident::{DenyBy, Execution, Failure, Kind, Principal, is_kept};
-use member::principal::{attached_policies, denied, find, inline_policies};
+use member::principal::{attached_policies, denied, find_same, inline_policies, vanished};
 use member::user::{Credential, Unused, credentials, groups, has_unused_password, unused_keys};
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,9 @@ pub struct Output {
 /// Fails with [`Failure::NotContained`], which says what is left, unless the principal
 /// is the one that was identified, a deny stands, nothing else is attached, no inline
 /// policy and no group is left, and no credential is active. With [`Input::unused`], it
-/// is enough that no unused access key is active.
+/// is enough that no unused access key is active. Fails with
+/// [`Failure::PrincipalVanished`] where it is not the one that was identified, before or
+/// after the lists were read.
 pub async fn verify(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal, unused } = input;
     let partition = execution.partition();
@@ -62,13 +64,23 @@ pub async fn verify(entry: &Entry, input: Input) -> Result<Output, Failure> {
         resources: principal.resources(partition),
     };
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
-    match unused {
-        None => contained(&iam, partition, principal).await,
-        Some(unused) => retired(&iam, principal, &unused).await,
-    }
+    // Whichever answer comes first, that the principal has vanished is what counts.
+    let gone = |failure| vanished(failure, &principal);
+    let output = match unused {
+        None => contained(&iam, partition, &principal).await,
+        Some(unused) => retired(&iam, &principal, &unused).await,
+    };
+    let output = output.map_err(gone)?;
+    // The lists are read by name: they are the principal's if the name still is.
+    find_same(&iam, &principal).await?;
+    Ok(output)
 }
 
-async fn contained(iam: &Client, partition: &str, principal: Principal) -> Result<Output, Failure> {
+async fn contained(
+    iam: &Client,
+    partition: &str,
+    principal: &Principal,
+) -> Result<Output, Failure> {
     let (kind, name) = (principal.kind, principal.name.as_str());
     let of_users = async {
         match kind {
@@ -77,12 +89,11 @@ async fn contained(iam: &Client, partition: &str, principal: Principal) -> Resul
         }
     };
     let (found, attached, inline, (groups, credentials)) = try_join!(
-        find(iam, kind, name),
+        find_same(iam, principal),
         attached_policies(iam, kind, name),
         inline_policies(iam, kind, name),
         of_users,
     )?;
-    require_same(&principal, found.id)?;
     let denied_by = denied(partition, found.boundary.as_deref(), &attached);
     let (kept_policies, surplus): (Vec<_>, Vec<_>) =
         attached.into_iter().partition(|policy| is_kept(partition, policy));
@@ -98,15 +109,14 @@ async fn contained(iam: &Client, partition: &str, principal: Principal) -> Resul
     Ok(Output { denied_by, kept_policies, active_credentials: 0, unused_password: false })
 }
 
-async fn retired(iam: &Client, principal: Principal, unused: &Unused) -> Result<Output, Failure> {
+async fn retired(iam: &Client, principal: &Principal, unused: &Unused) -> Result<Output, Failure> {
     let (since, name) = (unused.since()?, principal.name.as_str());
-    let (found, all, unused, unused_password) = try_join!(
-        find(iam, principal.kind, name),
+    let (_, all, unused, unused_password) = try_join!(
+        find_same(iam, principal),
         credentials(iam, name),
         unused_keys(iam, name, since),
         has_unused_password(iam, name, since),
     )?;
-    require_same(&principal, found.id)?;
     nothing_left(principal, &active(&unused).collect::<Vec<_>>())?;
     Ok(Output {
         denied_by: None,
@@ -121,17 +131,9 @@ fn active(credentials: &[Credential]) -> impl Iterator<Item = String> {
     active.map(|credential| format!("active {} `{}`", credential.kind.noun(), credential.id))
 }
 
-fn require_same(principal: &Principal, found: String) -> Result<(), Failure> {
-    if found == principal.id {
-        return Ok(());
-    }
-    let (arn, identified) = (principal.arn.clone(), principal.id.clone());
-    Err(Failure::PrincipalReplaced { arn, found, identified })
-}
-
-fn nothing_left(principal: Principal, left: &[String]) -> Result<(), Failure> {
+fn nothing_left(principal: &Principal, left: &[String]) -> Result<(), Failure> {
     if left.is_empty() {
         return Ok(());
     }
-    Err(Failure::NotContained { arn: principal.arn, left: left.join(", ") })
+    Err(Failure::NotContained { arn: principal.arn.clone(), left: left.join(", ") })
 }

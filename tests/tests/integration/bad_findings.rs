@@ -29,7 +29,6 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("a user of another partition is left to people", of_another_partition);
     trials.add("a name outside IAM's grammar is left to people", outside_grammar);
     trials.add("the one user that exists is contained, the other left to people", one_of_two);
-    trials.add("a user of ours is left to people", own_user);
     trials.add("a title can forge no line of a mail", forged_title);
     trials.add("any id of a finding fits the user's tags", hostile_id);
     trials.add("a finding of almost 240 KB ends RESOLVED", almost_largest);
@@ -213,17 +212,6 @@ async fn one_of_two(aws: &LocalAws) -> Result<()> {
     let told = aws.topics().alerts.mention(&execution.arn).await?;
     ensure!(told.text.contains(&format!("CONTAINED: {}", user.arn)), "{}", told.text);
     Ok(())
-}
-
-/// No exemption by tag or name: the path of our own roles is a claim on it that IAM enforces.
-async fn own_user(aws: &LocalAws) -> Result<()> {
-    let user = aws.user().path("/cordon/").create().await?;
-    user.attach(ADMINISTRATOR_ACCESS).await?;
-    let before = user.read_back().await?;
-    let execution = is_left_to_people(aws, &Finding::about(&user), "never contained").await?;
-    let calls = aws.calls_of(&execution).await?;
-    ensure!(calls.iter().all(|call| call.read_only), "something was changed: {calls:#?}");
-    is_untouched(&user, &before).await
 }
 
 async fn forged_title(aws: &LocalAws) -> Result<()> {

@@ -48,12 +48,28 @@ pub(crate) fn event(case: &str) -> Result<Value> {
     serde_json::from_slice(&text).with_context(|| format!("`{}` is no JSON", path.display()))
 }
 
-/// The finding, with another id for its resources of a type.
+/// The finding, with another id for its resources of a type, and no details of another's.
 pub(crate) fn about(finding: &Finding, kind: &str, id: &str) -> Finding {
-    changed(finding, kind, |resource| resource["Id"] = json!(id))
+    changed(finding, kind, |resource| {
+        resource["Id"] = json!(id);
+        if let Some(resource) = resource.as_object_mut() {
+            resource.remove("Details");
+        }
+    })
 }
 
-/// The finding, about another access key. Where it says whose the key is, it gives a name.
+/// The finding, about another access key of a principal with a name and a unique id. It says
+/// of them what it said before.
+pub(crate) fn about_key_of(finding: &Finding, key: &str, name: &str, id: &str) -> Finding {
+    changed(&about_key(finding, key, name), "AwsIamAccessKey", |resource| {
+        let session = if id.starts_with("AROA") { ":at-work" } else { "" };
+        let given = json!(format!("{id}{session}"));
+        resource["Details"]["AwsIamAccessKey"]["PrincipalId"] = given;
+    })
+}
+
+/// The finding, about another access key. Where it says whose the key is, it gives a name, and
+/// no unique id.
 pub(crate) fn about_key(finding: &Finding, key: &str, name: &str) -> Finding {
     changed(finding, "AwsIamAccessKey", |resource| {
         resource["Id"] = json!(format!("AWS::IAM::AccessKey:{key}"));
@@ -66,6 +82,11 @@ pub(crate) fn about_key(finding: &Finding, key: &str, name: &str) -> Finding {
         ] {
             if let Some(field) = details.pointer_mut(pointer) {
                 *field = json!(value);
+            }
+        }
+        for holder in ["", "/SessionContext/SessionIssuer"] {
+            if let Some(holder) = details.pointer_mut(holder).and_then(Value::as_object_mut) {
+                holder.remove("PrincipalId");
             }
         }
     })

@@ -315,12 +315,19 @@ impl Cell {
             Way::Denied if self.call == ENTER => "EntryRefused",
             Way::Denied => "AccessDenied",
             Way::Code("LimitExceeded") => "LimitExceeded",
+            Way::Code("NoSuchEntity") if self.names_the_principal_alone() => "PrincipalVanished",
             Way::Code("NoSuchEntity") => "NotFound",
             Way::Code("InvalidInput") => "RequestRejected",
             Way::Stale if self.hides_the_deny() => "DenyNotVisible",
             Way::Stale => "NotContained",
             _ => "ServiceUnavailable",
         }
+    }
+
+    /// Whether what does not exist can only be the principal, which was identified before.
+    fn names_the_principal_alone(&self) -> bool {
+        let (_, operation) = self.call.split_once(':').unwrap_or_default();
+        ["Attach", "Put", "Tag", "List"].iter().any(|verb| operation.starts_with(verb))
     }
 
     /// Whether a task that needs the deny can't see it.
@@ -336,6 +343,7 @@ impl Cell {
                 | "EntryRefused"
                 | "LimitExceeded"
                 | "NotFound"
+                | "PrincipalVanished"
                 | "RequestRejected"
                 | "Ssm.ParameterNotFoundException"
                 | "SecurityHub.InvalidAccessException"
@@ -551,7 +559,7 @@ fn is_made(task: &Task, call: &str) -> bool {
         // Made only where the first call was in vain.
         (_, "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary") => false,
         (Case::Unused, _) => {
-            ["AssumeRole", "ListAccessKeys", "GetAccessKeyLastUsed"].contains(&operation)
+            ["AssumeRole", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed"].contains(&operation)
         }
         (Case::Role | Case::FullRole, _) => of_roles || call == ENTER,
         _ if of_roles => false,

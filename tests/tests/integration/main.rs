@@ -13,6 +13,7 @@
 //! - [`between`]: what no Catch sees, and what never becomes an execution.
 //! - [`twice`]: every step run twice.
 //! - [`verdicts`]: every row of the verdict table, and who is meant.
+//! - [`identity`]: who is meant, whatever the accused does about its name.
 //! - [`response_policy`]: what each field of the response policy does.
 //! - [`chosen`]: what people start, and what somebody starts by hand.
 //! - [`counted`]: the limits of an hour.
@@ -35,6 +36,7 @@ mod failures;
 mod faults;
 mod grants;
 mod guide;
+mod identity;
 mod incident;
 mod judged;
 mod repetition;
@@ -79,6 +81,7 @@ fn run() -> anyhow::Result<ExitCode> {
     between::add_to(&mut trials);
     twice::add_to(&mut trials);
     verdicts::add_to(&mut trials);
+    identity::add_to(&mut trials);
     response_policy::add_to(&mut trials);
     chosen::add_to(&mut trials);
     counted::add_to(&mut trials);

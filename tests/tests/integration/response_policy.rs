@@ -145,7 +145,7 @@ async fn observing(alone: &Alone<'_>) -> Result<()> {
     let role = alone.role().create().await?;
     let role_before = role.read_back().await?;
     let finding = cases::finding(alone, "guardduty-role-session")?;
-    let finding = cases::about_key(&finding, "ASIA2222222222SESSIO", &role.name);
+    let finding = cases::about_key_of(&finding, "ASIA2222222222SESSIO", &role.name, &role.id);
     let judged = leads_to(alone, &finding, End::Observed).await?;
     judged.told(&["WOULD CONTAIN", &role.arn])?;
     reads_alone(alone, &judged.execution).await?;

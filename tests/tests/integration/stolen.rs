@@ -41,14 +41,11 @@ async fn as_the_readme_says(alone: &Alone<'_>) -> Result<()> {
     let readme = std::fs::read_to_string(repository().join("README.md"))?;
     for step in Step::all()? {
         let function = alone.credentials_of(&step.state).await?.without_retries();
-        let principal = match &step.member_policy {
-            None => Vec::new(),
-            Some(_) => {
-                let member = enter(alone, &function, &step.state).await?.without_retries();
-                let victim = Victim::create(alone).await?;
-                done(victim.deeds(&member.iam())?).await
-            }
-        };
+        let mut principal = Vec::new();
+        if step.member_policy.is_some() {
+            let member = enter(alone, &function, &step.state).await?.without_retries();
+            principal = done(Victim::create(alone).await?.deeds(&member.iam())?).await;
+        }
         let hub = findings(alone, &function).await?;
         let columns =
             [principal, evidence(alone, &function).await?, hub, alerts(alone, &function).await?];

@@ -29,6 +29,9 @@ pub(crate) enum Case {
     Policy,
 }
 
+/// A product whose findings start no execution.
+const OF_NO_RULE: &str = "arn:aws:securityhub:us-east-1::product/aws/health";
+
 enum Accused {
     User(User),
     Role(Role),
@@ -72,7 +75,8 @@ impl<'a> Suspect<'a> {
                 let key = one_of_everything(&user).await?;
                 // To ten policies no other can be attached.
                 user.attach_new(if case == Case::FullUser { 9 } else { 1 }).await?;
-                let finding = cases::about_key(&finding("guardduty-user-key")?, &key, &user.name);
+                let finding = finding("guardduty-user-key")?;
+                let finding = cases::about_key_of(&finding, &key, &user.name, &user.id);
                 (Accused::User(user), finding)
             }
             Case::Role | Case::FullRole => {
@@ -84,6 +88,7 @@ impl<'a> Suspect<'a> {
                 }
                 let finding = finding("custom-administrator-role")?;
                 let finding = cases::about(&finding, "AwsIamRole", &role.arn);
+                let finding = finding.with("ProductArn", OF_NO_RULE);
                 (Accused::Role(role), finding)
             }
             Case::Unused => {
@@ -109,9 +114,13 @@ impl<'a> Suspect<'a> {
         Ok(Self { aws, case, accused, before, finding })
     }
 
-    /// Starts an execution with the event that Security Hub would send.
+    /// Starts an execution with the event that Security Hub would send: of a role's, because a
+    /// person chose it, since no other finding contains a role under every response policy.
     pub(crate) async fn start(&self, execution: &Execution) -> Result<()> {
-        self.aws.start_as(execution, &self.finding.new_event()).await
+        match self.case {
+            Case::Role | Case::FullRole => self.choose(execution).await,
+            _ => self.aws.start_as(execution, &self.finding.new_event()).await,
+        }
     }
 
     /// Starts an execution with the event of a person's choice.

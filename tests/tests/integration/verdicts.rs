@@ -43,7 +43,8 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("a custom finding on an unused user makes its keys Inactive", unused_by_custom);
     trials.add("an unused password is left to people, beside the keys", unused_password);
     trials.add("Access Analyzer's unused password is left to people", password_by_analyzer);
-    trials.add("a role that a custom finding names is contained", custom_role);
+    trials.add("a role that a custom finding names is left to people until chosen", custom_role);
+    trials.add_alone("a role that a custom finding names is contained if wanted", custom_allowed);
     trials.add("a role at its policy limit gets the deny as boundary", role_at_its_limit);
     trials.add("roles that AWS and the organization live by are left to people", protected_roles);
     trials.add("what a person chose is contained, whatever its severity and status", chosen);
@@ -60,7 +61,7 @@ pub(crate) async fn administrator(aws: &LocalAws, account: &str) -> Result<(User
 }
 
 /// A role that is worth containing.
-async fn powerful_role(aws: &LocalAws) -> Result<Role> {
+pub(crate) async fn powerful_role(aws: &LocalAws) -> Result<Role> {
     let role = aws.role().path("/services/").create().await?;
     role.attach(ADMINISTRATOR_ACCESS).await?;
     role.put_inline("allow-all", &allow_all()).await?;
@@ -114,8 +115,9 @@ async fn key_deleted(aws: &LocalAws) -> Result<()> {
     let iam = user.account_root().iam();
     iam.delete_access_key().user_name(&user.name).access_key_id(&key.id).send().await?;
     let finding = cases::finding(aws, "guardduty-user-key")?;
-    let finding = cases::about_key(&finding, &key.id, &user.name);
-    contains(aws, &user, finding, &[&format!("no owner of the access key `{}`", key.id)]).await
+    let finding = cases::about_key_of(&finding, &key.id, &user.name, &user.id);
+    let told = [&format!("no owner of the access key `{}`", key.id), "and its id `"];
+    contains(aws, &user, finding, &told).await
 }
 
 async fn true_owner(aws: &LocalAws) -> Result<()> {
@@ -138,12 +140,13 @@ async fn nobody(aws: &LocalAws) -> Result<()> {
     judged.told(&["AKIA2222222222NOBODY", "it gives no name"])
 }
 
-/// IAM tells nobody whose session a key is of, so the name counts.
+/// IAM tells nobody whose session a key is of, so the name counts if the id agrees.
 async fn user_session(aws: &LocalAws) -> Result<()> {
     let (user, _) = administrator(aws, MEMBERS[0]).await?;
     let finding = cases::finding(aws, "guardduty-user-session")?;
-    let finding = cases::about_key(&finding, "ASIA2222222222SESSIO", &user.name);
-    contains(aws, &user, finding, &["identified by the finding"]).await
+    let finding = cases::about_key_of(&finding, "ASIA2222222222SESSIO", &user.name, &user.id);
+    let told = format!("identified by the finding, and its id `{}`", user.id);
+    contains(aws, &user, finding, &[&told]).await
 }
 
 async fn low_severity(aws: &LocalAws) -> Result<()> {
@@ -159,7 +162,7 @@ async fn low_severity(aws: &LocalAws) -> Result<()> {
 /// GuardDuty's finding on a key of a role's session.
 fn about_session(aws: &LocalAws, role: &Role, case: &str) -> Result<Finding> {
     let finding = cases::finding(aws, case)?;
-    Ok(cases::about_key(&finding, "ASIA2222222222SESSIO", &role.name))
+    Ok(cases::about_key_of(&finding, "ASIA2222222222SESSIO", &role.name, &role.id))
 }
 
 async fn role_session(aws: &LocalAws) -> Result<()> {
@@ -167,13 +170,13 @@ async fn role_session(aws: &LocalAws) -> Result<()> {
     let before = role.read_back().await?;
     let finding = about_session(aws, &role, "guardduty-role-session")?;
     let judged = leads_to(aws, &finding, End::Escalated).await?;
-    judged.told(&["ASIA2222222222SESSIO", "does not let a service's finding contain roles"])?;
+    judged.told(&["ASIA2222222222SESSIO", "does not let findings contain roles"])?;
     ensure!(role.read_back().await? == before, "the role has changed");
     Ok(())
 }
 
 /// The role under a deny and with nothing else, its evidence stored, its session refused.
-async fn role_is_contained(
+pub(crate) async fn role_is_contained(
     aws: &LocalAws,
     role: &Role,
     before: &RoleSnapshot,
@@ -359,7 +362,7 @@ async fn password_by_analyzer(aws: &LocalAws) -> Result<()> {
 }
 
 /// The guide's finding, about a role.
-fn about_role(aws: &LocalAws, role: &Role) -> Result<Finding> {
+pub(crate) fn about_role(aws: &LocalAws, role: &Role) -> Result<Finding> {
     let finding = cases::finding_in(aws, &role.account, "custom-administrator-role")?;
     Ok(cases::about(&finding, "AwsIamRole", &role.arn))
 }
@@ -370,10 +373,23 @@ async fn custom_role(aws: &LocalAws) -> Result<()> {
     let session = role.session(&user).await?.without_retries().s3();
     session.list_buckets().send().await.context("the session is refused too soon")?;
     let before = role.read_back().await?;
-    let judged = leads_to(aws, &about_role(aws, &role)?, End::Contained).await?;
+    let finding = about_role(aws, &role)?;
+    let judged = leads_to(aws, &finding, End::Escalated).await?;
+    judged.told(&[&role.arn, "does not let findings contain roles"])?;
+    ensure!(role.read_back().await? == before, "the role has changed");
+    let judged = choose(aws, &finding, End::Contained).await?;
     let after = role_is_contained(aws, &role, &before, &judged).await?;
     ensure!(after.boundary.is_none(), "boundary: {:?}", after.boundary);
     ensure!(session.list_buckets().send().await.is_err(), "the session still works");
+    Ok(())
+}
+
+async fn custom_allowed(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "containRoles": true })).await?;
+    let role = powerful_role(alone).await?;
+    let before = role.read_back().await?;
+    let judged = leads_to(alone, &about_role(alone, &role)?, End::Contained).await?;
+    role_is_contained(alone, &role, &before, &judged).await?;
     Ok(())
 }
 
@@ -383,7 +399,9 @@ async fn role_at_its_limit(aws: &LocalAws) -> Result<()> {
         role.attach(&policy).await?;
     }
     let before = role.read_back().await?;
-    let judged = leads_to(aws, &about_role(aws, &role)?, End::Contained).await?;
+    let finding = about_role(aws, &role)?;
+    leads_to(aws, &finding, End::Escalated).await?;
+    let judged = choose(aws, &finding, End::Contained).await?;
     let after = role_is_contained(aws, &role, &before, &judged).await?;
     ensure!(after.boundary.is_some(), "it has no boundary");
     judged.told(&["permissions boundary"])
@@ -391,27 +409,35 @@ async fn role_at_its_limit(aws: &LocalAws) -> Result<()> {
 
 async fn protected_roles(aws: &LocalAws) -> Result<()> {
     let new = |path: &str, name: String| aws.role().path(path).name(name);
-    let reserved = "/aws-reserved/sso.amazonaws.com/";
-    let roles = [
-        new("/aws-service-role/support.amazonaws.com/", aws.unique("AWSServiceRoleForSupport")),
-        new(reserved, aws.unique("AWSReservedSSO_Administrator")),
-        new("/", aws.unique("stacksets-exec")),
-        new("/", "OrganizationAccountAccessRole".to_owned()),
-        new("/", "AWSControlTowerExecution".to_owned()),
-    ];
-    let mut protected = vec![aws.existing_role(MEMBERS[0], "SecurityRemediation-Preserve").await?];
-    for role in roles {
+    // Those that nobody in the account could have made, and those that somebody could have.
+    for (role, impostor) in [
+        (new("/aws-service-role/support.amazonaws.com/", aws.unique("AWSServiceRole")), false),
+        (new("/aws-reserved/sso.amazonaws.com/", aws.unique("AWSReservedSSO_Admin")), false),
+        (new("/", aws.unique("stacksets-exec")), true),
+        (new("/", "OrganizationAccountAccessRole".to_owned()), true),
+        (new("/ours/", "AWSControlTowerExecution".to_owned()), true),
+    ] {
         let role = role.create().await?;
         role.attach(ADMINISTRATOR_ACCESS).await?;
-        protected.push(role);
+        Box::pin(is_protected(aws, &role, impostor)).await.context(role.arn.clone())?;
     }
-    for role in &protected {
-        let before = role.read_back().await?;
-        let judged = leads_to(aws, &about_role(aws, role)?, End::Escalated).await?;
-        judged.told(&[&role.arn, "is never contained by machine"]).context(role.arn.clone())?;
-        let after = role.read_back().await?;
-        ensure!(after == before, "`{}` was {before:?} and is {after:?}", role.arn);
-    }
+    let ours = aws.existing_role(MEMBERS[0], "SecurityRemediation-Preserve").await?;
+    Box::pin(is_protected(aws, &ours, true)).await
+}
+
+/// Whoever chooses it, nothing changes; and a possible impostor is urgent.
+async fn is_protected(aws: &LocalAws, role: &Role, impostor: bool) -> Result<()> {
+    let before = role.read_back().await?;
+    let finding = about_role(aws, role)?;
+    leads_to(aws, &finding, End::Escalated).await?;
+    let judged = choose(aws, &finding, End::Escalated).await?;
+    judged.told(&[&role.arn, "never contained by machine"])?;
+    ensure!(judged.told.contains("it may be an impostor") == impostor, "{}", judged.told);
+    let end = judged.execution.describe().await?.output.unwrap_or_default();
+    let end: Value = serde_json::from_str(&end)?;
+    ensure!(end["outcomes"][0]["urgent"] == impostor, "{end:#}");
+    let after = role.read_back().await?;
+    ensure!(after == before, "it was {before:?} and is {after:?}");
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::graph::{By, Kind, Scope, State};
+use crate::graph::{By, Edge, Kind, Scope, State};
 
 /// What is known on a way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     rounds: u64,
     /// How many elements the variable `failures` has.
     failures: u64,
+    /// How many of them are not that the principal vanished.
+    others: u64,
     /// How grave the gravest outcome of a principal is.
     gravest: usize,
 }
@@ -44,17 +46,24 @@ pub(crate) struct Costs<'a> {
 /// The costliest way to each end of the scope, by the state where it ends.
 type Ends = BTreeMap<(String, Facts), u64>;
 
+/// What is found already, by the state and what was known there. States are named once.
+type Found = BTreeMap<(String, Facts), Ends>;
+
 impl Costs<'_> {
     /// The costliest way from the machine's beginning to the end of its first pass.
     pub(crate) fn worst(&self, machine: &Scope) -> u64 {
-        let ends = self.ends(machine, &machine.start_at, &Facts::default());
+        let ends = self.ends(machine, &machine.start_at, &Facts::default(), &mut Found::new());
         ends.into_values().max().unwrap()
     }
 
-    fn ends(&self, scope: &Scope, at: &str, facts: &Facts) -> Ends {
+    fn ends(&self, scope: &Scope, at: &str, facts: &Facts, found: &mut Found) -> Ends {
+        let key = (at.to_owned(), facts.clone());
+        if let Some(ends) = found.get(&key) {
+            return ends.clone();
+        }
         let state = scope.state(at);
         let mut ends = Ends::new();
-        for (by, cost, facts) in self.ways(state, facts) {
+        for (by, cost, facts) in self.ways(state, facts, found) {
             let edge = by.and_then(|by| state.edges().into_iter().find(|edge| edge.by == by));
             let told = self.until_told && state.publishes() && by == Some(By::Next);
             // A redrive begins another pass.
@@ -62,8 +71,8 @@ impl Costs<'_> {
                 && state.kind == Kind::Choice;
             let further = match edge {
                 Some(edge) if !told && !redriven => {
-                    let facts = facts.after(edge.assign);
-                    self.ends(scope, edge.to, &facts)
+                    let facts = facts.after(&edge);
+                    self.ends(scope, edge.to, &facts, found)
                 }
                 _ => Ends::from([((at.to_owned(), facts), 0)]),
             };
@@ -72,12 +81,18 @@ impl Costs<'_> {
                 *worst = cost.saturating_add(rest).max(*worst);
             }
         }
+        found.insert(key, ends.clone());
         ends
     }
 
     /// How the state may be left, at what cost, and what is known then. Nowhere: the scope
     /// ends.
-    fn ways(&self, state: &State, facts: &Facts) -> Vec<(Option<By>, u64, Facts)> {
+    fn ways(
+        &self,
+        state: &State,
+        facts: &Facts,
+        found: &mut Found,
+    ) -> Vec<(Option<By>, u64, Facts)> {
         match state.kind {
             Kind::Task => {
                 let endings = (self.task)(state).into_iter();
@@ -93,7 +108,7 @@ impl Costs<'_> {
             Kind::Parallel => {
                 let mut ways = vec![((self.other)(state), facts.clone())];
                 for branch in &state.branches {
-                    let ends = self.ends(branch, &branch.start_at, facts);
+                    let ends = self.ends(branch, &branch.start_at, facts, found);
                     ways = ways
                         .into_iter()
                         .flat_map(|(cost, facts)| {
@@ -101,7 +116,9 @@ impl Costs<'_> {
                                 let mut facts = facts.clone();
                                 facts.held.extend(found.held.clone());
                                 // A branch that failed ends in a state after its task.
-                                facts.failures += u64::from(*end != branch.start_at);
+                                let failed = u64::from(*end != branch.start_at);
+                                facts.failures += failed;
+                                facts.others += failed;
                                 ((self.together)(cost, *of_branch), facts)
                             })
                         })
@@ -111,7 +128,7 @@ impl Costs<'_> {
             }
             Kind::Map => {
                 let scope = state.item_processor.as_ref().unwrap();
-                let ends = self.ends(scope, &scope.start_at, &Facts::default());
+                let ends = self.ends(scope, &scope.start_at, &Facts::default(), found);
                 let ways = [0, 1, 2].into_iter().filter_map(|gravest| {
                     let ends = ends.iter().map(|((end, _), cost)| (gravity(scope, end), *cost));
                     let ends: Vec<_> = ends.filter(|(gravity, _)| *gravity <= gravest).collect();
@@ -188,6 +205,9 @@ impl Facts {
         if condition == "$count($failures) = 1" {
             return Some(self.failures == 1);
         }
+        if condition == "$count($failures[error != 'PrincipalVanished']) = 0" {
+            return Some(self.others == 0);
+        }
         let parts = conjuncts(condition);
         if parts.len() > 1 {
             let known: Vec<_> = parts.iter().map(|part| self.knows(part)).collect();
@@ -212,10 +232,18 @@ impl Facts {
         facts
     }
 
-    /// What is known once `assign` is done.
-    pub(crate) fn after(&self, assign: &Map<String, Value>) -> Self {
+    /// What is known once what the edge assigns is done.
+    fn after(&self, edge: &Edge<'_>) -> Self {
         let mut facts = self.clone();
-        for (name, value) in assign {
+        let vanished = match edge.by {
+            By::Catch(n) => edge
+                .from
+                .catch
+                .get(n)
+                .is_some_and(|catch| catch.error_equals == ["PrincipalVanished"]),
+            _ => false,
+        };
+        for (name, value) in edge.assign {
             let reads = format!("${name}");
             facts.held.retain(|condition, _| !condition.contains(&reads));
             match (name.as_str(), value) {
@@ -224,12 +252,16 @@ impl Facts {
                     assert_eq!(value, "{% $rounds + 1 %}");
                     facts.rounds += 1;
                 }
-                ("failures", Value::Array(values)) => facts.failures = values.len() as u64,
+                ("failures", Value::Array(values)) => {
+                    facts.failures = values.len() as u64;
+                    facts.others = facts.failures;
+                }
                 // The walk has counted the branches that failed.
                 ("failures", value) if value == "{% [$failures, $states.result.failure] %}" => {}
                 ("failures", value) => {
                     assert!(value.as_str().unwrap().starts_with("{% [$failures, {"), "{value}");
                     facts.failures += 1;
+                    facts.others += u64::from(!vanished);
                 }
                 _ => {}
             }
@@ -284,7 +316,7 @@ pub(crate) fn ways<'a>(scope: &'a Scope) -> Vec<Vec<&'a State>> {
             };
             let mut further: Vec<&'a State> = way.clone();
             further.push(scope.state(edge.to));
-            open.push((further, facts.after(edge.assign)));
+            open.push((further, facts.after(&edge)));
         }
     }
     ways

@@ -32,6 +32,7 @@ fn user(resource: &str) -> Accused {
         kind: Kind::User,
         name: Some(resource.to_owned()),
         access_key: None,
+        principal_id: None,
         unused_days: None,
     }
 }
