@@ -99,12 +99,25 @@ pub enum Failure {
     /// principal's privilege. Nothing is taken away.
     #[error("no deny stands on `{0}`: nothing was taken away")]
     DenyMissing(String),
-    /// The deny that Quarantine has put on the principal is not to be seen. Nothing is
-    /// taken away. Retried: IAM may show it later.
+    /// The deny that Quarantine has put on the principal is not to be seen everywhere.
+    /// Retried: IAM may show it later.
     ///
     /// Source: IAM User Guide, "Changes that I make are not always immediately visible".
-    #[error("IAM does not show the deny on `{0}`: nothing was taken away")]
-    DenyNotVisible(String),
+    #[error("the deny on `{arn}` is not to be seen everywhere: {why}")]
+    DenyNotVisible {
+        /// The principal's ARN.
+        arn: String,
+        /// Where it is not to be seen.
+        why: String,
+    },
+    /// `AWSDenyAll` is not the principal's permissions boundary, without which IAM lets
+    /// nobody of ours take a policy away. No policy is taken away. Not retried: people
+    /// have to mend the cause.
+    #[error("no policy was taken away, since AWSDenyAll is not the permissions boundary: {why}")]
+    BoundaryMissing {
+        /// Why not, and what to do.
+        why: String,
+    },
     /// Read back, the principal is not contained.
     #[error("`{arn}` is not contained: {left}")]
     NotContained {
@@ -131,7 +144,7 @@ pub enum Failure {
 
 impl Failure {
     /// The name of each failure, in the order of the variants.
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 19] = [
         "InvalidInput",
         "ResponsePolicyInvalid",
         "EntryRefused",
@@ -146,6 +159,7 @@ impl Failure {
         "PrincipalProtected",
         "DenyMissing",
         "DenyNotVisible",
+        "BoundaryMissing",
         "NotContained",
         "EvidenceUnreadable",
         "FindingNotUpdated",
@@ -169,7 +183,8 @@ impl Failure {
             Self::PrincipalReplaced { .. } => "PrincipalReplaced",
             Self::PrincipalProtected { .. } => "PrincipalProtected",
             Self::DenyMissing(_) => "DenyMissing",
-            Self::DenyNotVisible(_) => "DenyNotVisible",
+            Self::DenyNotVisible { .. } => "DenyNotVisible",
+            Self::BoundaryMissing { .. } => "BoundaryMissing",
             Self::NotContained { .. } => "NotContained",
             Self::EvidenceUnreadable { .. } => "EvidenceUnreadable",
             Self::FindingNotUpdated(_) => "FindingNotUpdated",

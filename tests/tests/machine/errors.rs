@@ -44,7 +44,7 @@ const OF_AWS: [&str; 27] = [
 
 /// Failures that no state expects by name, and why they are like any other to it: people
 /// are told at once, and mend what the message names.
-const LIKE_ANY_OTHER: [(&str, &str); 10] = [
+const LIKE_ANY_OTHER: [(&str, &str); 11] = [
     ("InvalidInput", "a bug, or a machine and functions of different versions"),
     ("ResponsePolicyInvalid", "a person has to mend the parameter"),
     ("EntryRefused", "a person has to mend the member role's trust"),
@@ -53,6 +53,7 @@ const LIKE_ANY_OTHER: [(&str, &str); 10] = [
     ("NotFound", "the steps that expect an absence deal with it themselves"),
     ("RequestRejected", "the same request would be rejected again"),
     ("DenyMissing", "Verify finds what is left, and Quarantine's own failure is told"),
+    ("BoundaryMissing", "Verify finds what is left, and a person has to let Quarantine set it"),
     ("EvidenceUnreadable", "nothing is taken away without evidence, and a person has to look"),
     ("FindingNotUpdated", "Security Hub would refuse the same update again"),
 ];
