@@ -59,7 +59,8 @@ pub struct Principal {
     pub path: String,
     /// Its unique id (`AIDA…`, `AROA…`), which a namesake made later does not share.
     pub id: String,
-    /// The permissions boundary that it had when the incident first reached it.
+    /// The permissions boundary that it had when the incident first reached it, or another
+    /// than `AWSDenyAll` that a later pass found in its place.
     pub boundary: Option<String>,
     /// The deny that stood already when the incident first reached it.
     pub denied_before: Option<DenyBy>,
