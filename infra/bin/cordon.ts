@@ -3,6 +3,7 @@ import { App } from 'aws-cdk-lib';
 import { readConfiguration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
 import { SecurityStack } from '../lib/security-stack.ts';
+import { readProtection } from '../lib/shared-deny.ts';
 import { discoverSteps } from '../lib/steps.ts';
 
 const folder = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -16,4 +17,8 @@ new SecurityStack(app, 'CordonSecurity', {
   steps,
   stateMachine: folder('statemachine'),
 });
-new MemberStack(app, 'CordonMember', { configuration, steps });
+new MemberStack(app, 'CordonMember', {
+  configuration,
+  steps,
+  protection: readProtection(folder('functions')),
+});

@@ -3,17 +3,23 @@ import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { Configuration } from './config.ts';
 import { securityRoleName, memberRoleName, ROLE_PATH, SESSION_PREFIX } from './names.ts';
-import { fillPolicy } from './policy-file.ts';
+import { forTemplate } from './policy-file.ts';
 import type { MemberStepFolder } from './steps.ts';
 
 export interface MemberRoleProps {
   readonly step: MemberStepFolder;
   readonly configuration: Configuration;
+  /** ARNs of managed policies that it carries besides its own. */
+  readonly managedPolicies: readonly string[];
 }
 
 /** What one step may do in a member account, open to that step's function alone. */
 export class MemberRole extends Construct {
-  constructor(scope: Construct, id: string, { step, configuration }: MemberRoleProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { step, configuration, managedPolicies }: MemberRoleProps,
+  ) {
     super(scope, id);
     const caller = {
       AWS: `arn:${Aws.PARTITION}:iam::${configuration.securityAccount}:role${ROLE_PATH}${securityRoleName(step.state)}`,
@@ -57,13 +63,10 @@ export class MemberRole extends Construct {
       policies: [
         {
           policyName: step.state,
-          policyDocument: fillPolicy(step.memberPolicy, {
-            'AWS::Partition': Aws.PARTITION,
-            'AWS::AccountId': Aws.ACCOUNT_ID,
-            ProtectedPrincipalArns: configuration.protectedPrincipals,
-          }),
+          policyDocument: forTemplate(step.memberPolicy, {}),
         },
       ],
+      ...(managedPolicies.length > 0 && { managedPolicyArns: [...managedPolicies] }),
     });
   }
 }

@@ -16,5 +16,10 @@ export function memberRoleName(state: string): string {
   return `SecurityRemediation-${state}`;
 }
 
+/** The Deny that all member roles share which change something, in parts. */
+export function denyPolicyName(part: number): string {
+  return `SecurityRemediation-Deny-${part}`;
+}
+
 /** What STS session names and source identities of all functions begin with. */
 export const SESSION_PREFIX = 'cordon-';

@@ -382,6 +382,46 @@ describe('a redriven pass', () => {
       PRINCIPAL,
     );
   });
+
+  it("takes another boundary of the customer's for what it is, and the deny for no such", async () => {
+    const deny = 'arn:aws-us-gov:iam::aws:policy/AWSDenyAll';
+    const [first, other] = ['arn:aws:iam::222222222222:policy/b', 'arn:aws:iam::aws:policy/c'];
+    for (const [before, now, kept] of [
+      [null, null, null],
+      [null, deny, null],
+      [null, other, other],
+      [first, null, first],
+      [first, deny, first],
+      [first, other, other],
+      [deny, deny, deny],
+    ]) {
+      const prior = { principal: { ...(PRINCIPAL as object), boundary: before ?? null } };
+      const principal = { ...(PRINCIPAL as object), boundary: now ?? null };
+      const result = { Payload: { principal, identifiedBy: 'the finding' } };
+      const { Assign } = state('AssumeRole');
+      const { target } = (await computed(Assign, { prior }, { result })) as {
+        target: { boundary: Json };
+      };
+      assert.equal(target.boundary, kept, `${before}, then ${now}`);
+    }
+  });
+});
+
+describe('the second call of Quarantine', () => {
+  for (const [why, accused, denial, replaces] of [
+    ["is made for a boundary of the customer's", {}, { by: 'policy', boundary: false }, true],
+    ['is made where no deny stands yet', {}, { by: null, boundary: false }, true],
+    ['is made where the first one failed', {}, null, true],
+    ['is not made where the deny is the boundary', {}, { by: 'policy', boundary: true }, false],
+    ['is not made where IAM refuses', {}, { by: 'policy', boundary: false, refused: 'r' }, false],
+    ['is not made for unused credentials', { unusedDays: 90 }, null, false],
+  ] as const) {
+    it(why, async () => {
+      const { Choices } = state('WhoseBoundary');
+      const condition = Choices?.[0]?.Condition ?? null;
+      assert.equal(await computed(condition, { accused, denial }, {}), replaces);
+    });
+  }
 });
 
 describe('the finding that is judged', () => {

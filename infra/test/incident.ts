@@ -116,6 +116,8 @@ export const IDENTIFIED: readonly string[] = [
   'Observe',
   'Quarantine',
   'Preserve',
+  'WhoseBoundary',
+  'ReplaceBoundary',
   'WhatToTake',
   'DeactivateKeys',
   'DetachPolicies',
@@ -242,7 +244,12 @@ function incident(size: Size): Incident {
   };
   const left = { left: held.groups };
   const policy = { ...POLICY, exemptPrincipals };
-  const denial = { by: 'boundary', already: true };
+  const denial = {
+    by: 'policy',
+    already: true,
+    boundary: false,
+    refused: text(longest ? 300 : 40),
+  };
   const verified = {
     deniedBy: 'boundary',
     keptPolicies: [],
@@ -299,6 +306,7 @@ function incident(size: Size): Incident {
     Classify: payload({ ...verdict, finding, sent: '2026-11-23T06:25:37Z', policy }),
     AssumeRole: payload({ principal: identified, identifiedBy: 'the finding', session: 's' }),
     Quarantine: payload(denial),
+    ReplaceBoundary: payload(denial),
     Observe: payload(evidence),
     Preserve: payload(evidence),
     DeactivateKeys: payload(deactivated),

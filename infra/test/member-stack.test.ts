@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MemberStack } from '../lib/member-stack.ts';
+import { readProtection } from '../lib/shared-deny.ts';
 import { discoverSteps } from '../lib/steps.ts';
 import { app, configuration, folder, Synthesized } from './fixture.ts';
 
@@ -16,12 +17,19 @@ const functions = folder({
         Action: 'iam:DetachUserPolicy',
         Resource: 'arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*',
       },
-      {
-        Sid: 'NeverThese',
-        Effect: 'Deny',
-        Action: '*',
-        Resource: ['arn:${AWS::Partition}:iam::*:role/cordon/*', '${ProtectedPrincipalArns}'],
-      },
+    ],
+  },
+  'verify/execution-policy.json': {},
+  'verify/member-policy.json': {
+    Version: '2012-10-17',
+    Statement: [{ Sid: 'Read', Effect: 'Allow', Action: ['iam:GetUser'], Resource: '*' }],
+  },
+  'incident/protected.json': [{ resource: 'role/aws-reserved/*', reason: 'r', impostor: false }],
+  'member/deny-policy.json': {
+    Version: '2012-10-17',
+    Statement: [
+      { Sid: 'NeverThis', Effect: 'Deny', Action: 'iam:DeleteUser', Resource: '*' },
+      { Sid: 'NeverThese', Effect: 'Deny', Action: 'iam:*', Resource: ['${ProtectedArns}'] },
     ],
   },
 });
@@ -31,12 +39,13 @@ describe('the member stack', () => {
     new MemberStack(app(), 'CordonMember', {
       configuration: configuration(),
       steps: discoverSteps(functions),
+      protection: readProtection(functions),
     }),
   );
 
-  it('is a role for each step that acts in members, and nothing else', () => {
+  it('is a role for each step that acts in members, a shared Deny, and nothing else', () => {
     const { Description, Resources, ...rest } = stack.json;
-    assert.deepEqual(stack.census(), { 'AWS::IAM::Role': 1 });
+    assert.deepEqual(stack.census(), { 'AWS::IAM::ManagedPolicy': 1, 'AWS::IAM::Role': 2 });
     assert.deepEqual(rest, {});
   });
 
@@ -53,9 +62,10 @@ describe('the member stack', () => {
         ],
       },
     };
-    assert.deepEqual(stack.one('AWS::IAM::Role').Properties, {
+    const RoleName = 'SecurityRemediation-DetachPolicies';
+    assert.deepEqual(stack.one('AWS::IAM::Role', { RoleName }).Properties, {
       Path: '/cordon/',
-      RoleName: 'SecurityRemediation-DetachPolicies',
+      RoleName,
       Description: 'Cordon: what the step DetachPolicies may do in this account',
       MaxSessionDuration: 3600,
       AssumeRolePolicyDocument: {
@@ -97,34 +107,45 @@ describe('the member stack', () => {
                 Effect: 'Allow',
                 Action: 'iam:DetachUserPolicy',
                 Resource: {
-                  'Fn::Join': [
-                    '',
-                    [
-                      'arn:',
-                      { Ref: 'AWS::Partition' },
-                      ':iam::',
-                      { Ref: 'AWS::AccountId' },
-                      ':user/*',
-                    ],
-                  ],
+                  'Fn::Sub': 'arn:${AWS::Partition}:iam::${AWS::AccountId}:user/*',
                 },
-              },
-              {
-                Sid: 'NeverThese',
-                Effect: 'Deny',
-                Action: '*',
-                Resource: [
-                  {
-                    'Fn::Join': ['', ['arn:', { Ref: 'AWS::Partition' }, ':iam::*:role/cordon/*']],
-                  },
-                  'arn:aws:iam::*:role/break-glass',
-                  'arn:aws:iam::*:user/break-glass',
-                ],
               },
             ],
           },
         },
       ],
+      ManagedPolicyArns: [{ Ref: stack.one('AWS::IAM::ManagedPolicy').id }],
     });
+  });
+
+  it('denies by one policy what no role may do that changes something', () => {
+    assert.deepEqual(stack.one('AWS::IAM::ManagedPolicy').Properties, {
+      Path: '/cordon/',
+      ManagedPolicyName: 'SecurityRemediation-Deny-1',
+      Description: 'Cordon: what none of its roles may do that change something',
+      PolicyDocument: {
+        Version: '2012-10-17',
+        Statement: [
+          { Sid: 'NeverThis', Effect: 'Deny', Action: 'iam:DeleteUser', Resource: '*' },
+          {
+            Sid: 'NeverThese',
+            Effect: 'Deny',
+            Action: 'iam:*',
+            Resource: [
+              {
+                'Fn::Sub': 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-reserved/*',
+              },
+              'arn:aws:iam::*:role/break-glass',
+              'arn:aws:iam::*:user/break-glass',
+            ],
+          },
+        ],
+      },
+    });
+  });
+
+  it('leaves roles that only read without the Deny', () => {
+    const reading = stack.one('AWS::IAM::Role', { RoleName: 'SecurityRemediation-Verify' });
+    assert.equal(reading.Properties['ManagedPolicyArns'], undefined);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { fillPolicy, PolicyFileError, readPolicyFile } from '../lib/policy-file.ts';
+import { fillPolicy, forTemplate, PolicyFileError, readPolicyFile } from '../lib/policy-file.ts';
 import { folder } from './fixture.ts';
 
 function policyFile(document: unknown) {
@@ -37,6 +37,13 @@ describe('a policy file', () => {
   it('takes a value as it is, whatever is in it', () => {
     assert.deepEqual(fillPolicy(policyFile({ Resource: '${A}' }), { A: "$& $' ${B}" }), {
       Resource: "$& $' ${B}",
+    });
+  });
+
+  it("leaves to CloudFormation what is its own, and nothing that is IAM's", () => {
+    const file = policyFile({ Resource: ['${AWS::Partition}:${A}/${*}', '${*}', '*'] });
+    assert.deepEqual(forTemplate(file, { A: 'a' }), {
+      Resource: [{ 'Fn::Sub': '${AWS::Partition}:a/${!*}' }, '${*}', '*'],
     });
   });
 

@@ -7,7 +7,7 @@ import type { Configuration } from '../lib/config.ts';
 import { type PolicyFile, readPolicyFile } from '../lib/policy-file.ts';
 import { actsInMembers } from '../lib/steps.ts';
 import { Synthesized } from './fixture.ts';
-import { CONFIGURATIONS, product, STATE_MACHINE, STEPS } from './product.ts';
+import { CONFIGURATIONS, product, PROTECTION, STATE_MACHINE, STEPS } from './product.ts';
 
 const DEFINITION = readFileSync(join(STATE_MACHINE, 'incident-response.asl.json'), 'utf8');
 
@@ -21,6 +21,13 @@ function readable(node: unknown, names: ReadonlyMap<string, string>): unknown {
   if (typeof node !== 'object' || node === null) return node;
   const name = names.get(JSON.stringify(node));
   if (name !== undefined) return name;
+  if ('Fn::Sub' in node) {
+    const text = (node['Fn::Sub'] as string).replaceAll('${!', '${');
+    return text.replace(
+      /\$\{(AWS::\w+)\}/g,
+      (parameter, name) => names.get(`{"Ref":"${name}"}`) ?? parameter,
+    );
+  }
   if ('Fn::Join' in node) {
     const [separator, parts] = node['Fn::Join'] as [string, unknown[]];
     return parts.map((part) => readable(part, names)).join(separator);
@@ -102,12 +109,44 @@ for (const configuration of CONFIGURATIONS) {
       for (const { state, memberPolicy } of STEPS.filter(actsInMembers)) {
         assert.deepEqual(
           readable(onlyPolicy(memberStack, `SecurityRemediation-${state}`), names),
-          asDeployed(memberPolicy, {
-            // One protected principal is configured, so the list is this one element.
-            '${ProtectedPrincipalArns}': configuration.protectedPrincipals.join(),
-          }),
+          asDeployed(memberPolicy, {}),
         );
       }
+    });
+
+    it('the roles that change something, and no others, carry the shared Deny', () => {
+      const arns = memberStack.ids('AWS::IAM::ManagedPolicy').map((id) => ({ Ref: id }));
+      const carrying = memberStack.all('AWS::IAM::Role').flatMap(({ Properties }) => {
+        const carried = Properties['ManagedPolicyArns'];
+        if (carried === undefined) return [];
+        assert.deepEqual(carried, arns);
+        return [Properties['RoleName']];
+      });
+      assert.deepEqual(
+        carrying,
+        ['DeactivateKeys', 'DetachPolicies', 'Quarantine', 'RemoveGroups', 'Tag'].map(
+          (state) => `SecurityRemediation-${state}`,
+        ),
+      );
+    });
+
+    it('the shared Deny is its file, with the list of what is protected and with the configured', () => {
+      const names = new Map([
+        ['{"Ref":"AWS::Partition"}', partition],
+        ['{"Ref":"AWS::AccountId"}', '222222222222'],
+      ]);
+      const { Properties } = memberStack.one('AWS::IAM::ManagedPolicy');
+      const { Statement } = JSON.parse(readFileSync(PROTECTION.policy.path, 'utf8')) as {
+        Statement: [object, object];
+      };
+      const Resource = [
+        ...PROTECTION.resources.map((one) => `arn:${partition}:iam::222222222222:${one}`),
+        ...configuration.protectedPrincipals,
+      ];
+      assert.deepEqual(readable(Properties['PolicyDocument'], names), {
+        Version: '2012-10-17',
+        Statement: [Statement[0], { ...Statement[1], Resource }],
+      });
     });
 
     it('each member role trusts the role of one function', () => {
@@ -197,6 +236,7 @@ function filledIn({ partition, region, securityAccount }: Configuration): object
 describe('the policy files', () => {
   const files = [
     readPolicyFile(join(STATE_MACHINE, 'execution-policy.json')),
+    PROTECTION.policy,
     ...STEPS.flatMap(({ executionPolicy, memberPolicy }) =>
       memberPolicy === undefined ? [executionPolicy] : [executionPolicy, memberPolicy],
     ),
@@ -219,10 +259,57 @@ describe('the policy files', () => {
   });
 });
 
-it('the member template can be deployed without a bucket', () => {
+describe('what is protected', () => {
+  it('are all of our member roles, by their exact names', () => {
+    assert.deepEqual(
+      PROTECTION.resources.filter((resource) => resource.includes('cordon')),
+      STEPS.filter(actsInMembers).map(({ state }) => `role/cordon/SecurityRemediation-${state}`),
+    );
+  });
+
+  const principal = (n: number): string => `arn:aws:iam::*:role/${n}`.padEnd(80, 'p');
   const [configuration] = CONFIGURATIONS;
   assert.ok(configuration);
-  const template = new Synthesized(product(configuration).member).json;
-  // AWS CloudFormation quotas: 51,200 bytes in a request.
-  assert.ok(JSON.stringify(template).length < 51_200);
+  const many = {
+    ...configuration,
+    protectedPrincipals: Array.from({ length: 100 }, (_, n) => principal(n)),
+  };
+  const { member } = product(many);
+  const stack = new Synthesized(member);
+
+  it('are as many as people configure, in policies that IAM takes', () => {
+    const names = new Map([
+      ['{"Ref":"AWS::Partition"}', 'aws-us-gov'],
+      ['{"Ref":"AWS::AccountId"}', '222222222222'],
+    ]);
+    const policies = stack
+      .all('AWS::IAM::ManagedPolicy')
+      .map(({ Properties }) => readable(Properties['PolicyDocument'], names)) as {
+      Statement: { Sid: string; Resource: string | string[] }[];
+    }[];
+    for (const policy of policies) assert.ok(JSON.stringify(policy).length <= 6_000);
+    const listed = policies.flatMap(({ Statement }) =>
+      Statement.filter(({ Resource }) => Resource !== '*').flatMap(({ Resource }) => Resource),
+    );
+    assert.deepEqual(listed, [
+      ...PROTECTION.resources.map((one) => `arn:aws-us-gov:iam::222222222222:${one}`),
+      ...many.protectedPrincipals,
+    ]);
+    const sids = policies.map(({ Statement }) => Statement.map(({ Sid }) => Sid));
+    assert.deepEqual(sids[0], [
+      'NeverDeletePrincipalsOrCredentials',
+      'NeverTouchWhatAWSAndTheOrganisationLiveBy',
+    ]);
+    // IAM and AWS STS quotas: ten managed policies for each role, unless raised.
+    assert.ok(policies.length > 1 && policies.length <= 10);
+    const roles = stack.all('AWS::IAM::Role').map((role) => role.Properties['ManagedPolicyArns']);
+    const carried = roles.filter((arns) => arns !== undefined) as unknown[][];
+    for (const arns of carried) assert.equal(arns.length, policies.length);
+  });
+
+  it('leave the member template small enough to be deployed without a bucket', () => {
+    // AWS CloudFormation quotas: 51,200 bytes in a request; some are left for what is to come.
+    const { length } = JSON.stringify(stack.json, null, 1);
+    assert.ok(length < 40_000, `${length} bytes`);
+  });
 });

@@ -3,6 +3,7 @@ import type { App } from 'aws-cdk-lib';
 import type { Configuration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
 import { SecurityStack } from '../lib/security-stack.ts';
+import { readProtection } from '../lib/shared-deny.ts';
 import { discoverSteps } from '../lib/steps.ts';
 import { app, binaries, configuration } from './fixture.ts';
 
@@ -10,6 +11,7 @@ const folder = (path: string): string => fileURLToPath(new URL(`../../${path}`, 
 
 export const STATE_MACHINE = folder('statemachine');
 export const STEPS = discoverSteps(folder('functions'));
+export const PROTECTION = readProtection(folder('functions'));
 
 /** A Region of each partition, with a configuration for it. */
 export const CONFIGURATIONS: readonly Configuration[] = [
@@ -37,6 +39,10 @@ export function product(
       steps: STEPS,
       stateMachine: STATE_MACHINE,
     }),
-    member: new MemberStack(scope, 'CordonMember', { configuration, steps: STEPS }),
+    member: new MemberStack(scope, 'CordonMember', {
+      configuration,
+      steps: STEPS,
+      protection: PROTECTION,
+    }),
   };
 }

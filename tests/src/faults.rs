@@ -37,6 +37,8 @@ pub enum Strike {
     OutOfTime,
     /// A read is answered as it was before the last change, if it was made while the rule stood.
     Stale,
+    /// IAM decides as if the user or role had no permissions boundary yet.
+    Unbounded,
 }
 
 impl Strike {

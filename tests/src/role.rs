@@ -17,6 +17,7 @@ pub struct NewRole<'a> {
     account: String,
     name: String,
     path: String,
+    boundary: Option<String>,
 }
 
 impl LocalAws {
@@ -27,6 +28,7 @@ impl LocalAws {
             account: MEMBERS[0].to_owned(),
             name: self.unique("role"),
             path: "/".to_owned(),
+            boundary: None,
         }
     }
 
@@ -62,6 +64,13 @@ impl NewRole<'_> {
         self
     }
 
+    /// With a permissions boundary.
+    #[must_use]
+    pub fn boundary(mut self, policy_arn: impl Into<String>) -> Self {
+        self.boundary = Some(policy_arn.into());
+        self
+    }
+
     /// Makes the role, with nothing attached. Its account and EC2 may assume it.
     pub async fn create(self) -> Result<Role> {
         let clients = self.aws.account(&self.account);
@@ -81,6 +90,7 @@ impl NewRole<'_> {
             .create_role()
             .role_name(&self.name)
             .path(&self.path)
+            .set_permissions_boundary(self.boundary)
             .assume_role_policy_document(trust.to_string())
             .send()
             .await
@@ -286,8 +296,12 @@ impl RoleSnapshot {
     #[must_use]
     pub fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
-        if !self.attached.contains(DENY_ALL) && self.boundary.as_deref() != Some(DENY_ALL) {
+        let boundary_denies = self.boundary.as_deref() == Some(DENY_ALL);
+        if !self.attached.contains(DENY_ALL) && !boundary_denies {
             left.push("no deny".to_owned());
+        }
+        if !boundary_denies {
+            left.push(format!("the boundary {:?}", self.boundary));
         }
         for policy in self.attached.iter().filter(|policy| *policy != DENY_ALL) {
             left.push(format!("attached policy `{policy}`"));

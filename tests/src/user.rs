@@ -499,6 +499,9 @@ impl Snapshot {
         if !self.attached.contains(DENY_ALL) && !boundary_denies {
             left.push("no deny".to_owned());
         }
+        if !boundary_denies {
+            left.push(format!("the boundary {:?}", self.boundary));
+        }
         for policy in self.attached.iter().filter(|policy| *policy != DENY_ALL) {
             left.push(format!("attached policy `{policy}`"));
         }

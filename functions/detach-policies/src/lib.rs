@@ -1,4 +1,4 @@
-//! Takes away the policies that the evidence holds, once the deny stands. Managed
+//! Takes away the policies that the evidence holds, once the deny is the permissions boundary. Managed
 //! policies are detached; inline ones, which can only be deleted, are deleted if the
 //! evidence holds the very document.
 
@@ -8,7 +8,7 @@ use futures::future::join;
 use incident::{
     Denial, Execution, Failure, Held, InlinePolicy, Kind, Principal, hex_digest, is_kept,
 };
-use member::principal::{inline_document, require_deny};
+use member::principal::{inline_document, require_boundary};
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
 
@@ -35,11 +35,14 @@ pub struct Output {
 }
 
 /// Detaches and deletes what the evidence holds, but for `AWSDenyAll` and the policies
-/// of AWS's own quarantine. Fails with [`Failure::DenyMissing`] or
-/// [`Failure::DenyNotVisible`], and changes nothing, where no deny stands: what is attached
-/// may be all that restrains the principal; likewise with [`Failure::PrincipalVanished`],
-/// where it is not the one that was identified. One policy that can't be taken away keeps none
-/// of the others. Done twice, the second changes nothing.
+/// of AWS's own quarantine. Fails with [`Failure::BoundaryMissing`] or
+/// [`Failure::DenyNotVisible`], and changes nothing, where `AWSDenyAll` is not the permissions
+/// boundary: what is attached may be all that restrains the principal, and IAM lets this
+/// step's role take something away only under that boundary. IAM authorises by a new boundary
+/// some time after it shows it: a refusal until then is [`Failure::DenyNotVisible`] too.
+/// Fails with [`Failure::PrincipalVanished`], and changes nothing, where the principal is not
+/// the one that was identified. One policy that can't be taken away keeps none of the others. Done twice, the second changes
+/// nothing.
 pub async fn detach_policies(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal, denial, held } = input;
     let partition = execution.partition();
@@ -47,14 +50,12 @@ pub async fn detach_policies(entry: &Entry, input: Input) -> Result<Output, Fail
         actions: match principal.kind {
             Kind::User => &[
                 "iam:GetUser",
-                "iam:ListAttachedUserPolicies",
                 "iam:DetachUserPolicy",
                 "iam:GetUserPolicy",
                 "iam:DeleteUserPolicy",
             ],
             Kind::Role => &[
                 "iam:GetRole",
-                "iam:ListAttachedRolePolicies",
                 "iam:DetachRolePolicy",
                 "iam:GetRolePolicy",
                 "iam:DeleteRolePolicy",
@@ -63,7 +64,7 @@ pub async fn detach_policies(entry: &Entry, input: Input) -> Result<Output, Fail
         resources: principal.resources(partition),
     };
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
-    require_deny(&iam, partition, &principal, denial).await?;
+    require_boundary(&iam, partition, &principal, denial).await?;
     let managed = held.managed_policies.iter().filter(|policy| !is_kept(partition, policy));
     let (detached, deleted) = join(
         concurrently(managed.map(|policy| detach(&iam, &principal, policy))),
@@ -92,6 +93,7 @@ async fn detach(
             detach.map(drop).map_err(|error| failure("iam:DetachRolePolicy", error))
         }
     };
+    let detached = detached.map_err(|failure| unseen(failure, principal));
     Ok(if_found(detached)?.map(|()| policy.to_owned()))
 }
 
@@ -120,5 +122,18 @@ async fn delete(
             delete.map(drop).map_err(|error| failure("iam:DeleteRolePolicy", error))
         }
     };
+    let deleted = deleted.map_err(|failure| unseen(failure, principal));
     Ok(if_found(deleted)?.map(|()| policy.clone()))
+}
+
+/// The boundary reads as `AWSDenyAll`, so IAM refuses because it does not go by it yet.
+/// Whether anything else is in the way, its own words say, once nothing is tried again.
+fn unseen(failure: Failure, principal: &Principal) -> Failure {
+    match failure {
+        Failure::AccessDenied { call, source } => Failure::DenyNotVisible {
+            arn: principal.arn.clone(),
+            why: format!("it is the permissions boundary, but {call} is refused: {source}"),
+        },
+        other => other,
+    }
 }

@@ -109,12 +109,25 @@ pub enum Failure {
     /// principal's privilege. Nothing is taken away.
     #[error("no deny stands on `{0}`: nothing was taken away")]
     DenyMissing(String),
-    /// The deny that Quarantine has put on the principal is not to be seen. Nothing is
-    /// taken away. Retried: IAM may show it later.
+    /// The deny that Quarantine has put on the principal is not to be seen everywhere.
+    /// Retried: IAM may show it later.
     ///
     /// Source: IAM User Guide, "Changes that I make are not always immediately visible".
-    #[error("IAM does not show the deny on `{0}`: nothing was taken away")]
-    DenyNotVisible(String),
+    #[error("the deny on `{arn}` is not to be seen everywhere: {why}")]
+    DenyNotVisible {
+        /// The principal's ARN.
+        arn: String,
+        /// Where it is not to be seen.
+        why: String,
+    },
+    /// `AWSDenyAll` is not the principal's permissions boundary, without which IAM lets
+    /// nobody of ours take a policy away. No policy is taken away. Not retried: people
+    /// have to mend the cause.
+    #[error("no policy was taken away, since AWSDenyAll is not the permissions boundary: {why}")]
+    BoundaryMissing {
+        /// Why not, and what to do.
+        why: String,
+    },
     /// Read back, the principal is not contained.
     #[error("`{arn}` is not contained: {left}")]
     NotContained {
@@ -148,7 +161,7 @@ pub enum Failure {
 
 impl Failure {
     /// The name of each failure, in the order of the variants.
-    pub const NAMES: [&str; 21] = [
+    pub const NAMES: [&str; 22] = [
         "InvalidInput",
         "ResponsePolicyInvalid",
         "EntryRefused",
@@ -165,6 +178,7 @@ impl Failure {
         "PrincipalMayBeImpostor",
         "DenyMissing",
         "DenyNotVisible",
+        "BoundaryMissing",
         "NotContained",
         "EvidenceUnreadable",
         "FindingNotFound",
@@ -191,7 +205,8 @@ impl Failure {
             Self::PrincipalProtected { .. } => "PrincipalProtected",
             Self::PrincipalMayBeImpostor { .. } => "PrincipalMayBeImpostor",
             Self::DenyMissing(_) => "DenyMissing",
-            Self::DenyNotVisible(_) => "DenyNotVisible",
+            Self::DenyNotVisible { .. } => "DenyNotVisible",
+            Self::BoundaryMissing { .. } => "BoundaryMissing",
             Self::NotContained { .. } => "NotContained",
             Self::EvidenceUnreadable { .. } => "EvidenceUnreadable",
             Self::FindingNotFound => "FindingNotFound",

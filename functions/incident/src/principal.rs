@@ -74,7 +74,8 @@ pub struct Principal {
     pub path: String,
     /// Its unique id (`AIDA…`, `AROA…`), which a namesake made later does not share.
     pub id: String,
-    /// The permissions boundary that it had when the incident first reached it.
+    /// The permissions boundary that it had when the incident first reached it, or another
+    /// than `AWSDenyAll` that a later pass found in its place.
     pub boundary: Option<String>,
     /// The deny that stood already when the incident first reached it.
     pub denied_before: Option<DenyBy>,
@@ -123,18 +124,25 @@ impl Principal {
 pub enum DenyBy {
     /// `AWSDenyAll` is attached.
     Policy,
-    /// `AWSDenyAll` is the permissions boundary, because no more policies fit.
+    /// `AWSDenyAll` is the permissions boundary, and could not be attached too.
     Boundary,
 }
 
-/// What Quarantine did.
+/// What Quarantine did. The deny that keeps the attacker out is one thing; that it is
+/// the permissions boundary is another, on which hangs whether policies may be taken away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Denial {
-    /// Where the deny stands.
-    pub by: DenyBy,
+    /// Where the deny stands; nowhere yet, where no more policies fit and a boundary of
+    /// the customer's is to be preserved before it is replaced.
+    pub by: Option<DenyBy>,
     /// Whether it stood there before the incident; then it is not ours to remove.
     pub already: bool,
+    /// Whether `AWSDenyAll` is the permissions boundary.
+    pub boundary: bool,
+    /// Why IAM refuses `AWSDenyAll` as permissions boundary, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Where the principal's evidence lies, and what it holds.
@@ -276,6 +284,16 @@ mod tests {
         assert!(is_kept("aws", "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"));
         assert!(!is_kept("aws", "arn:aws:iam::222222222222:policy/AWSDenyAll"));
         assert!(!is_kept("aws", "arn:aws:iam::aws:policy/AdministratorAccess"));
+    }
+
+    #[test]
+    fn what_is_not_refused_is_not_said() {
+        let denial = Denial { by: None, already: false, boundary: false, refused: None };
+        let text = serde_json::to_string(&denial).unwrap();
+        assert_eq!(text, r#"{"by":null,"already":false,"boundary":false}"#);
+        let refused = Denial { refused: Some("r".into()), ..denial };
+        let text = serde_json::to_string(&refused).unwrap();
+        assert_eq!(serde_json::from_str::<Denial>(&text).unwrap(), refused);
     }
 
     #[test]

@@ -211,14 +211,19 @@ pub fn decoded(call: &'static str, document: &str) -> Result<String, Failure> {
 /// Where a deny stands, if it does.
 #[must_use]
 pub fn denied(partition: &str, boundary: Option<&str>, attached: &[String]) -> Option<DenyBy> {
-    let deny = deny_policy(partition);
-    if attached.contains(&deny) {
+    if attached.contains(&deny_policy(partition)) {
         Some(DenyBy::Policy)
-    } else if boundary == Some(deny.as_str()) {
+    } else if is_denied_by_boundary(partition, boundary) {
         Some(DenyBy::Boundary)
     } else {
         None
     }
+}
+
+/// Whether this permissions boundary is `AWSDenyAll`.
+#[must_use]
+pub fn is_denied_by_boundary(partition: &str, boundary: Option<&str>) -> bool {
+    boundary == Some(deny_policy(partition).as_str())
 }
 
 /// Fails unless a deny stands on the principal now: with [`Failure::DenyNotVisible`] if
@@ -234,11 +239,51 @@ pub async fn require_deny(
     // Whichever answer comes first, that the principal has vanished is what counts.
     let (found, attached) = futures::join!(find_same(iam, principal), attached);
     let (found, attached) = (found?, attached.map_err(|failure| vanished(failure, principal))?);
-    match (denied(partition, found.boundary.as_deref(), &attached), denial) {
-        (Some(_), _) => Ok(()),
-        (None, Some(_)) => Err(Failure::DenyNotVisible(found.arn)),
-        (None, None) => Err(Failure::DenyMissing(found.arn)),
+    if denied(partition, found.boundary.as_deref(), &attached).is_some() {
+        return Ok(());
     }
+    match denial.and_then(|denial| denial.by) {
+        Some(_) => Err(not_shown(found.arn)),
+        None => Err(Failure::DenyMissing(found.arn)),
+    }
+}
+
+/// Fails unless `AWSDenyAll` is the principal's permissions boundary now: with
+/// [`Failure::DenyNotVisible`] if Quarantine has set it, with
+/// [`Failure::BoundaryMissing`] if it has not; and with [`Failure::PrincipalVanished`] where
+/// the principal is not the one that was identified.
+pub async fn require_boundary(
+    iam: &Client,
+    partition: &str,
+    principal: &Principal,
+    denial: Option<Denial>,
+) -> Result<(), Failure> {
+    let found = find_same(iam, principal).await?;
+    if is_denied_by_boundary(partition, found.boundary.as_deref()) {
+        return Ok(());
+    }
+    match denial {
+        Some(Denial { boundary: true, .. }) => Err(not_shown(found.arn)),
+        Some(Denial { refused: Some(refused), .. }) => {
+            Err(Failure::BoundaryMissing { why: exempt_us(partition, &refused) })
+        }
+        _ => Err(Failure::BoundaryMissing { why: "it could not be set".to_owned() }),
+    }
+}
+
+fn not_shown(arn: String) -> Failure {
+    Failure::DenyNotVisible { arn, why: "IAM does not show it, so nothing was taken away".into() }
+}
+
+/// What people have to know where IAM refuses the boundary: it is refused only beside a
+/// deny that stands. The advice comes first, since what IAM says may be cut.
+fn exempt_us(partition: &str, refused: &str) -> String {
+    format!(
+        "IAM refuses it; but the attached AWSDenyAll stands, the attacker is out. If a service \
+         control policy demands another boundary, exempt \
+         arn:{partition}:iam::*:role/cordon/SecurityRemediation-Quarantine from it, and redrive. \
+         {refused}"
+    )
 }
 
 pub(crate) fn sorted(items: impl IntoIterator<Item = String>) -> Vec<String> {

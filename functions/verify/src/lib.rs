@@ -3,7 +3,9 @@
 use aws_sdk_iam::Client;
 use futures::try_join;
 use incident::{DenyBy, Execution, Failure, Kind, Principal, is_kept};
-use member::principal::{attached_policies, denied, find_same, inline_policies, vanished};
+use member::principal::{
+    attached_policies, denied, find_same, inline_policies, is_denied_by_boundary, vanished,
+};
 use member::user::{Credential, Unused, credentials, groups, has_unused_password, unused_keys};
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
@@ -37,9 +39,9 @@ pub struct Output {
 }
 
 /// Fails with [`Failure::NotContained`], which says what is left, unless the principal
-/// is the one that was identified, a deny stands, nothing else is attached, no inline
-/// policy and no group is left, and no credential is active. With [`Input::unused`], it
-/// is enough that no unused access key is active. Fails with
+/// is the one that was identified, `AWSDenyAll` is its permissions boundary, nothing else is
+/// attached, no inline policy and no group is left, and no credential is active. With
+/// [`Input::unused`], it is enough that no unused access key is active. Fails with
 /// [`Failure::PrincipalVanished`] where it is not the one that was identified, before or
 /// after the lists were read.
 pub async fn verify(entry: &Entry, input: Input) -> Result<Output, Failure> {
@@ -100,6 +102,12 @@ async fn contained(
     let mut left = Vec::new();
     if denied_by.is_none() {
         left.push("no deny stands".to_owned());
+    }
+    if !is_denied_by_boundary(partition, found.boundary.as_deref()) {
+        left.push(match found.boundary {
+            Some(boundary) => format!("permissions boundary `{boundary}`, not AWSDenyAll"),
+            None => "no permissions boundary AWSDenyAll".to_owned(),
+        });
     }
     left.extend(surplus.iter().map(|arn| format!("policy `{arn}`")));
     left.extend(inline.iter().map(|name| format!("inline policy `{name}`")));

@@ -1,7 +1,8 @@
 """Faults on request: an AWS call that fails, hangs, gets lost, or ends the function that makes it.
 
-A fault strikes between caller and service, after the call was authorised. A rule says which
-calls are meant, what becomes of them, and how often.
+A fault strikes between caller and service, after the call was authorised; but for the one that
+is about authorisation itself. A rule says which calls are meant, what becomes of them, and how
+often.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ from urllib.parse import unquote_plus
 
 from hypercorn.protocol.events import StreamClosed
 from ministack import app as emulator
-from ministack.core import iam_actions
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id
 
 from cordon_local import calls, fault_answers, function_processes, local_paths, pins
 from cordon_local.calls import Call
@@ -27,8 +29,17 @@ from cordon_local.local_paths import Answer
 OF_PROCESSES = ("killed", "outOfTime")
 # Faults after which the caller has no answer.
 SILENT = ("timedOut", "dropped", *OF_PROCESSES)
-FAULTS = ("error", *fault_answers.SPELLED, *SILENT, "stale")
+# The call is authorised as if the user or role had no permissions boundary.
+UNBOUNDED = "unbounded"
+# Faults that fail no call by themselves.
+MILD = ("stale", UNBOUNDED)
+FAULTS = ("error", *fault_answers.SPELLED, *SILENT, *MILD)
 INVOKE = "lambda:InvokeFunction"
+
+
+# Calls for which IAM looks at the boundary that the user or role has.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_identityandaccessmanagement.html
+_BY_BOUNDARY = re.compile(r"iam:(Attach|Detach|Put|Delete)(User|Role)Policy")
 
 
 class Unusable(Exception):
@@ -69,6 +80,8 @@ class Rule:
             raise Unusable(f"`{service}` has no error `{self.code}` with a status of its own: name the `status`")
         if self.fault == "stale" and self.takesEffect:
             raise Unusable("a stale read has no effect")
+        if self.fault == UNBOUNDED and (self.takesEffect or not _BY_BOUNDARY.fullmatch(self.action)):
+            raise Unusable(f"no boundary that stands decides whether `{self.action}` may take effect")
         self.struck = self.passed = 0
         self.lifted = threading.Event()
         self.reads: dict[tuple, _Read] = {}
@@ -150,6 +163,7 @@ _numbers = count(1)
 def install() -> None:
     function_processes.install()
     pins.replace("ministack.core.lambda_runtime:ProvidedWorker.invoke", _invoke)
+    pins.replace("ministack.core.iam_evaluator:enforce", _enforce)
     for service, handler in emulator.SERVICE_HANDLERS.items():
         emulator.SERVICE_HANDLERS[service] = _guarded(service, handler)
     local_paths.add("GET", "/_local/faults", _list)
@@ -215,7 +229,7 @@ async def _answered(call: Call, request: _Request, handler, sent: tuple) -> faul
     def eligible(rule: Rule) -> bool:
         if rule.fault in OF_PROCESSES:
             return process is not None and heard.action != INVOKE
-        return rule.fault != "stale"
+        return rule.fault not in MILD
 
     rule = strike(heard, eligible)
     if rule is None and call.readOnly:
@@ -235,6 +249,26 @@ async def _answered(call: Call, request: _Request, handler, sent: tuple) -> faul
     return answer or (500, {"x-amzn-errortype": rule.fault}, b"")
 
 
+def _enforce(original, access_key_id, action, service, region, resource_arn="*", service_context=None):
+    """IAM goes by a new boundary some time after it shows it.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+    """
+    if _rules and _BY_BOUNDARY.fullmatch(action) and "iam:PermissionsBoundary" in (service_context or {}):
+        credential = iam_evaluator.resolve_credential(access_key_id)
+        process = function_processes.of_caller(access_key_id)
+        principal = getattr(credential, "principal_arn", "")
+        heard = Heard(get_account_id(), action, lambda: _names(principal, process), lambda: resource_arn)
+        if strike(heard, lambda rule: rule.fault == UNBOUNDED) is not None:
+            service_context = {k: value for k, value in service_context.items() if k != "iam:PermissionsBoundary"}
+    return original(access_key_id, action, service, region, resource_arn, service_context)
+
+
+def _names(principal: str, process) -> tuple[str, ...]:
+    own = (principal, *re.split("[:/]", principal))
+    return (*own, process.function) if process else own
+
+
 def _heard(call: Call, process, sent: tuple) -> Heard:
     _method, path, _headers, body, query = sent
 
@@ -242,11 +276,7 @@ def _heard(call: Call, process, sent: tuple) -> Heard:
         values = [value for each in query.values() for value in (each if isinstance(each, list) else [each])]
         return " ".join((call.resource, path, *values, unquote_plus(_text(body))))
 
-    def names() -> tuple[str, ...]:
-        own = (call.principal, *re.split("[:/]", call.principal))
-        return (*own, process.function) if process else own
-
-    return Heard(call.account, f"{call.service}:{call.action}", names, text)
+    return Heard(call.account, f"{call.service}:{call.action}", lambda: _names(call.principal, process), text)
 
 
 def _text(body: bytes | str) -> str:

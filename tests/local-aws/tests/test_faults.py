@@ -343,6 +343,51 @@ def deploy(aws: LocalAws) -> None:
         Code={"ZipFile": archive.getvalue()})  # fmt: skip
 
 
+class Unbounded(FaultsTest):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#ck_PermissionsBoundary"""
+
+    DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
+    ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+    def setUp(self) -> None:
+        self.name = f"bounded-{self._testMethodName.replace('_', '-')}"[:64]
+        root = self.aws.root("iam")
+        root.create_user(UserName=self.name, PermissionsBoundary=self.DENY_ALL)
+        root.attach_user_policy(UserName=self.name, PolicyArn=self.ADMINISTRATOR)
+        under_the_deny = {"ArnEquals": {"iam:PermissionsBoundary": self.DENY_ALL}}
+        only = allow("iam:DetachUserPolicy", Condition=under_the_deny)
+        self.detacher = f"d-{self.name}"[:64]
+        self.iam = self.aws.client("iam", user_with(self.aws, self.detacher, only))
+
+    def detach(self) -> None:
+        self.iam.detach_user_policy(UserName=self.name, PolicyArn=self.ADMINISTRATOR)
+
+    def test_a_new_boundary_is_shown_before_it_decides(self):
+        number = self.fault("iam:DetachUserPolicy", "unbounded", about=self.name, times=2)
+        user = self.aws.root("iam").get_user(UserName=self.name)["User"]
+        self.assertEqual(user["PermissionsBoundary"]["PermissionsBoundaryArn"], self.DENY_ALL)
+        for _ in range(2):
+            with self.assertRaises(ClientError) as raised:
+                self.detach()
+            self.assertEqual(raised.exception.response["Error"]["Code"], "AccessDenied")
+        self.detach()
+        self.assertEqual(self.struck(number), 2)
+        self.assertEqual(self.calls("DetachUserPolicy", self.name), ["AccessDenied", "AccessDenied", None])
+
+    def test_others_are_spared(self):
+        number = self.fault("iam:DetachUserPolicy", "unbounded", caller="somebody", times="always")
+        self.fault("iam:DetachUserPolicy", "unbounded", about="somebody", times="always")
+        self.detach()
+        self.assertEqual(self.struck(number), 0)
+
+    def test_a_boundary_decides_only_about_policies(self):
+        for action in ("iam:GetUser", "iam:PutUserPermissionsBoundary", "iam:*", "*"):
+            with self.assertRaises(urllib.error.HTTPError) as raised:
+                self.fault(action, "unbounded")
+            self.assertEqual(raised.exception.code, 400)
+            raised.exception.close()
+
+
 class FunctionsThatEnd(FaultsTest):
     """https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html"""
 

@@ -41,6 +41,32 @@ class Conditions(LocalAwsTest):
         )
         iam.put_user_permissions_boundary(UserName="fenced", PermissionsBoundary=DENY_ALL)
 
+    def test_policies_may_be_taken_away_under_the_named_boundary_alone(self):
+        """https://docs.aws.amazon.com/service-authorization/latest/reference/list_identityandaccessmanagement.html"""
+        actions = [f"iam:{verb}{kind}Policy" for verb in ("Detach", "Delete") for kind in ("User", "Role")]
+        only = allow(actions, Condition={"ArnEquals": {"iam:PermissionsBoundary": DENY_ALL}})
+        iam = self.aws.client("iam", user_with(self.aws, "stripper", only))
+        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{MEMBER}:root"}, "Action": "sts:AssumeRole"}
+        root = self.aws.root("iam")
+        user_with(self.aws, "stripped", allow("*"))
+        role_with(self.aws, "stripped", trust, allow("*"))
+        takes = []
+        for kind in ("user", "role"):
+            name = {f"{kind.title()}Name": "stripped"}
+            getattr(root, f"attach_{kind}_policy")(**name, PolicyArn=ADMINISTRATOR)
+            takes.append((getattr(iam, f"detach_{kind}_policy"), name | {"PolicyArn": ADMINISTRATOR}))
+            takes.append((getattr(iam, f"delete_{kind}_policy"), name | {"PolicyName": "policy-0"}))
+        for boundary in (None, ADMINISTRATOR):
+            for kind in ("user", "role") if boundary else ():
+                put = getattr(root, f"put_{kind}_permissions_boundary")
+                put(**{f"{kind.title()}Name": "stripped"}, PermissionsBoundary=boundary)
+            for take, given in takes:
+                self.refused("AccessDenied", take, **given)
+        root.put_user_permissions_boundary(UserName="stripped", PermissionsBoundary=DENY_ALL)
+        root.put_role_permissions_boundary(RoleName="stripped", PermissionsBoundary=DENY_ALL)
+        for take, given in takes:
+            take(**given)
+
     def test_only_named_tag_keys_may_be_set(self):
         """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html#access_tags_control-tag-keys"""
         condition = {"ForAllValues:StringEquals": {"aws:TagKeys": ["incident", "time"]}}

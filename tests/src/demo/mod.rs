@@ -100,7 +100,9 @@ fn show_change(style: Style, before: &Snapshot, after: &Snapshot) {
     let credentials = |user: &Snapshot| {
         user.credentials.iter().map(|(id, status)| format!("{id} {status}")).collect::<Vec<_>>()
     };
+    let boundary = |user: &Snapshot| names(&user.boundary.iter().cloned().collect());
     let rows = [
+        ("boundary", boundary(before), boundary(after)),
         ("policies", names(&before.attached), names(&after.attached)),
         (
             "inline policies",

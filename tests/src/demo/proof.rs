@@ -90,7 +90,9 @@ impl Incident<'_> {
             after.credentials.len() == self.before.credentials.len(),
             "credentials are gone instead of Inactive"
         );
-        Ok("the user exists, with AWSDenyAll and nothing else; its key is Inactive".to_owned())
+        Ok("the user exists, with AWSDenyAll, attached and as its boundary, and nothing else; its key \
+            is Inactive"
+            .to_owned())
     }
 
     async fn tagged(&self) -> Result<String> {

@@ -50,13 +50,8 @@ async fn hanging(aws: &LocalAws) -> Result<(Suspect<'_>, Execution, Fault)> {
     let suspect = Suspect::new(aws, MEMBERS[0], Case::User).await?;
     let execution = aws.execution_to_be();
     let session = source_identity(&execution);
-    let role = "assumed-role/SecurityRemediation-Quarantine";
-    let fault = aws
-        .fault("iam:AttachUserPolicy", Strike::TimedOut)
-        .caller(format!("arn:aws:sts::{}:{role}/{session}", MEMBERS[0]))
-        .always()
-        .stand()
-        .await?;
+    let fault = aws.fault("sts:AssumeRole", Strike::TimedOut).caller("cordon-quarantine");
+    let fault = fault.about(session).always().stand().await?;
     suspect.start(&execution).await?;
     execution.enters("Quarantine").await?;
     Ok((suspect, execution, fault))

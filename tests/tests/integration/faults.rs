@@ -51,8 +51,8 @@ const ENTER: &str = "sts:AssumeRole";
 const PUBLISH: &str = "sns:Publish";
 const READ: &str = "securityhub:GetFindings";
 
-const TASKS: [Task; 22] = {
-    use Part::{Deny, Evidence, Groups, Keys, Policies, Tags};
+const TASKS: [Task; 99] = {
+    use Part::{Boundary, Deny, Evidence, Groups, Keys, Policies, Tags};
     [
         Task::service("ReadResponsePolicy", Case::User, "ssm:GetParameter"),
         Task::service("ReadFinding", Case::User, READ),
@@ -60,23 +60,30 @@ const TASKS: [Task; 22] = {
         Task::service("CountContainments", Case::User, "dynamodb:UpdateItem"),
         Task::function("AssumeRole", Case::User, "iam:GetUser", "assume-role"),
         Task::function("Quarantine", Case::User, "iam:AttachUserPolicy", "quarantine")
-            .leaves(&[Evidence, Keys], &[Deny]),
+            .leaves(&[Evidence, Keys], &[Deny, Boundary]),
         Task::function("Preserve", Case::User, "s3:PutObject", "preserve")
-            .leaves(&[Deny], &[Evidence]),
+            .leaves(&[Deny, Boundary], &[Evidence]),
+        Task::function(
+            "ReplaceBoundary",
+            Case::BoundedUser,
+            "iam:PutUserPermissionsBoundary",
+            "quarantine",
+        )
+        .leaves(&[Deny, Evidence, Keys, Groups], &[Boundary]),
         Task::function("DeactivateKeys", Case::User, "iam:UpdateAccessKey", "deactivate-keys")
-            .leaves(&[Deny, Evidence, Policies, Groups], &[Keys]),
+            .leaves(&[Deny, Boundary, Evidence, Policies, Groups], &[Keys]),
         Task::function("DetachPolicies", Case::User, "iam:DetachUserPolicy", "detach-policies")
-            .leaves(&[Deny, Evidence, Keys, Groups], &[Policies]),
+            .leaves(&[Deny, Boundary, Evidence, Keys, Groups], &[Policies]),
         Task::function("RemoveGroups", Case::User, "iam:RemoveUserFromGroup", "remove-groups")
-            .leaves(&[Deny, Evidence, Keys, Policies], &[Groups]),
+            .leaves(&[Deny, Boundary, Evidence, Keys, Policies], &[Groups]),
         Task::function("DetachRolePolicies", Case::Role, "iam:DetachRolePolicy", "detach-policies")
-            .leaves(&[Deny, Evidence], &[Policies]),
+            .leaves(&[Deny, Boundary, Evidence], &[Policies]),
         Task::function("RetireCredentials", Case::Unused, "iam:UpdateAccessKey", "deactivate-keys")
             .leaves(&[Evidence], &[Keys]),
         Task::function("Verify", Case::User, "iam:ListAccessKeys", "verify")
-            .leaves(&[Deny, Evidence, Keys, Policies, Groups], &[]),
+            .leaves(&[Deny, Boundary, Evidence, Keys, Policies, Groups], &[]),
         Task::function("Tag", Case::User, "iam:TagUser", "tag")
-            .leaves(&[Deny, Evidence, Keys, Policies, Groups], &[Tags]),
+            .leaves(&[Deny, Boundary, Evidence, Keys, Policies, Groups], &[Tags]),
         Task::function("Resolve", Case::User, "securityhub:BatchUpdateFindings", "resolve")
             .leaves(&Part::ALL, &[]),
         Task::service("TellContained", Case::User, PUBLISH)
@@ -99,34 +106,41 @@ const TASKS: [Task; 22] = {
 const FAILED: &str = "Cordon: containment failed";
 
 /// The same tasks for other principals than the first that they come to.
-const OTHERWISE: [Task; 9] = {
-    use Part::{Deny, Evidence, Groups, Keys, Policies, Tags};
+const OTHERWISE: [Task; 10] = {
+    use Part::{Boundary, Deny, Evidence, Groups, Keys, Policies, Tags};
     [
         Task::function("AssumeRole", Case::Role, "iam:GetRole", "assume-role"),
         Task::function("Quarantine", Case::Role, "iam:AttachRolePolicy", "quarantine")
-            .leaves(&[Evidence], &[Deny]),
+            .leaves(&[Evidence], &[Deny, Boundary]),
         Task::function(
             "Quarantine",
             Case::FullUser,
             "iam:PutUserPermissionsBoundary",
             "quarantine",
         )
-        .leaves(&[Evidence, Keys], &[Deny]),
+        .leaves(&[Evidence, Keys], &[Deny, Boundary]),
         Task::function(
             "Quarantine",
             Case::FullRole,
             "iam:PutRolePermissionsBoundary",
             "quarantine",
         )
-        .leaves(&[Evidence], &[Deny]),
+        .leaves(&[Evidence], &[Deny, Boundary]),
+        Task::function(
+            "ReplaceBoundary",
+            Case::BoundedRole,
+            "iam:PutRolePermissionsBoundary",
+            "quarantine",
+        )
+        .leaves(&[Deny, Evidence], &[Boundary]),
         Task::function("Preserve", Case::Role, "iam:GetRolePolicy", "preserve")
-            .leaves(&[Deny], &[Evidence]),
+            .leaves(&[Deny, Boundary], &[Evidence]),
         Task::function("Verify", Case::Role, "iam:ListRolePolicies", "verify")
-            .leaves(&[Deny, Evidence, Keys, Policies, Groups], &[]),
+            .leaves(&[Deny, Boundary, Evidence, Keys, Policies, Groups], &[]),
         Task::function("Verify", Case::Unused, "iam:GetAccessKeyLastUsed", "verify")
             .leaves(&[Evidence, Keys], &[]),
         Task::function("Tag", Case::Role, "iam:TagRole", "tag")
-            .leaves(&[Deny, Evidence, Policies], &[Tags]),
+            .leaves(&[Deny, Boundary, Evidence, Policies], &[Tags]),
         Task::function("Tag", Case::Unused, "iam:TagUser", "tag")
             .leaves(&[Evidence, Keys], &[Tags]),
     ]
@@ -156,11 +170,11 @@ impl Task {
         Self { function: Some(folder), ..Self::service(state, case, call) }
     }
 
-    /// The call by which it learns whether the deny stands, if it must stand.
+    /// The call by which alone it learns whether the deny stands, if it must stand.
     fn deny_read(&self) -> Option<&'static str> {
         match self.state {
-            "DetachPolicies" | "RemoveGroups" => Some("iam:ListAttachedUserPolicies"),
-            "DetachRolePolicies" => Some("iam:ListAttachedRolePolicies"),
+            "DetachPolicies" => Some("iam:GetUser"),
+            "DetachRolePolicies" => Some("iam:GetRole"),
             _ => None,
         }
     }
@@ -313,6 +327,7 @@ impl Cell {
         match self.way {
             Way::Throttled => "Throttled",
             Way::Denied if self.call == ENTER => "EntryRefused",
+            Way::Denied if takes_away(&self.call) => "DenyNotVisible",
             Way::Denied => "AccessDenied",
             Way::Code("LimitExceeded") => "LimitExceeded",
             Way::Code("NoSuchEntity") if self.names_the_principal_alone() => "PrincipalVanished",
@@ -369,8 +384,8 @@ impl Cell {
             // What a reader is told is believed, and may be no news.
             Way::Code("NoSuchEntity") => None,
             Way::Stale if self.lasts && !self.hides_the_deny() => None,
-            // DetachPolicies, beside it, makes changes before which the deny stood already.
-            Way::Stale if self.lasts && self.task.state == "RemoveGroups" => None,
+            // The boundary, set side by side, may be a deny already.
+            _ if self.lasts && self.way.ends_the_function() && self.attaches_the_deny() => None,
             // What took effect may be all that was to be done.
             _ if self.lasts && self.way.takes_effect() => None,
             _ if self.is_no_obstacle() => Some(End::Well),
@@ -385,17 +400,29 @@ impl Cell {
     /// Whether the machine goes its way although the call fails.
     fn is_no_obstacle(&self) -> bool {
         match (self.task.state, self.call.as_str()) {
+            // The boundary is the deny then.
+            _ if self.attaches_the_deny() => !self.way.ends_the_function(),
             // The finding's word counts then.
             ("AssumeRole", "iam:GetAccessKeyLastUsed") => self.way == Way::Denied,
-            // The deny becomes the boundary then.
-            ("Quarantine", "iam:AttachUserPolicy" | "iam:AttachRolePolicy")
             // A principal without room for tags is contained all the same.
-            | ("Tag", "iam:TagUser" | "iam:TagRole") => self.way == Way::Code("LimitExceeded"),
+            ("Tag", "iam:TagUser" | "iam:TagRole") => self.way == Way::Code("LimitExceeded"),
             // People learn that the holders could not be read; and where nobody can count,
             // they are told all the same.
             ("FindHolders" | "ClaimUrgentMail" | "CountEscalations", _) => true,
             _ => false,
         }
+    }
+
+    fn attaches_the_deny(&self) -> bool {
+        let attaches = ["iam:AttachUserPolicy", "iam:AttachRolePolicy"];
+        self.task.state == "Quarantine" && attaches.contains(&self.call.as_str())
+    }
+
+    /// Whether IAM refuses the boundary, which is no failure of the step that sets it.
+    fn refuses_the_boundary(&self) -> bool {
+        self.task.state == "ReplaceBoundary"
+            && self.call == self.task.call
+            && matches!(self.way, Way::Denied | Way::Code("LimitExceeded" | "InvalidInput"))
     }
 
     /// Whether the tags may be missing in the end.
@@ -425,6 +452,9 @@ impl Cell {
                 None => fault.caller(it.name()),
             },
         };
+        // Quarantine calls the same function before, and enters the account with it.
+        let again = self.task.state == "ReplaceBoundary" && self.call != self.task.call;
+        let fault = if again { fault.after(1) } else { fault };
         let fault = if self.way.takes_effect() { fault.after_it_took_effect() } else { fault };
         let fault = if self.lasts { fault.always() } else { fault.times(self.strikes()) };
         fault.stand().await
@@ -440,7 +470,8 @@ impl fmt::Display for Cell {
 }
 
 /// The cells of a task that always run: an error that passes, another that does not, an answer
-/// that is lost, the end of its function in mid-call, and a deny that IAM does not show yet.
+/// that is lost, the end of its function in mid-call, and a deny that IAM does not show yet or
+/// does not go by.
 fn some_cells(task: &'static Task) -> Vec<Cell> {
     let cell = |way, lasts| Cell { task, call: task.call.to_owned(), way, lasts };
     let mut cells = vec![
@@ -457,7 +488,11 @@ fn some_cells(task: &'static Task) -> Vec<Cell> {
     }
     if let Some(call) = task.deny_read() {
         let stale = |lasts| Cell { task, call: call.to_owned(), way: Way::Stale, lasts };
-        cells.extend([stale(false), stale(true)]);
+        cells.extend([stale(false), stale(true), cell(Way::Denied, false)]);
+    }
+    if task.state == "Quarantine" {
+        // One call that fails leaves the other; without an entry there is none.
+        cells.push(Cell { task, call: ENTER.to_owned(), way: Way::Denied, lasts: true });
     }
     cells
 }
@@ -470,8 +505,15 @@ fn lasting(task: &Task) -> Way {
         READ => Way::Code("InvalidAccessException"),
         "dynamodb:UpdateItem" => Way::Code("ResourceNotFoundException"),
         INVOKE => Way::KilledBefore,
+        call if takes_away(call) => Way::Code("InvalidInput"),
         _ => Way::Denied,
     }
+}
+
+/// Whether IAM allows the call only under the deny as boundary.
+fn takes_away(call: &str) -> bool {
+    let policies = ["UserPolicy", "RolePolicy"].iter().any(|policy| call.ends_with(policy));
+    policies && (call.starts_with("iam:Detach") || call.starts_with("iam:Delete"))
 }
 
 fn changes_something(call: &str) -> bool {
@@ -556,12 +598,13 @@ fn is_made(task: &Task, call: &str) -> bool {
     let (_, operation) = call.split_once(':').unwrap_or_default();
     let of_roles = operation.contains("Role") && call != ENTER;
     match (task.case, operation) {
-        // Made only where the first call was in vain.
+        // That has tasks of its own.
         (_, "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary") => false,
+        (_, "AttachUserPolicy" | "AttachRolePolicy") if task.state == "ReplaceBoundary" => false,
         (Case::Unused, _) => {
             ["AssumeRole", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed"].contains(&operation)
         }
-        (Case::Role | Case::FullRole, _) => of_roles || call == ENTER,
+        (Case::Role | Case::FullRole | Case::BoundedRole, _) => of_roles || call == ENTER,
         _ if of_roles => false,
         (Case::User, "GetAccessKeyLastUsed") => ["AssumeRole", "Preserve"].contains(&task.state),
         (Case::User, "GetLoginProfile") => task.state != "Verify",
@@ -784,6 +827,10 @@ impl Pass<'_> {
     fn failure(&self) -> (&'static str, &'static str) {
         match self.cell.task.state {
             "AlertResponders" => ("AssumeRole", "EntryRefused"),
+            _ if self.cell.refuses_the_boundary() && self.cell.task.case == Case::BoundedRole => {
+                ("DetachRolePolicies", "BoundaryMissing")
+            }
+            _ if self.cell.refuses_the_boundary() => ("DetachPolicies", "BoundaryMissing"),
             state => (state, self.cell.error()),
         }
     }

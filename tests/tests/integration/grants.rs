@@ -20,6 +20,7 @@ use harness::{EXTERNAL_ID, MEMBERS};
 
 use crate::incident::workflow;
 use crate::trials::Trials;
+use crate::users::POWER_USER;
 
 const OWN_TAG: &str = "SecurityIncident";
 const AWS_QUARANTINE: &str = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
@@ -28,6 +29,10 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone(
         "the credentials of a step's function are good for that step alone",
         good_for_that_step_alone,
+    );
+    trials.add_alone(
+        "nothing is taken from who is under no deny with the credentials of DetachPolicies",
+        restraints_stay,
     );
     trials.add_alone(
         "a step's role in a member account opens to that step's function alone, with its name",
@@ -202,6 +207,58 @@ fn note() -> NoteUpdate {
     NoteUpdate::builder().text("by a thief").updated_by(THIEF).build()
 }
 
+/// Who may do more without a policy than with it is restrained by that policy.
+async fn restraints_stay(alone: &Alone<'_>) -> Result<()> {
+    let function = alone.credentials_of("DetachPolicies").await?;
+    let iam = enter(alone, &function, "DetachPolicies").await?.iam();
+    let restraint = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Deny", "Action": "s3:*", "Resource": "*" }],
+    });
+    for (boundary, denied) in [(None, false), (Some(POWER_USER), false), (None, true)] {
+        let (mut user, mut role) = (alone.user(), alone.role());
+        if let Some(boundary) = boundary {
+            (user, role) = (user.boundary(boundary), role.boundary(boundary));
+        }
+        let (user, role) = (user.create().await?, role.create().await?);
+        let attached = user.attach_new(1).await?.pop().context("no policy")?;
+        role.attach(&attached).await?;
+        user.put_inline("restraint", &restraint).await?;
+        role.put_inline("restraint", &restraint).await?;
+        if denied {
+            user.attach(DENY_ALL).await?;
+            role.attach(DENY_ALL).await?;
+        }
+        let before = (user.read_back().await?, role.read_back().await?);
+        let (name, of_role) = (&user.name, &role.name);
+        for attempt in [
+            harm(
+                "iam:DetachUserPolicy",
+                iam.detach_user_policy().user_name(name).policy_arn(&attached).send(),
+            ),
+            harm(
+                "iam:DeleteUserPolicy",
+                iam.delete_user_policy().user_name(name).policy_name("restraint").send(),
+            ),
+            harm(
+                "iam:DetachRolePolicy",
+                iam.detach_role_policy().role_name(of_role).policy_arn(&attached).send(),
+            ),
+            harm(
+                "iam:DeleteRolePolicy",
+                iam.delete_role_policy().role_name(of_role).policy_name("restraint").send(),
+            ),
+        ] {
+            let ended = attempt.call.await;
+            let refused = ended.as_deref() == Some("AccessDenied");
+            ensure!(refused, "under {boundary:?}, `{}` ended with {ended:?}", attempt.action);
+        }
+        let after = (user.read_back().await?, role.read_back().await?);
+        ensure!(after == before, "{before:?} became {after:?}");
+    }
+    Ok(())
+}
+
 /// A user and a role with all that a thief could go for.
 struct Victim {
     user: User,
@@ -223,6 +280,8 @@ impl Victim {
         let policy = user.attach_new(1).await?.pop().context("no policy")?;
         user.put_inline("inline", &allow_all()).await?;
         let role = alone.unique("role");
+        let boundary = user.account_root().iam().put_user_permissions_boundary();
+        boundary.user_name(&user.name).permissions_boundary(DENY_ALL).send().await?;
         let iam = user.account_root().iam();
         let trust = serde_json::json!({
             "Version": "2012-10-17",
@@ -235,6 +294,7 @@ impl Victim {
         iam.create_role()
             .role_name(&role)
             .assume_role_policy_document(trust.to_string())
+            .permissions_boundary(DENY_ALL)
             .send()
             .await?;
         for policy in [DENY_ALL, AWS_QUARANTINE] {

@@ -1,5 +1,7 @@
 //! The guide's own test: a user with `AdministratorAccess`, a CRITICAL finding about it.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use harness::alone::Apart;
 use harness::local_aws::LocalAws;
@@ -48,17 +50,22 @@ async fn deny_comes_first(aws: &LocalAws) -> Result<()> {
 
     let calls = aws.calls_of(&execution).await?;
     let changes: Vec<_> = calls.iter().filter(|call| !call.read_only).collect();
-    let first = changes.first().context("nothing was changed")?;
-    ensure!(first.name() == "iam:AttachUserPolicy", "the first change is {first:?}");
+    // Attached, and made the boundary, side by side.
+    let (denies, others) = changes.split_at_checked(2).context("hardly anything was changed")?;
+    let names: BTreeSet<_> = denies.iter().map(|call| call.name()).collect();
+    let both = ["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"].map(str::to_owned);
+    ensure!(names == both.into(), "the first changes are {denies:?}");
     let calls = aws.calls().await?;
     let stored = calls
         .iter()
         .find(|call| call.action == "PutObject" && call.resource.contains(&user.id))
         .context("no evidence was stored")?;
-    for change in changes.iter().skip(1) {
+    for change in others {
         ensure!(stored.time < change.time, "{change:?} came before the evidence");
     }
-    ensure!(first.time < stored.time, "the evidence came before the deny");
+    for deny in denies {
+        ensure!(deny.time < stored.time, "the evidence came before the deny: {deny:?}");
+    }
     Ok(())
 }
 

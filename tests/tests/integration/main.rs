@@ -5,6 +5,7 @@
 //!
 //! - [`guide`]: the guide's own test, from the user to the finding that is RESOLVED.
 //! - [`users`]: users of every kind.
+//! - [`boundaries`]: the deny as permissions boundary, and the customer's own.
 //! - [`repetition`]: what happens twice, at the same time, or in between.
 //! - [`at_once`]: many findings at once.
 //! - [`bad_findings`]: findings that are hostile, mistaken or broken.
@@ -28,6 +29,7 @@ mod aftermath;
 mod at_once;
 mod bad_findings;
 mod between;
+mod boundaries;
 mod cases;
 mod chosen;
 mod counted;
@@ -73,6 +75,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let mut trials = Trials::new(&arguments);
     guide::add_to(&mut trials);
     users::add_to(&mut trials);
+    boundaries::add_to(&mut trials);
     repetition::add_to(&mut trials);
     at_once::add_to(&mut trials);
     bad_findings::add_to(&mut trials);

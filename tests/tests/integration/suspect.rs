@@ -11,6 +11,7 @@ use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot, User, allow_all};
 
 use crate::cases;
 use crate::incident::{Incident, shows, workflow};
+use crate::users::POWER_USER;
 
 /// What an execution does about a finding when nothing fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +20,14 @@ pub(crate) enum Case {
     User,
     /// It contains a user to whom no more policies can be attached.
     FullUser,
+    /// It contains a user that has a boundary of its own.
+    BoundedUser,
     /// It contains a role.
     Role,
     /// It contains a role to which no more policies can be attached.
     FullRole,
+    /// It contains a role that has a boundary of its own.
+    BoundedRole,
     /// It makes the one of a user's keys Inactive that is unused.
     Unused,
     /// It tells people who holds a policy.
@@ -53,6 +58,7 @@ pub(crate) struct Suspect<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Deny,
+    Boundary,
     Evidence,
     Keys,
     Policies,
@@ -61,8 +67,15 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Deny, Self::Evidence, Self::Keys, Self::Policies, Self::Groups, Self::Tags];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Deny,
+        Self::Boundary,
+        Self::Evidence,
+        Self::Keys,
+        Self::Policies,
+        Self::Groups,
+        Self::Tags,
+    ];
 }
 
 impl<'a> Suspect<'a> {
@@ -70,8 +83,11 @@ impl<'a> Suspect<'a> {
     pub(crate) async fn new(aws: &'a LocalAws, account: &str, case: Case) -> Result<Self> {
         let finding = |case: &str| cases::finding_in(aws, account, case);
         let (accused, finding) = match case {
-            Case::User | Case::FullUser => {
-                let user = aws.user().account(account).create().await?;
+            Case::User | Case::FullUser | Case::BoundedUser => {
+                let new = aws.user().account(account);
+                let bounded = case == Case::BoundedUser;
+                let new = if bounded { new.boundary(POWER_USER) } else { new };
+                let user = new.create().await?;
                 let key = one_of_everything(&user).await?;
                 // To ten policies no other can be attached.
                 user.attach_new(if case == Case::FullUser { 9 } else { 1 }).await?;
@@ -79,8 +95,11 @@ impl<'a> Suspect<'a> {
                 let finding = cases::about_key_of(&finding, &key, &user.name, &user.id);
                 (Accused::User(user), finding)
             }
-            Case::Role | Case::FullRole => {
-                let role = aws.role().account(account).create().await?;
+            Case::Role | Case::FullRole | Case::BoundedRole => {
+                let new = aws.role().account(account);
+                let bounded = case == Case::BoundedRole;
+                let new = if bounded { new.boundary(POWER_USER) } else { new };
+                let role = new.create().await?;
                 role.attach(ADMINISTRATOR_ACCESS).await?;
                 role.put_inline("allow-all", &allow_all()).await?;
                 if case == Case::FullRole {
@@ -174,6 +193,7 @@ impl<'a> Suspect<'a> {
         }
         match part {
             Part::Deny => is_denied(now),
+            Part::Boundary => now.boundary.as_deref() == Some(DENY_ALL),
             Part::Evidence => evidence.is_some(),
             Part::Keys => {
                 let active = now.credentials.values().filter(|status| *status == "Active").count();
@@ -196,7 +216,8 @@ impl<'a> Suspect<'a> {
     ) -> bool {
         let before = &self.before;
         match part {
-            Part::Deny => is_denied(now) == is_denied(before) && now.boundary == before.boundary,
+            Part::Deny => is_denied(now) == is_denied(before),
+            Part::Boundary => now.boundary == before.boundary,
             Part::Evidence => evidence.is_none(),
             Part::Keys => now.credentials == before.credentials,
             Part::Policies => now.inline == before.inline && undenied(now).eq(undenied(before)),
@@ -206,8 +227,8 @@ impl<'a> Suspect<'a> {
     }
 
     /// The account is no worse than it was, whatever has failed: nobody has more rights than
-    /// before, nothing is gone that the evidence does not hold, and policies and groups are
-    /// gone only where the deny stands.
+    /// before, nothing is gone that the evidence does not hold, groups are gone only where the
+    /// deny stands, and policies only where it is the boundary.
     pub(crate) async fn is_no_worse(&self) -> Result<(Snapshot, Option<Evidence>)> {
         let (before, now) = (&self.before, self.read_back().await?);
         let evidence = self.original().await?;
@@ -231,14 +252,16 @@ impl<'a> Suspect<'a> {
         );
         let untouched = |part| self.is_untouched(part, &now, evidence.as_ref());
         ensure!(
-            is_denied(&now) || (untouched(Part::Policies) && untouched(Part::Groups)),
+            (is_denied(&now) || untouched(Part::Groups))
+                && (now.boundary.as_deref() == Some(DENY_ALL) || untouched(Part::Policies)),
             "something was taken away without the deny: {}",
             more()
         );
         match &evidence {
             Some(evidence) => shows(&evidence.json()?, self.id(), before)?,
             None => ensure!(
-                [Part::Keys, Part::Policies, Part::Groups, Part::Tags].into_iter().all(untouched),
+                [Part::Keys, Part::Policies, Part::Groups, Part::Tags].into_iter().all(untouched)
+                    && (before.boundary.is_none() || untouched(Part::Boundary)),
                 "something was taken away without evidence: {}",
                 more()
             ),

@@ -18,8 +18,8 @@ use crate::suspect::{Case, Suspect};
 use crate::trials::Trials;
 
 pub(crate) fn add_to(trials: &mut Trials) {
-    use Case::{FullRole, FullUser, Policy, Role, Unused, User};
-    for case in [User, FullUser, Role, FullRole, Unused, Policy] {
+    use Case::{BoundedRole, BoundedUser, FullRole, FullUser, Policy, Role, Unused, User};
+    for case in [User, FullUser, BoundedUser, Role, FullRole, BoundedRole, Unused, Policy] {
         let name = format!("{case:?}: every step run twice has changed nothing the second time");
         trials.add(name, async move |aws: &LocalAws| Box::pin(twice(aws, case, true)).await);
     }

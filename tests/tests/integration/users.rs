@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::incident::{Incident, deny_alone, named, workflow};
 use crate::trials::Trials;
 
-const POWER_USER: &str = "arn:aws:iam::aws:policy/PowerUserAccess";
+/// A boundary of the customer's.
+pub(crate) const POWER_USER: &str = "arn:aws:iam::aws:policy/PowerUserAccess";
 const AWS_QUARANTINE: &str = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
 
 /// A path takes 512 characters, the slashes at both ends included.

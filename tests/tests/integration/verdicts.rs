@@ -8,7 +8,7 @@ use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::role::{Role, RoleSnapshot};
-use harness::user::{ADMINISTRATOR_ACCESS, AccessKey, User, allow_all};
+use harness::user::{ADMINISTRATOR_ACCESS, AccessKey, DENY_ALL, User, allow_all};
 use harness::wait::{self, PATIENCE};
 use harness::{MEMBERS, SECURITY};
 use serde_json::{Value, json};
@@ -379,7 +379,7 @@ async fn custom_role(aws: &LocalAws) -> Result<()> {
     ensure!(role.read_back().await? == before, "the role has changed");
     let judged = choose(aws, &finding, End::Contained).await?;
     let after = role_is_contained(aws, &role, &before, &judged).await?;
-    ensure!(after.boundary.is_none(), "boundary: {:?}", after.boundary);
+    ensure!(after.boundary.as_deref() == Some(DENY_ALL), "boundary: {:?}", after.boundary);
     ensure!(session.list_buckets().send().await.is_err(), "the session still works");
     Ok(())
 }

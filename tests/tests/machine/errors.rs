@@ -58,6 +58,7 @@ const LIKE_ANY_OTHER: [(&str, &str); 11] = [
     ("NotFound", "the steps that expect an absence deal with it themselves"),
     ("RequestRejected", "the same request would be rejected again"),
     ("DenyMissing", "Verify finds what is left, and Quarantine's own failure is told"),
+    ("BoundaryMissing", "Verify finds what is left, and a person has to let Quarantine set it"),
     ("EvidenceUnreadable", "nothing is taken away without evidence, and a person has to look"),
     ("FindingNotFound", "a person has to find out who started the execution"),
     ("FindingNotUpdated", "Security Hub would refuse the same update again"),

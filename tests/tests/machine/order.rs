@@ -91,6 +91,7 @@ fn every_task_is_a_verb() {
         "Quarantine",
         "Read",
         "Remove",
+        "Replace",
         "Resolve",
         "Retire",
         "Tag",
@@ -188,6 +189,24 @@ fn nothing_is_changed_before_the_evidence_but_for_the_deny() {
     for state in machine.states.values() {
         assert_eq!(changes(state), BTreeSet::new(), "`{}`", state.name);
     }
+}
+
+/// The deny is set before, but in the place of no boundary of the customer's.
+#[test]
+fn a_boundary_is_replaced_only_after_the_evidence() {
+    let machine = Scope::machine();
+    let iteration = iteration(&machine);
+    let preserved = names(iteration.after_success_of("Preserve"));
+    let mut calls = BTreeSet::new();
+    for state in iteration.all() {
+        let call = &state.arguments["Payload"]["call"];
+        assert_eq!(call.is_string(), state.function() == Some("Quarantine"), "`{}`", state.name);
+        let Some(call) = call.as_str() else { continue };
+        let after = preserved.contains(&state.name.as_str());
+        assert!(call == "deny" || after, "`{}`", state.name);
+        calls.insert(call.to_owned());
+    }
+    assert_eq!(calls, BTreeSet::from(["boundary".to_owned(), "deny".to_owned()]));
 }
 
 #[test]
