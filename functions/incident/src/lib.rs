@@ -20,4 +20,4 @@ pub use principal::{
 };
 pub use principal::{deny_policy, is_kept, matches_pattern, protected};
 pub use severity::Severity;
-pub use text::{cut, hex_digest, one_line, tag_value};
+pub use text::{cut, hex_digest, listed, one_line, tag_value};
