@@ -5,7 +5,7 @@ use aws_calls::failure;
 use aws_sdk_iam::Client;
 use futures::join;
 use incident::{
-    Accused, Execution, Failure, Kind, Principal, ResponsePolicy, is_name, matches_pattern,
+    Accused, Execution, Failure, Kind, Principal, Reach, ResponsePolicy, is_name, matches_pattern,
     protected,
 };
 use member::principal::{attached_policies, denied, find};
@@ -21,6 +21,10 @@ pub struct Input {
     principal: Accused,
     /// The response policy of this pass.
     policy: ResponsePolicy,
+    /// When this pass entered the step (RFC 3339).
+    entered: String,
+    /// How an earlier pass of the execution reached the principal.
+    reach: Option<Reach>,
 }
 
 /// The step's output.
@@ -29,6 +33,8 @@ pub struct Input {
 pub struct Output {
     /// The principal as its account knows it.
     principal: Principal,
+    /// When the incident reached it, and what stood on it then.
+    reach: Reach,
     /// By what it was identified, for a person.
     identified_by: String,
     /// The name of the execution's sessions in the account's CloudTrail.
@@ -41,7 +47,7 @@ pub struct Output {
 /// Fails with [`Failure::PrincipalNotFound`] where the account has no such principal,
 /// and with [`Failure::PrincipalProtected`] where no machine is to contain it.
 pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input { execution, principal: accused, policy } = input;
+    let Input { execution, principal: accused, policy, entered, reach: earlier } = input;
     let iam = enter(entry, &execution, &accused).await?;
     let (name, identified_by) = match (&accused.access_key, &accused.name) {
         (Some(key), name) => owner(&iam, key, name.as_deref()).await?,
@@ -52,9 +58,16 @@ pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure>
     // Whichever answer comes first, that there is no such principal is what counts.
     let (found, attached) = join!(find(&iam, kind, &name), attached_policies(&iam, kind, &name));
     let (found, attached) = (found?, attached?);
-    let principal = Principal {
+    let reach = Reach {
         denied_before: denied(execution.partition(), found.boundary.as_deref(), &attached),
         boundary: found.boundary,
+        since: entered,
+        id: found.id.clone(),
+    };
+    let reach = reach.after(earlier);
+    let principal = Principal {
+        denied_before: reach.denied_before,
+        boundary: reach.boundary.clone(),
         arn: found.arn,
         account: accused.account,
         kind,
@@ -63,7 +76,7 @@ pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure>
         id: found.id,
     };
     refuse_protected(&principal, &policy)?;
-    Ok(Output { principal, identified_by, session: execution.session_name() })
+    Ok(Output { principal, reach, identified_by, session: execution.session_name() })
 }
 
 /// The session reaches every principal of its kind in the account: which of them is

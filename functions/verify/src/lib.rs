@@ -2,11 +2,14 @@
 
 use aws_sdk_iam::Client;
 use futures::try_join;
-use incident::{DenyBy, Execution, Failure, Kind, Principal, is_kept};
+use incident::{DenyBy, Execution, Failure, Kind, Principal, is_kept, listed};
 use member::principal::{attached_policies, denied, find, inline_policies};
 use member::user::{Credential, Unused, credentials, groups, has_unused_password, unused_keys};
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
+
+/// So many things that are left are named; the others are counted.
+const NAMED: usize = 8;
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -29,6 +32,10 @@ pub struct Output {
     /// ARNs of the policies that stay attached to what is contained: the deny, AWS's own
     /// quarantine.
     kept_policies: Vec<String>,
+    /// The permissions boundary of what is contained.
+    boundary: Option<String>,
+    /// The credentials of what is contained: none is active.
+    credentials: Vec<Credential>,
     /// How many credentials are active: none, of what is contained.
     active_credentials: usize,
     /// Whether the user has a console password that is as unused as its keys. It could
@@ -95,7 +102,14 @@ async fn contained(iam: &Client, partition: &str, principal: Principal) -> Resul
     left.extend(groups.iter().map(|name| format!("group `{name}`")));
     left.extend(active(&credentials));
     nothing_left(principal, &left)?;
-    Ok(Output { denied_by, kept_policies, active_credentials: 0, unused_password: false })
+    Ok(Output {
+        denied_by,
+        kept_policies,
+        boundary: found.boundary,
+        credentials,
+        active_credentials: 0,
+        unused_password: false,
+    })
 }
 
 async fn retired(iam: &Client, principal: Principal, unused: &Unused) -> Result<Output, Failure> {
@@ -111,6 +125,8 @@ async fn retired(iam: &Client, principal: Principal, unused: &Unused) -> Result<
     Ok(Output {
         denied_by: None,
         kept_policies: Vec::new(),
+        boundary: None,
+        credentials: Vec::new(),
         active_credentials: active(&all).count(),
         unused_password,
     })
@@ -133,5 +149,5 @@ fn nothing_left(principal: Principal, left: &[String]) -> Result<(), Failure> {
     if left.is_empty() {
         return Ok(());
     }
-    Err(Failure::NotContained { arn: principal.arn, left: left.join(", ") })
+    Err(Failure::NotContained { arn: principal.arn, left: listed(left, NAMED) })
 }

@@ -50,7 +50,7 @@ const INVOKE: &str = "lambda:InvokeFunction";
 const ENTER: &str = "sts:AssumeRole";
 const PUBLISH: &str = "sns:Publish";
 
-const TASKS: [Task; 19] = {
+const TASKS: [Task; 20] = {
     use Part::{Deny, Evidence, Groups, Keys, Policies, Tags};
     [
         Task::service("ReadResponsePolicy", Case::User, "ssm:GetParameter"),
@@ -72,6 +72,8 @@ const TASKS: [Task; 19] = {
         Task::function("RetireCredentials", Case::Unused, "iam:UpdateAccessKey", "deactivate-keys")
             .leaves(&[Evidence], &[Keys]),
         Task::function("Verify", Case::User, "iam:ListAccessKeys", "verify")
+            .leaves(&[Deny, Evidence, Keys, Policies, Groups], &[]),
+        Task::function("PreserveLeft", Case::User, "s3:PutObject", "preserve")
             .leaves(&[Deny, Evidence, Keys, Policies, Groups], &[]),
         Task::function("Tag", Case::User, "iam:TagUser", "tag")
             .leaves(&[Deny, Evidence, Keys, Policies, Groups], &[Tags]),
@@ -361,11 +363,18 @@ impl Cell {
         }
     }
 
+    /// Whether it is about the second task of a function that has two.
+    fn is_left(&self) -> bool {
+        self.task.state == "PreserveLeft"
+    }
+
     /// Whether the machine goes its way although the call fails.
     fn is_no_obstacle(&self) -> bool {
         match (self.task.state, self.call.as_str()) {
             // The finding's word counts then.
-            ("AssumeRole", "iam:GetAccessKeyLastUsed") => self.way == Way::Denied,
+            ("AssumeRole", "iam:GetAccessKeyLastUsed")
+            // What can't be read is no evidence: it is told, and the next case is opened.
+            | ("Preserve" | "PreserveLeft", "s3:GetObject") => self.way == Way::Denied,
             // The deny becomes the boundary then.
             ("Quarantine", "iam:AttachUserPolicy" | "iam:AttachRolePolicy")
             // A principal without room for tags is contained all the same.
@@ -387,6 +396,14 @@ impl Cell {
         let (service, session) = (self.call.split(':').next(), source_identity(it));
         let fault = aws.fault(&self.call, self.way.strike());
         let fault = match (service, self.task.function) {
+            // Its function is called once before, for the evidence.
+            (Some("lambda"), _) if self.is_left() && self.way.ends_the_function() => {
+                fault.caller(function).about(it.name()).after(1)
+            }
+            (Some("lambda"), _) if self.is_left() => fault.caller(it.name()).about("left"),
+            (Some("s3"), _) if self.is_left() => {
+                fault.caller(function).about(format!("{}/0001/left.json", suspect.id()))
+            }
             (Some("lambda"), _) if self.way.ends_the_function() => {
                 fault.caller(function).about(it.name())
             }
@@ -531,6 +548,8 @@ fn is_made(task: &Task, call: &str) -> bool {
     let (_, operation) = call.split_once(':').unwrap_or_default();
     let of_roles = operation.contains("Role") && call != ENTER;
     match (task.case, operation) {
+        // The account is not entered, nor are the cases looked at.
+        _ if task.state == "PreserveLeft" => ["PutObject", "GetObject"].contains(&operation),
         // Made only where the first call was in vain.
         (_, "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary") => false,
         (Case::Unused, _) => {
@@ -656,8 +675,12 @@ async fn run(aws: &LocalAws, cell: &Cell) -> Result<String> {
             Some(aws.fault(ENTER, Strike::Denied).about(session).always().stand().await?)
         }
         // What is stored already is read where the answer to its storing was lost.
-        (_, "s3:GetObject") => {
-            let lost = aws.fault("s3:PutObject", Strike::Dropped).about(suspect.id());
+        (state, "s3:GetObject") => {
+            let stored = match state {
+                "PreserveLeft" => format!("{}/0001/left.json", suspect.id()),
+                _ => suspect.id().to_owned(),
+            };
+            let lost = aws.fault("s3:PutObject", Strike::Dropped).about(stored);
             Some(lost.after_it_took_effect().stand().await?)
         }
         _ => None,

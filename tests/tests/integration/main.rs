@@ -6,6 +6,7 @@
 //! - [`guide`]: the guide's own test, from the user to the finding that is RESOLVED.
 //! - [`users`]: users of every kind.
 //! - [`repetition`]: what happens twice, at the same time, or in between.
+//! - [`evidence`]: which case an incident's evidence belongs to.
 //! - [`at_once`]: many findings at once.
 //! - [`bad_findings`]: findings that are hostile, mistaken or broken.
 //! - [`failures`]: steps that fail, and redrives after the mend.
@@ -26,6 +27,7 @@ mod bad_findings;
 mod between;
 mod cases;
 mod events;
+mod evidence;
 mod failures;
 mod faults;
 mod grants;
@@ -66,6 +68,7 @@ fn run() -> anyhow::Result<ExitCode> {
     guide::add_to(&mut trials);
     users::add_to(&mut trials);
     repetition::add_to(&mut trials);
+    evidence::add_to(&mut trials);
     at_once::add_to(&mut trials);
     bad_findings::add_to(&mut trials);
     failures::add_to(&mut trials);
