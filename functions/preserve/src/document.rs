@@ -1,4 +1,5 @@
-//! What is stored: `cordon/evidence/2` and `cordon/left/2`.
+//! What is stored: `cordon/evidence/2` and `cordon/left/2`, as `evidence.schema.json` has
+//! them.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use incident::{Denial, DenyBy, Execution, Failure, Principal, Reach, deny_policy, tag_value};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bucket::{Object, unreadable};
+use crate::schema;
 use crate::snapshot::Snapshot;
 
 const EVIDENCE: &str = "cordon/evidence/2";
@@ -237,11 +239,12 @@ pub(crate) fn time(text: &str) -> Result<DateTime, Failure> {
         .map_err(|error| Failure::InvalidInput(format!("`{text}` is no time: {error}")))
 }
 
-/// Keys sorted, no white space: the same content has the same digest.
+/// The bytes of a document, once it is what the schema says. Keys sorted, no white space:
+/// the same content has the same digest.
 pub(crate) fn canonical(document: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let invalid = |error: serde_json::Error| Failure::InvalidInput(error.to_string());
     // `serde_json::Map` sorts its keys unless the feature `preserve_order` is on.
-    let value = serde_json::to_value(document);
-    value
-        .and_then(|value| serde_json::to_vec(&value))
-        .map_err(|error| Failure::InvalidInput(error.to_string()))
+    let document = serde_json::to_value(document).map_err(invalid)?;
+    schema::check(&document)?;
+    serde_json::to_vec(&document).map_err(invalid)
 }

@@ -11,6 +11,7 @@ mod assumable;
 mod bucket;
 mod cases;
 mod document;
+mod schema;
 mod snapshot;
 
 use incident::{Denial, Evidence, Execution, Failure, Held, Principal, Reach, Stored, cut};
