@@ -363,47 +363,32 @@ describe('a redriven pass', () => {
     }
   });
 
-  it('keeps what was true of the principal before the incident, and of no namesake', async () => {
-    const target = async (prior: Json): Promise<Json> => {
-      const result = { Payload: { principal: PRINCIPAL, identifiedBy: 'the finding' } };
-      const begun = { input: { principal: { resource: 'a' }, prior }, context: CONTEXT };
-      const { known } = (await computed(state('BeginPrincipal').Assign, {}, begun)) as Values;
-      const { Assign } = state('AssumeRole');
-      const variables = { known: known ?? null };
-      return ((await computed(Assign, variables, { result })) as { target: Json }).target;
+  it('hands on how an earlier pass reached the principal, or that none did', async () => {
+    const handed = async (prior: Json): Promise<Json> => {
+      const begun = await computed(
+        state('BeginPrincipal').Assign,
+        {},
+        { input: { principal: { resource: 'a' }, prior }, context: CONTEXT },
+      );
+      const given = { ...typical().variables, ...(begun as object) };
+      const { Arguments } = state('AssumeRole');
+      const asked = await computed(Arguments, given, { input: {}, context: CONTEXT });
+      return (asked as { Payload: { reach: Json } }).Payload.reach;
     };
-    assert.deepEqual(await target({}), PRINCIPAL);
-    assert.deepEqual(await target({ principal: null }), PRINCIPAL);
-    const before = { boundary: 'arn:aws:iam::222222222222:policy/b', deniedBefore: 'policy' };
-    const prior = { principal: { ...(PRINCIPAL as object), ...before } };
-    assert.deepEqual(await target(prior), { ...(PRINCIPAL as object), ...before });
-    assert.deepEqual(
-      await target({ principal: { ...prior.principal, id: 'AIDAOTHER' } }),
-      PRINCIPAL,
-    );
+    assert.equal(await handed({}), null);
+    assert.equal(await handed({ resource: 'a', outcome: 'pending', reach: null }), null);
+    const { reach } = typical().variables;
+    assert.deepEqual(await handed({ resource: 'a', outcome: 'pending', reach }), reach);
   });
 
-  it("takes another boundary of the customer's for what it is, and the deny for no such", async () => {
-    const deny = 'arn:aws-us-gov:iam::aws:policy/AWSDenyAll';
-    const [first, other] = ['arn:aws:iam::222222222222:policy/b', 'arn:aws:iam::aws:policy/c'];
-    for (const [before, now, kept] of [
-      [null, null, null],
-      [null, deny, null],
-      [null, other, other],
-      [first, null, first],
-      [first, deny, first],
-      [first, other, other],
-      [deny, deny, deny],
-    ]) {
-      const prior = { principal: { ...(PRINCIPAL as object), boundary: before ?? null } };
-      const principal = { ...(PRINCIPAL as object), boundary: now ?? null };
-      const result = { Payload: { principal, identifiedBy: 'the finding' } };
-      const { Assign } = state('AssumeRole');
-      const { target } = (await computed(Assign, { prior }, { result })) as {
-        target: { boundary: Json };
-      };
-      assert.equal(target.boundary, kept, `${before}, then ${now}`);
-    }
+  it('keeps an earlier reach where the account can not be entered again', async () => {
+    const { reach, ...others } = typical().variables;
+    const pending = await computed(
+      state('PrincipalPending').Output,
+      { ...others, reach, target: null, evidence: null, denial: null },
+      { input: {}, context: CONTEXT },
+    );
+    assert.deepEqual((pending as { reach: Json }).reach, reach);
   });
 });
 
@@ -624,11 +609,12 @@ describe('every expression has a value', () => {
       'DetachPolicies',
       'RemoveGroups',
       'DetachRolePolicies',
+      'PreserveLeft',
       'Tag',
       'PrincipalContained',
       'PrincipalRetired',
     ],
-    verified: ['WhatWasDone', 'PrincipalContained', 'PrincipalRetired'],
+    verified: ['PreserveLeft', 'WhatWasDone', 'PrincipalContained', 'PrincipalRetired'],
   };
   for (const [situation, values] of Object.entries(situations)) {
     it(situation, async () => {

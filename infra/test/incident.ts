@@ -104,6 +104,12 @@ function principal(size: Size) {
       deniedBefore: longest ? 'boundary' : null,
       accessKeys: longest ? [`AKIA${'K'.repeat(124)}`, `AKIA${'L'.repeat(124)}`] : ['AKIA1'],
     },
+    reach: {
+      id: `AIDA${'I'.repeat(longest ? 124 : 17)}`,
+      since: '2026-11-23T06:25:39.000Z',
+      boundary: longest ? named('policy', name) : null,
+      deniedBefore: longest ? 'boundary' : null,
+    },
   };
 }
 
@@ -125,6 +131,8 @@ export const IDENTIFIED: readonly string[] = [
   'DetachRolePolicies',
   'RetireCredentials',
   'Verify',
+  'WhatIsLeft',
+  'PreserveLeft',
   'Tag',
   'WhatWasDone',
   'PrincipalContained',
@@ -133,7 +141,7 @@ export const IDENTIFIED: readonly string[] = [
 ];
 
 function incident(size: Size): Incident {
-  const { named, identified } = principal(size);
+  const { named, identified, reach } = principal(size);
   const times = <T>(count: number, make: (n: number) => T): T[] =>
     Array.from({ length: count }, (_, n) => make(n));
   const text = (length: number): string => size.of.repeat(length);
@@ -163,19 +171,25 @@ function incident(size: Size): Incident {
     inlinePolicies: times(longest ? 176 : 1, () => ({ name, sha256: '0'.repeat(64) })),
     groups: times(size.each, () => name),
   };
-  const key = (file: string): string =>
-    `s3://${'b'.repeat(63)}/evidence/222222222222/${identified.id}/${file}`;
+  // S3's version ids have 32 characters, and may have 1,024 (S3 User Guide, "How S3 Versioning
+  // works").
+  const stored = (file: string): Json => ({
+    uri: `s3://${'b'.repeat(63)}/evidence/222222222222/${identified.id}/0001/${file}`,
+    version: 'v'.repeat(longest ? 1_024 : 32),
+    sha256: '0'.repeat(64),
+  });
   const evidence = {
-    original: key('original.json'),
-    originalSha256: '0'.repeat(64),
-    snapshot: key(`${'e'.repeat(80)}-22.json`),
-    snapshotSha256: '1'.repeat(64),
+    case: '0001',
+    original: stored('original.json'),
+    snapshot: stored(`${'e'.repeat(80)}-22.json`),
     held,
     found: { credentials: 107, policies: 20, inlinePolicies: 176, groups: 10 },
     // IAM's policies are written in Latin-1.
     assumableRoles: times(longest ? 20 : 1, () =>
       longest ? 'ÿ'.repeat(300) : 'arn:aws:iam::222222222222:role/app',
     ),
+    moreAssumableRoles: longest ? 200 : 0,
+    told: times(longest ? 5 : 0, () => 'ÿ'.repeat(500)),
   };
   const finding = {
     id: text(size.id),
@@ -252,7 +266,10 @@ function incident(size: Size): Incident {
   };
   const verified = {
     deniedBy: 'boundary',
+    at: '2026-11-23T06:26:20.000Z',
     keptPolicies: [],
+    boundary: null,
+    credentials: times(longest ? 100 : 1, () => credential),
     activeCredentials: 0,
     unusedPassword: false,
   };
@@ -280,6 +297,7 @@ function incident(size: Size): Incident {
     limited: true,
     known: identified,
     target: identified,
+    reach,
     identifiedBy: longest
       ? `its access key \`${'K'.repeat(128)}\`; the finding calls it \`${name}\`; the finding gives the id \`${'J'.repeat(128)}\`, and its id is \`${identified.id}\``
       : 'the finding',
@@ -304,7 +322,12 @@ function incident(size: Size): Incident {
     ReadResponsePolicy: { Parameter: { Value: text(longest ? 4_096 : 20) } },
     ReadFinding: { Findings: [whole] },
     Classify: payload({ ...verdict, finding, sent: '2026-11-23T06:25:37Z', policy }),
-    AssumeRole: payload({ principal: identified, identifiedBy: 'the finding', session: 's' }),
+    AssumeRole: payload({
+      principal: identified,
+      reach,
+      identifiedBy: 'the finding',
+      session: 's',
+    }),
     Quarantine: payload(denial),
     ReplaceBoundary: payload(denial),
     Observe: payload(evidence),
@@ -316,6 +339,7 @@ function incident(size: Size): Incident {
     RemoveGroups: payload(left),
     Contain: [deactivated, detached, left],
     Verify: payload(verified),
+    PreserveLeft: payload({ stored: stored('left.json'), told: [] }),
     Tag: payload({ tagged: true }),
     Principals: [],
     // FindHolders names 40 of a policy's holders, and cuts the policy's ARN.

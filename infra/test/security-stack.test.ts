@@ -375,7 +375,8 @@ describe('the security stack', () => {
       });
     });
 
-    it('is reached over TLS only', () => {
+    it('is reached over TLS only, written once, and kept from every role of ours', () => {
+      const objects = { 'Fn::Join': ['', [arnOf(bucket), '/*']] };
       assert.deepEqual(stack.one('AWS::S3::BucketPolicy').Properties, {
         Bucket: ref(bucket),
         PolicyDocument: {
@@ -385,8 +386,39 @@ describe('the security stack', () => {
               Effect: 'Deny',
               Principal: { AWS: '*' },
               Action: 's3:*',
-              Resource: [arnOf(bucket), { 'Fn::Join': ['', [arnOf(bucket), '/*']] }],
+              Resource: [arnOf(bucket), objects],
               Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+            },
+            {
+              Sid: 'WrittenOnce',
+              Effect: 'Deny',
+              Principal: { AWS: '*' },
+              Action: 's3:PutObject',
+              Resource: objects,
+              Condition: { Null: { 's3:if-none-match': 'true' } },
+            },
+            {
+              Sid: 'KeptFromEveryRoleOfOurs',
+              Effect: 'Deny',
+              Principal: { AWS: '*' },
+              Action: [
+                's3:DeleteObject',
+                's3:DeleteObjectVersion',
+                's3:PutObjectRetention',
+                's3:PutObjectLegalHold',
+                's3:BypassGovernanceRetention',
+                's3:PutBucketPolicy',
+                's3:DeleteBucketPolicy',
+                's3:PutBucketVersioning',
+                's3:PutBucketObjectLockConfiguration',
+                's3:PutLifecycleConfiguration',
+              ],
+              Resource: [arnOf(bucket), objects],
+              Condition: {
+                ArnLike: {
+                  'aws:PrincipalArn': 'arn:aws:iam::*:role/cordon/*',
+                },
+              },
             },
           ],
         },

@@ -1,5 +1,7 @@
 //! The evidence bucket.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 
@@ -17,6 +19,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// The last part of its key.
+    pub fn name(&self) -> &str {
+        self.uri.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Its SHA-256, in lower-case hexadecimal.
     pub fn sha256(&self) -> String {
         sha256(&self.bytes)
@@ -29,10 +36,33 @@ impl Evidence {
 }
 
 impl LocalAws {
-    /// A user as it was before Cordon first changed it.
-    pub async fn original_evidence(&self, user: &User) -> Result<Evidence> {
-        let key = format!("evidence/{}/{}/original.json", user.account, user.id);
-        self.evidence(&key).await
+    /// The original of a principal's newest case: the principal as it was before the case's
+    /// first incident changed it.
+    pub async fn newest_original(&self, account: &str, id: &str) -> Result<Option<Evidence>> {
+        let all = self.evidence_below(&format!("evidence/{account}/{id}/")).await?;
+        Ok(all.into_iter().rfind(|one| one.uri.ends_with("/original.json")))
+    }
+
+    /// The evidence of a user's case with this number, by the names of its files.
+    pub async fn case(&self, user: &User, number: u16) -> Result<BTreeMap<String, Evidence>> {
+        let below = format!("evidence/{}/{}/{number:04}/", user.account, user.id);
+        let files = self.evidence_below(&below).await?.into_iter();
+        Ok(files.map(|one| (one.name().to_owned(), one)).collect())
+    }
+
+    /// How many cases a user has.
+    pub async fn cases(&self, user: &User) -> Result<usize> {
+        let all = self.evidence_about(user).await?;
+        Ok(all.iter().filter(|one| one.uri.ends_with("/original.json")).count())
+    }
+
+    /// Puts something into the bucket as whoever may do anything there: as no role of ours can,
+    /// over what is there.
+    pub async fn plant_evidence(&self, key: &str, bytes: &[u8]) -> Result<()> {
+        let bucket = &self.outputs().evidence_bucket_name;
+        let put = self.security().s3().put_object().bucket(bucket).key(key);
+        put.body(bytes.to_vec().into()).send().await.context("cannot plant evidence")?;
+        Ok(())
     }
 
     /// All evidence about a user, in the order of its keys.

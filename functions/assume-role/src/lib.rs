@@ -5,7 +5,8 @@ mod identity;
 
 use aws_sdk_iam::Client;
 use incident::{
-    Accused, Execution, Failure, Kind, Principal, ResponsePolicy, matches_pattern, protection,
+    Accused, Execution, Failure, Kind, Principal, Reach, ResponsePolicy, matches_pattern,
+    protection,
 };
 use member::principal::denied;
 use member::{Entry, Grant};
@@ -24,6 +25,10 @@ pub struct Input {
     policy: ResponsePolicy,
     /// The principal as it was identified before, in this pass or an earlier one.
     known: Option<Known>,
+    /// When this pass entered the step (RFC 3339).
+    entered: String,
+    /// How an earlier pass of the execution reached the principal.
+    reach: Option<Reach>,
 }
 
 /// The step's output.
@@ -32,6 +37,8 @@ pub struct Input {
 pub struct Output {
     /// The principal as its account knows it.
     principal: Principal,
+    /// When the incident reached it, and what stood on it then.
+    reach: Reach,
     /// By what it was identified, for a person.
     identified_by: String,
     /// The name of the execution's sessions in the account's CloudTrail.
@@ -49,15 +56,22 @@ pub struct Output {
 /// [`Failure::PrincipalProtected`] or [`Failure::PrincipalMayBeImpostor`] where no machine is
 /// to contain it.
 pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input { execution, principal: accused, policy, known } = input;
+    let Input { execution, principal: accused, policy, known, entered, reach: earlier } = input;
     let iam = enter(entry, &execution, &accused).await?;
     let Identified { found, attached, access_keys, by } = match known {
         Some(known) => identity::again(&iam, &accused, &known).await?,
         None => identity::first(&iam, &accused).await?,
     };
-    let principal = Principal {
+    let reach = Reach {
         denied_before: denied(execution.partition(), found.boundary.as_deref(), &attached),
         boundary: found.boundary,
+        since: entered,
+        id: found.id.clone(),
+    };
+    let reach = reach.after(earlier);
+    let principal = Principal {
+        denied_before: reach.denied_before,
+        boundary: reach.boundary.clone(),
         arn: found.arn,
         account: accused.account,
         kind: accused.kind,
@@ -67,7 +81,7 @@ pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure>
         access_keys,
     };
     refuse_protected(&execution, &principal, &policy)?;
-    Ok(Output { principal, identified_by: by, session: execution.session_name() })
+    Ok(Output { principal, reach, identified_by: by, session: execution.session_name() })
 }
 
 /// The session reaches every principal of its kind in the account: which of them is

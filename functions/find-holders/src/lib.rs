@@ -3,7 +3,7 @@
 
 use aws_calls::failure;
 use aws_sdk_iam::Client;
-use incident::{AccountId, Execution, Failure, cut};
+use incident::{AccountId, Execution, Failure, cut, listed};
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
 
@@ -52,14 +52,10 @@ async fn holders(iam: &Client, policy: &str) -> Result<String, Failure> {
         let groups = page.policy_groups.unwrap_or_default().into_iter();
         names.extend(groups.filter_map(|one| Some(format!("group {}", one.group_name?))));
     }
-    let (policy, count) = (cut(policy, 200), names.len());
     names.sort();
-    names.truncate(NAMED);
-    Ok(match count {
+    let policy = cut(policy, 200);
+    Ok(match names.len() {
         0 => format!("{policy} is held by nobody"),
-        _ if count > NAMED => {
-            format!("{policy} is held by {count}, among them {}", names.join(", "))
-        }
-        _ => format!("{policy} is held by {}", names.join(", ")),
+        _ => format!("{policy} is held by {}", listed(&names, NAMED)),
     })
 }

@@ -4,6 +4,7 @@
 //! No I/O, no SDK, no async, no clock: everything here is decided from its input.
 
 mod arn;
+mod evidence;
 mod execution;
 mod failure;
 mod policy;
@@ -13,13 +14,12 @@ mod severity;
 mod text;
 
 pub use arn::{AccountId, PrincipalArn, is_name};
+pub use evidence::{Evidence, Reach, Stored};
 pub use execution::Execution;
 pub use failure::Failure;
 pub use policy::{LowestSeverity, Mode, ResponsePolicy};
-pub use principal::{
-    Accused, Denial, DenyBy, Evidence, Found, Held, InlinePolicy, Kind, Principal,
-};
+pub use principal::{Accused, Denial, DenyBy, Found, Held, InlinePolicy, Kind, Principal};
 pub use principal::{deny_policy, is_kept, matches_pattern};
 pub use protected::{Protection, protection};
 pub use severity::Severity;
-pub use text::{cut, hex_digest, one_line, tag_value};
+pub use text::{cut, hex_digest, listed, one_line, tag_value};

@@ -145,27 +145,6 @@ pub struct Denial {
     pub refused: Option<String>,
 }
 
-/// Where the principal's evidence lies, and what it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Evidence {
-    /// `s3://bucket/key` of the principal as the first incident found it.
-    pub original: String,
-    /// SHA-256 of that object, in hexadecimal digits.
-    pub original_sha256: String,
-    /// `s3://bucket/key` of the principal as this pass found it; the original's
-    /// where this pass wrote that.
-    pub snapshot: String,
-    /// SHA-256 of that object, in hexadecimal digits.
-    pub snapshot_sha256: String,
-    /// What the snapshot holds, and later steps may therefore take away.
-    pub held: Held,
-    /// What original and snapshot hold together: what a contained principal has lost.
-    pub found: Found,
-    /// ARN patterns of roles that the principal's policies let it assume, cut to 20.
-    pub assumable_roles: Vec<String>,
-}
-
 /// What a snapshot holds of what later steps take away.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -25,6 +25,16 @@ fn misleads(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// The first `most` items, and how many more there are.
+#[must_use]
+pub fn listed(items: &[impl AsRef<str>], most: usize) -> String {
+    let named: Vec<&str> = items.iter().take(most).map(AsRef::as_ref).collect();
+    match items.len().saturating_sub(most) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
 /// `text` as the value of an IAM tag: other characters than IAM accepts become `_`;
 /// a text of more than 256 characters becomes `sha256:` and its digest, by which
 /// it can still be recognised.
@@ -67,6 +77,13 @@ mod tests {
     fn a_finding_cannot_forge_a_line() {
         assert_eq!(one_line("RESOLVED\r\n\u{2028}by \u{202e}nimda\u{0}", 100), "RESOLVED by nimda");
         assert_eq!(one_line(&"é".repeat(300), 256).chars().count(), 256);
+    }
+
+    #[test]
+    fn a_list_that_is_cut_says_so() {
+        assert_eq!(listed(&["a", "b"], 2), "a, b");
+        assert_eq!(listed(&["a", "b", "c", "d"], 2), "a, b and 2 more");
+        assert_eq!(listed(&[] as &[&str], 2), "");
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub async fn credentials_of(
     let credential = |id: String, status: &StatusType, created: Option<&DateTime>| Credential {
         kind,
         id,
-        active: *status != StatusType::Inactive,
+        active: is_active(status),
         created: created.map(ToString::to_string),
         service: None,
     };
@@ -171,6 +171,14 @@ pub async fn credentials_of(
     }
 }
 
+/// Whether AWS accepts a credential of this status. An expired one it does not, and no call
+/// makes it inactive; of what is not known yet, the worst is assumed.
+///
+/// Source: IAM API Reference, `ServiceSpecificCredentialMetadata` (`Status`).
+fn is_active(status: &StatusType) -> bool {
+    !matches!(status, StatusType::Inactive | StatusType::Expired)
+}
+
 /// When, where and for what an access key was last used; nothing, where it never was.
 pub async fn last_used(iam: &Client, key: &str) -> Result<Option<AccessKeyLastUsed>, Failure> {
     let answer = iam.get_access_key_last_used().access_key_id(key).send().await;
@@ -218,7 +226,7 @@ pub async fn unused_keys(
     let pages = iam.list_access_keys().user_name(name).into_paginator().items();
     let keys = pages.send().collect::<Result<Vec<_>, _>>().await;
     let keys = keys.map_err(|error| failure("iam:ListAccessKeys", error))?;
-    let active = keys.into_iter().filter(|key| key.status != Some(StatusType::Inactive));
+    let active = keys.into_iter().filter(|key| key.status.as_ref().is_none_or(is_active));
     let unused = active.map(async |key| {
         let Some(id) = key.access_key_id else { return Ok(None) };
         let used = last_used(iam, &id).await?.and_then(|used| used.last_used_date);
@@ -247,4 +255,18 @@ pub async fn has_unused_password(
         .map_err(|error| failure("iam:GetUser", error))?;
     let last_used = user.user.and_then(|found| found.password_last_used);
     Ok(since.is_after(last_used) && since.is_after(Some(profile.create_date)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_expired_is_as_good_as_inactive() {
+        for (status, active) in
+            [("Active", true), ("Inactive", false), ("Expired", false), ("Suspended", true)]
+        {
+            assert_eq!(is_active(&StatusType::from(status)), active, "{status}");
+        }
+    }
 }

@@ -12,7 +12,6 @@ use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
 
 use crate::assumable;
-use crate::bucket::Stored;
 
 const OF_THE_USER: &[&str] = &[
     "iam:GetUser",
@@ -41,18 +40,18 @@ const OF_POLICIES: &[&str] = &["iam:GetPolicy", "iam:GetPolicyVersion"];
 
 /// The principal as it is now. Times are RFC 3339; documents are as their authors wrote
 /// them. What only users or only roles have is empty for the others.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Snapshot {
     kind: Kind,
     arn: String,
     name: String,
     path: String,
-    id: String,
+    pub(crate) id: String,
     created: String,
     password_last_used: Option<String>,
-    boundary: Option<String>,
-    tags: BTreeMap<String, String>,
+    pub(crate) boundary: Option<String>,
+    pub(crate) tags: BTreeMap<String, String>,
     pub(crate) attached_policies: Vec<String>,
     /// The default versions of the customer-managed ones among the attached policies,
     /// the principal's and its groups'.
@@ -75,13 +74,13 @@ struct PolicyVersion {
     document: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Inline {
     pub(crate) name: String,
     pub(crate) document: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Group {
     pub(crate) name: String,
@@ -89,7 +88,7 @@ pub(crate) struct Group {
     inline_policies: Vec<Inline>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Used {
     #[serde(flatten)]
@@ -97,21 +96,21 @@ struct Used {
     last_used: Option<LastUsed>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct LastUsed {
     date: String,
     service: String,
     region: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LoginProfile {
     created: String,
     password_reset_required: bool,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct MfaDevice {
     serial_number: String,
@@ -221,15 +220,6 @@ impl Snapshot {
             ),
             groups: distinct(both.iter().flat_map(|one| &one.groups).map(|group| &group.name)),
         }
-    }
-
-    /// The snapshot in a stored document.
-    pub(crate) fn of(stored: &Stored) -> Result<Self, Failure> {
-        let snapshot = stored.document.get("principal").cloned().unwrap_or_default();
-        serde_json::from_value(snapshot).map_err(|error| Failure::EvidenceUnreadable {
-            key: stored.uri.clone(),
-            source: error.into(),
-        })
     }
 }
 

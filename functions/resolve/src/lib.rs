@@ -54,7 +54,7 @@ struct Outcome {
     #[serde(default)]
     denied: Option<DenyBy>,
     #[serde(default)]
-    evidence: Option<Original>,
+    evidence: Option<Kept>,
     /// What it has lost since the original evidence, by whatever execution.
     #[serde(default)]
     taken: Found,
@@ -71,12 +71,39 @@ struct Identified {
     name: String,
 }
 
-/// Where the original evidence lies.
+/// Where the evidence of its case lies, and beside it this incident's own.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+struct Kept {
+    original: Original,
+    snapshot: Snapshot,
+}
+
+#[derive(Debug, Deserialize)]
 struct Original {
-    original: String,
-    original_sha256: String,
+    uri: String,
+    sha256: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Snapshot {
+    name: String,
+    sha256: String,
+}
+
+impl Kept {
+    /// For a note, which has no room for two URIs.
+    fn describe(&self) -> String {
+        let Self { original, snapshot } = self;
+        if self.snapshot_uri() == original.uri {
+            return format!(" Evidence: {}.", original.uri);
+        }
+        format!(" Evidence: {}, and beside it of this incident {}.", original.uri, snapshot.name)
+    }
+
+    fn snapshot_uri(&self) -> String {
+        let folder = self.original.uri.rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{folder}/{}", self.snapshot.name)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -191,6 +218,7 @@ fn describe(one: &Outcome) -> String {
     };
     let Found { credentials, policies, inline_policies, groups } = one.taken;
     let tags = if one.tagged { "" } else { " It has no room for tags." };
+    let evidence = one.evidence.as_ref().map(Kept::describe).unwrap_or_default();
     match one.state {
         State::Contained => {
             let deny = match one.denied {
@@ -200,12 +228,12 @@ fn describe(one: &Outcome) -> String {
             format!(
                 "{who} is contained, as read back: {deny}; {credentials} credentials deactivated, \
                  {policies} policies detached, {inline_policies} inline policies deleted, \
-                 {groups} groups left.{tags} Sessions of roles that it assumed before live on."
+                 {groups} groups left.{tags}{evidence} Sessions of roles that it assumed before live on."
             )
         }
         State::Retired => format!(
             "{who} has no unused access key that is active, as read back: {credentials} \
-             deactivated.{tags}"
+             deactivated.{tags}{evidence}"
         ),
         State::Escalated | State::Pending => {
             let reason = one.reason.as_deref().unwrap_or("no reason given");
@@ -229,7 +257,7 @@ fn fields(input: &Input) -> HashMap<String, String> {
         ]);
     }
     // A finding takes 50 fields; the execution has the rest.
-    for (n, one) in input.outcomes.iter().take(15).enumerate() {
+    for (n, one) in input.outcomes.iter().take(9).enumerate() {
         let mut set = |field: &str, value: &str| {
             let suffix = if n == 0 { String::new() } else { (n + 1).to_string() };
             fields.insert(format!("{field}{suffix}"), value.to_owned());
@@ -238,8 +266,10 @@ fn fields(input: &Input) -> HashMap<String, String> {
             set("CordonPrincipal", &principal.arn);
         }
         if let Some(evidence) = &one.evidence {
-            set("CordonEvidence", &evidence.original);
-            set("CordonEvidenceSha256", &evidence.original_sha256);
+            set("CordonEvidence", &evidence.original.uri);
+            set("CordonEvidenceSha256", &evidence.original.sha256);
+            set("CordonSnapshot", &evidence.snapshot_uri());
+            set("CordonSnapshotSha256", &evidence.snapshot.sha256);
         }
     }
     fields
@@ -302,7 +332,10 @@ mod tests {
 
     #[test]
     fn a_finding_has_at_most_fifty_fields() {
-        let evidence = json!({ "original": "s3://b/o", "originalSha256": "0" });
+        let evidence = json!({
+            "original": { "uri": "s3://b/e/0001/original.json", "sha256": "0" },
+            "snapshot": { "name": "x.json", "sha256": "1" },
+        });
         let principal = json!({
             "arn": "arn:aws:iam::222222222222:user/eve", "kind": "User", "name": "eve",
             "id": "AIDA", "boundary": null, "deniedBefore": null,
@@ -312,6 +345,8 @@ mod tests {
         let fields = fields(&input("RESOLVED", &json!(vec![one; 32])));
         assert_eq!(fields.len(), 50);
         assert_eq!(fields["CordonInlinePoliciesDeleted"], "96");
+        assert_eq!(fields["CordonEvidence9"], "s3://b/e/0001/original.json");
+        assert_eq!(fields["CordonSnapshot"], "s3://b/e/0001/x.json");
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ pub struct Input {
     finding_id: String,
     /// When the principal was contained (RFC 3339).
     remediation_date: String,
-    /// Where the evidence lies.
+    /// Where the evidence of its case lies.
     evidence: Evidence,
 }
 
@@ -52,8 +52,8 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
         ("RemediationDate", &remediation_date),
         ("FindingId", &finding_id),
         ("CordonExecution", execution.arn()),
-        ("CordonEvidence", &evidence.original),
-        ("CordonEvidenceSha256", &evidence.original_sha256),
+        ("CordonEvidence", &evidence.original.uri),
+        ("CordonEvidenceSha256", &evidence.original.sha256),
     ]
     .into_iter()
     .map(|(key, value)| Tag::builder().key(key).value(tag_value(value)).build())

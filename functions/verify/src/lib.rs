@@ -2,13 +2,16 @@
 
 use aws_sdk_iam::Client;
 use futures::try_join;
-use incident::{DenyBy, Execution, Failure, Kind, Principal, is_kept};
+use incident::{DenyBy, Execution, Failure, Kind, Principal, is_kept, listed};
 use member::principal::{
     attached_policies, denied, find_same, inline_policies, is_denied_by_boundary, vanished,
 };
 use member::user::{Credential, Unused, credentials, groups, has_unused_password, unused_keys};
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
+
+/// So many things that are left are named; the others are counted.
+const NAMED: usize = 8;
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -31,6 +34,10 @@ pub struct Output {
     /// ARNs of the policies that stay attached to what is contained: the deny, AWS's own
     /// quarantine.
     kept_policies: Vec<String>,
+    /// The permissions boundary of what is contained.
+    boundary: Option<String>,
+    /// The credentials of what is contained: none is active.
+    credentials: Vec<Credential>,
     /// How many credentials are active: none, of what is contained.
     active_credentials: usize,
     /// Whether the user has a console password that is as unused as its keys. It could
@@ -104,7 +111,7 @@ async fn contained(
         left.push("no deny stands".to_owned());
     }
     if !is_denied_by_boundary(partition, found.boundary.as_deref()) {
-        left.push(match found.boundary {
+        left.push(match &found.boundary {
             Some(boundary) => format!("permissions boundary `{boundary}`, not AWSDenyAll"),
             None => "no permissions boundary AWSDenyAll".to_owned(),
         });
@@ -114,7 +121,14 @@ async fn contained(
     left.extend(groups.iter().map(|name| format!("group `{name}`")));
     left.extend(active(&credentials));
     nothing_left(principal, &left)?;
-    Ok(Output { denied_by, kept_policies, active_credentials: 0, unused_password: false })
+    Ok(Output {
+        denied_by,
+        kept_policies,
+        boundary: found.boundary,
+        credentials,
+        active_credentials: 0,
+        unused_password: false,
+    })
 }
 
 async fn retired(iam: &Client, principal: &Principal, unused: &Unused) -> Result<Output, Failure> {
@@ -129,6 +143,8 @@ async fn retired(iam: &Client, principal: &Principal, unused: &Unused) -> Result
     Ok(Output {
         denied_by: None,
         kept_policies: Vec::new(),
+        boundary: None,
+        credentials: Vec::new(),
         active_credentials: active(&all).count(),
         unused_password,
     })
@@ -143,5 +159,5 @@ fn nothing_left(principal: &Principal, left: &[String]) -> Result<(), Failure> {
     if left.is_empty() {
         return Ok(());
     }
-    Err(Failure::NotContained { arn: principal.arn.clone(), left: left.join(", ") })
+    Err(Failure::NotContained { arn: principal.arn.clone(), left: listed(left, NAMED) })
 }

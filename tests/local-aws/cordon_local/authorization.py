@@ -20,6 +20,7 @@ _EVALUATOR = "ministack.core.iam_evaluator"
 def install() -> None:
     pins.replace(f"{_ACTIONS}:extract_resource_arn", _resource)
     pins.replace(f"{_ACTIONS}:request_tag_context", _request_context)
+    pins.replace(f"{_ACTIONS}:s3_service_context", _s3_context)
     pins.replace(f"{_ACTIONS}:access_denied_response", _access_denied)
     pins.replace(f"{_EVALUATOR}:enforce", _enforce)
     pins.replace(f"{_EVALUATOR}:evaluate_trust_policy", _evaluate_trust_policy)
@@ -104,6 +105,18 @@ def _request_context(original, service, action, body, query):
                 "sts:SourceIdentity": given.get("SourceIdentity"),
             }
         )
+    return context
+
+
+def _s3_context(original, iam_action, query_params, path="", headers=None):
+    """A write says under which condition it is made, so that a bucket's policy can insist on one.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+    """
+    context = original(iam_action, query_params, path, headers)
+    if iam_action == "s3:PutObject":
+        given = headers or {}
+        context |= _present({f"s3:{name}": given.get(name) for name in ("if-none-match", "if-match")})
     return context
 
 

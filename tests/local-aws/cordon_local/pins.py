@@ -25,6 +25,8 @@ SOURCES: dict[str, str] = {
         "82f51700695c62fdca72583e1c264cc146fc22d5aa0a5faebabc3aa0a798f2e9",
     "ministack.core.iam_actions:request_tag_context":
         "d46adb816e024778849a7919c64f0d53773c5b181cc759ce69db89215ce77154",
+    "ministack.core.iam_actions:s3_service_context":
+        "83e53d14d02c3a916deffcd06258848ee893d7e6110c8110484ae5a8c00ddc69",
     "ministack.core.iam_evaluator:_first_match":
         "dc96ef4846c742126bf10b8f9e434cb105140526498de8234d136b36db8df463",
     "ministack.core.iam_evaluator:_principal_keys":

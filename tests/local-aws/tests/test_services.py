@@ -13,6 +13,15 @@ TLS_ONLY = {
     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
 }
 
+ONCE = {
+    "Sid": "WrittenOnce",
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "s3:PutObject",
+    "Resource": "arn:aws:s3:::insisting/*",
+    "Condition": {"Null": {"s3:if-none-match": "true"}},
+}
+
 
 class Evidence(LocalAwsTest):
     def setUp(self) -> None:
@@ -29,6 +38,48 @@ class Evidence(LocalAwsTest):
         error = self.refused("PreconditionFailed", self.root.put_object, **put, Body=b"second")
         self.assertEqual(error.response["ResponseMetadata"]["HTTPStatusCode"], 412)
         self.assertEqual(self.root.get_object(Bucket="once", Key=put["Key"])["Body"].read(), b"first")
+
+    def test_a_bucket_can_insist_on_being_written_once(self):
+        """Whatever another condition says; copies and uploads in parts lack the condition, and are refused.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+        """
+        self.root.create_bucket(Bucket="insisting")
+        self.root.put_bucket_policy(Bucket="insisting", Policy=json.dumps({"Version": "2012-10-17", "Statement": [ONCE]}))
+        s3 = self.writer("insisting-writer", allow("s3:*", "*"))
+        put = {"Bucket": "insisting", "Key": "evidence/original.json"}
+        self.refused("AccessDenied", s3.put_object, **put, Body=b"first")
+        etag = s3.put_object(**put, Body=b"first", IfNoneMatch="*")["ETag"]
+        self.refused("PreconditionFailed", s3.put_object, **put, Body=b"second", IfNoneMatch="*")
+        self.refused("AccessDenied", s3.put_object, **put, Body=b"second", IfMatch=etag)
+        self.refused("AccessDenied", s3.copy_object, **put, CopySource="insisting/evidence/original.json")
+        self.refused("AccessDenied", s3.create_multipart_upload, **put)
+        self.assertEqual(s3.get_object(**put)["Body"].read(), b"first")
+
+    def test_a_version_is_named_when_it_is_written_and_when_it_is_read(self):
+        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
+        self.root.create_bucket(Bucket="versioned")
+        self.root.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+        written = self.root.put_object(Bucket="versioned", Key="a", Body=b"1", IfNoneMatch="*")["VersionId"]
+        self.assertEqual(self.root.get_object(Bucket="versioned", Key="a")["VersionId"], written)
+
+    def test_keys_are_listed_below_a_prefix_alone(self):
+        """https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html"""
+        self.root.create_bucket(Bucket="listed")
+        for key in ("evidence/1/a", "evidence/2/a", "evidence/2/b", "other/a"):
+            self.root.put_object(Bucket="listed", Key=key, Body=b"")
+        below = {"StringLike": {"s3:prefix": ["evidence/*"]}}
+        s3 = self.writer("lister", allow("s3:ListBucket", "arn:aws:s3:::listed", Condition=below))
+        page = s3.list_objects_v2(Bucket="listed", Prefix="evidence/", MaxKeys=2)
+        self.assertTrue(page["IsTruncated"])
+        more = s3.list_objects_v2(
+            Bucket="listed", Prefix="evidence/", MaxKeys=2, ContinuationToken=page["NextContinuationToken"]
+        )
+        keys = [each["Key"] for each in (*page["Contents"], *more["Contents"])]
+        self.assertEqual(keys, ["evidence/1/a", "evidence/2/a", "evidence/2/b"])
+        for elsewhere in ("other/", "", "evidence"):
+            self.refused("AccessDenied", s3.list_objects_v2, Bucket="listed", Prefix=elsewhere)
+        self.refused("AccessDenied", s3.list_objects_v2, Bucket="listed")
 
     def test_objects_are_authorised_by_key(self):
         """https://docs.aws.amazon.com/AmazonS3/latest/userguide/security_iam_service-with-iam.html"""

@@ -82,6 +82,8 @@ const TASKS: [Task; 99] = {
             .leaves(&[Evidence], &[Keys]),
         Task::function("Verify", Case::User, "iam:ListAccessKeys", "verify")
             .leaves(&[Deny, Boundary, Evidence, Keys, Policies, Groups], &[]),
+        Task::function("PreserveLeft", Case::User, "s3:PutObject", "preserve")
+            .leaves(&[Deny, Boundary, Evidence, Keys, Policies, Groups], &[]),
         Task::function("Tag", Case::User, "iam:TagUser", "tag")
             .leaves(&[Deny, Boundary, Evidence, Keys, Policies, Groups], &[Tags]),
         Task::function("Resolve", Case::User, "securityhub:BatchUpdateFindings", "resolve")
@@ -397,13 +399,20 @@ impl Cell {
         }
     }
 
+    /// Whether it is about the second task of a function that has two.
+    fn is_left(&self) -> bool {
+        self.task.state == "PreserveLeft"
+    }
+
     /// Whether the machine goes its way although the call fails.
     fn is_no_obstacle(&self) -> bool {
         match (self.task.state, self.call.as_str()) {
             // The boundary is the deny then.
             _ if self.attaches_the_deny() => !self.way.ends_the_function(),
             // The finding's word counts then.
-            ("AssumeRole", "iam:GetAccessKeyLastUsed") => self.way == Way::Denied,
+            ("AssumeRole", "iam:GetAccessKeyLastUsed")
+            // What can't be read is no evidence: it is told, and the next case is opened.
+            | ("Preserve" | "PreserveLeft", "s3:GetObject") => self.way == Way::Denied,
             // A principal without room for tags is contained all the same.
             ("Tag", "iam:TagUser" | "iam:TagRole") => self.way == Way::Code("LimitExceeded"),
             // People learn that the holders could not be read; and where nobody can count,
@@ -436,6 +445,14 @@ impl Cell {
         let (service, session) = (self.call.split(':').next(), source_identity(it));
         let fault = aws.fault(&self.call, self.way.strike());
         let fault = match (service, self.task.function) {
+            // Its function is called once before, for the evidence.
+            (Some("lambda"), _) if self.is_left() && self.way.ends_the_function() => {
+                fault.caller(function).about(it.name()).after(1)
+            }
+            (Some("lambda"), _) if self.is_left() => fault.caller(it.name()).about("left"),
+            (Some("s3"), _) if self.is_left() => {
+                fault.caller(function).about(format!("{}/0001/left.json", suspect.id()))
+            }
             (Some("lambda"), _) if self.way.ends_the_function() => {
                 fault.caller(function).about(it.name())
             }
@@ -598,6 +615,8 @@ fn is_made(task: &Task, call: &str) -> bool {
     let (_, operation) = call.split_once(':').unwrap_or_default();
     let of_roles = operation.contains("Role") && call != ENTER;
     match (task.case, operation) {
+        // The account is not entered, nor are the cases looked at.
+        _ if task.state == "PreserveLeft" => ["PutObject", "GetObject"].contains(&operation),
         // That has tasks of its own.
         (_, "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary") => false,
         (_, "AttachUserPolicy" | "AttachRolePolicy") if task.state == "ReplaceBoundary" => false,
@@ -727,8 +746,12 @@ async fn run(aws: &LocalAws, cell: &Cell) -> Result<String> {
             Some(aws.fault(ENTER, Strike::Denied).about(session).always().stand().await?)
         }
         // What is stored already is read where the answer to its storing was lost.
-        (_, "s3:GetObject") => {
-            let lost = aws.fault("s3:PutObject", Strike::Dropped).about(suspect.id());
+        (state, "s3:GetObject") => {
+            let stored = match state {
+                "PreserveLeft" => format!("{}/0001/left.json", suspect.id()),
+                _ => suspect.id().to_owned(),
+            };
+            let lost = aws.fault("s3:PutObject", Strike::Dropped).about(stored);
             Some(lost.after_it_took_effect().stand().await?)
         }
         _ => None,

@@ -122,9 +122,10 @@ impl<'a> Incident<'a> {
         Ok(())
     }
 
-    /// The original evidence, which has been written once and never again.
+    /// The original evidence of the newest case, which has been written once and never again.
     pub(crate) async fn original(&self) -> Result<Evidence> {
-        let evidence = self.aws.original_evidence(self.user).await?;
+        let evidence = self.aws.newest_original(&self.user.account, &self.user.id).await?;
+        let evidence = evidence.context("no evidence was stored")?;
         let key = evidence.uri.splitn(4, '/').nth(3).unwrap_or_default();
         let versions = Box::pin(self.aws.evidence_versions(key)).await?;
         ensure!(versions == 1, "the original evidence has {versions} versions");

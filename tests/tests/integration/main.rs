@@ -7,6 +7,7 @@
 //! - [`users`]: users of every kind.
 //! - [`boundaries`]: the deny as permissions boundary, and the customer's own.
 //! - [`repetition`]: what happens twice, at the same time, or in between.
+//! - [`evidence`]: which case an incident's evidence belongs to.
 //! - [`at_once`]: many findings at once.
 //! - [`bad_findings`]: findings that are hostile, mistaken or broken.
 //! - [`failures`]: steps that fail, and redrives after the mend.
@@ -34,6 +35,7 @@ mod cases;
 mod chosen;
 mod counted;
 mod events;
+mod evidence;
 mod failures;
 mod faults;
 mod grants;
@@ -77,6 +79,7 @@ fn run() -> anyhow::Result<ExitCode> {
     users::add_to(&mut trials);
     boundaries::add_to(&mut trials);
     repetition::add_to(&mut trials);
+    evidence::add_to(&mut trials);
     at_once::add_to(&mut trials);
     bad_findings::add_to(&mut trials);
     failures::add_to(&mut trials);

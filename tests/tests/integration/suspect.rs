@@ -175,15 +175,26 @@ impl<'a> Suspect<'a> {
         Ok(workflow(&self.aws.in_security_hub(&self.finding).await?).to_owned())
     }
 
-    /// The original evidence, if there is any. It has been written once.
+    /// The evidence of its case, or of its retirement, if there is any. It has been written
+    /// once.
     pub(crate) async fn original(&self) -> Result<Option<Evidence>> {
-        if self.id().is_empty() {
+        let (account, id) = (self.account(), self.id());
+        if id.is_empty() {
             return Ok(None);
         }
-        let key = format!("evidence/{}/{}/original.json", self.account(), self.id());
-        let versions = self.aws.evidence_versions(&key).await?;
-        ensure!(versions <= 1, "the original evidence has {versions} versions");
-        Ok(self.aws.evidence_below(&key).await?.pop())
+        let evidence = match self.case {
+            Case::Unused => {
+                let all = self.aws.evidence_below(&format!("retired/{account}/{id}/")).await?;
+                all.into_iter().next()
+            }
+            _ => self.aws.newest_original(account, id).await?,
+        };
+        if let Some(evidence) = &evidence {
+            let key = evidence.uri.splitn(4, '/').nth(3).unwrap_or_default();
+            let versions = self.aws.evidence_versions(key).await?;
+            ensure!(versions == 1, "the original evidence has {versions} versions");
+        }
+        Ok(evidence)
     }
 
     /// Whether a part is done to the end.

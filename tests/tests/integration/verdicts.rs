@@ -198,9 +198,8 @@ pub(crate) async fn role_is_contained(
     );
     judged.told(&[&role.arn, "AWSDenyAll"])?;
 
-    let below = format!("evidence/{}/{}/original.json", role.account, role.id);
-    let evidence = aws.evidence_below(&below).await?;
-    let kept = evidence.first().context("no evidence was stored")?.json()?;
+    let evidence = aws.newest_original(&role.account, &role.id).await?;
+    let kept = evidence.context("no evidence was stored")?.json()?;
     let principal = &kept["principal"];
     let trust = principal["trustPolicy"].as_str().context("no trust policy")?;
     ensure!(serde_json::from_str::<Value>(trust)? == before.trust, "{kept:#}");
@@ -324,7 +323,10 @@ async fn retires(aws: &LocalAws, case: &str, days: u32) -> Result<()> {
         after.tags
     );
     judged.told(&[&user.arn, &format!("1 access keys, unused for {days} days")])?;
-    let kept = aws.original_evidence(&user).await?.json()?;
+    let below = format!("retired/{}/{}/", user.account, user.id);
+    let kept = aws.evidence_below(&below).await?;
+    let [kept] = kept.as_slice() else { anyhow::bail!("kept: {kept:?}") };
+    let kept = kept.json()?;
     let credentials = kept["principal"]["credentials"].as_array().context("no credentials")?;
     let kept_old = credentials.iter().find(|one| one["id"] == old.id.as_str());
     ensure!(kept_old.is_some_and(|one| one["active"] == true), "{kept:#}");

@@ -1,0 +1,250 @@
+//! What is stored: `cordon/evidence/2` and `cordon/left/2`, as `evidence.schema.json` has
+//! them.
+
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use incident::{Denial, DenyBy, Execution, Failure, Principal, Reach, deny_policy, tag_value};
+use member::user::Credential;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::bucket::{Object, unreadable};
+use crate::schema;
+use crate::snapshot::Snapshot;
+
+const EVIDENCE: &str = "cordon/evidence/2";
+const LEFT: &str = "cordon/left/2";
+
+/// The tags that a containment leaves on its principal.
+const OUR_TAGS: [&str; 6] = [
+    "CordonEvidence",
+    "CordonEvidenceSha256",
+    "CordonExecution",
+    "FindingId",
+    "RemediationDate",
+    "SecurityIncident",
+];
+
+/// A principal as one pass of an execution found it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    schema: &'static str,
+    incident: Incident,
+    case: Option<String>,
+    finding: &'a Value,
+    principal: &'a Snapshot,
+    /// What of `principal` its case has added. All else was there before.
+    added: Added,
+    boundary_before: Option<String>,
+    denied_before: Option<DenyBy>,
+    quarantine: Option<&'a Denial>,
+}
+
+/// Of which pass of which execution a document is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Incident {
+    pub(crate) execution: Execution,
+    pub(crate) pass: u32,
+    /// When the execution started.
+    pub(crate) started: String,
+    /// When the state was entered that stored the document.
+    pub(crate) entered: String,
+    /// What this incident met.
+    pub(crate) reach: Reach,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Added {
+    /// ARNs of attached policies: the deny.
+    policies: Vec<String>,
+    /// Whether the permissions boundary is the deny.
+    boundary: bool,
+    /// Keys of tags.
+    tags: Vec<String>,
+}
+
+/// A stored [`Document`], as far as others build on it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Read {
+    schema: String,
+    pub(crate) incident: Incident,
+    pub(crate) principal: Snapshot,
+    boundary_before: Option<String>,
+    denied_before: Option<DenyBy>,
+    quarantine: Value,
+}
+
+impl Read {
+    /// The document in an object; [`Failure::EvidenceUnreadable`] where it is none of this
+    /// principal.
+    pub(crate) fn of(object: &Object, principal: &Principal) -> Result<Self, Failure> {
+        let document: Self = object.document()?;
+        let (schema, id) = (document.schema.as_str(), &document.principal.id);
+        if schema != EVIDENCE || *id != principal.id {
+            let why = format!("it is `{schema}` of `{id}`");
+            return Err(unreadable(&object.stored.uri, why));
+        }
+        Ok(document)
+    }
+
+    /// Whether this very pass of the execution has stored it.
+    pub(crate) fn is_of(&self, incident: &Incident) -> bool {
+        self.incident.execution == incident.execution && self.incident.pass == incident.pass
+    }
+
+    /// Whether Quarantine had put the principal under the deny.
+    pub(crate) fn denied(&self) -> bool {
+        !self.quarantine.is_null()
+    }
+}
+
+/// The case that a document belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// It opens the case of this number.
+    Opens(&'a str),
+    /// It joins the case of this number, with this original at this URI.
+    Joins(&'a str, &'a Read, &'a str),
+    /// None, since nobody is contained.
+    NoCase,
+}
+
+impl<'a> Document<'a> {
+    /// The document. What stood on the principal before its case is what the incident says
+    /// that reached it first: of two incidents at once the later one meets the deny of the
+    /// earlier, and must not take it for the customer's.
+    pub(crate) fn new(
+        incident: Incident,
+        place: Place<'_>,
+        finding: &'a Value,
+        principal: &'a Snapshot,
+        quarantine: Option<&'a Denial>,
+    ) -> Result<Self, Failure> {
+        let reach = &incident.reach;
+        let (boundary_before, denied_before) = match place {
+            Place::Joins(_, original, _)
+                if time(&original.incident.reach.since)? <= time(&reach.since)? =>
+            {
+                (original.boundary_before.clone(), original.denied_before)
+            }
+            _ => (reach.boundary.clone(), reach.denied_before),
+        };
+        let deny = deny_policy(incident.execution.partition());
+        let added = match place {
+            Place::NoCase => Added::default(),
+            _ => Added {
+                policies: match denied_before {
+                    Some(DenyBy::Policy) => Vec::new(),
+                    _ => principal
+                        .attached_policies
+                        .iter()
+                        .filter(|one| **one == deny)
+                        .cloned()
+                        .collect(),
+                },
+                boundary: principal.boundary.as_ref() == Some(&deny)
+                    && boundary_before.as_ref() != Some(&deny),
+                tags: match place {
+                    Place::Joins(_, _, uri) => tags_of(principal, uri),
+                    _ => Vec::new(),
+                },
+            },
+        };
+        let case = match place {
+            Place::Opens(case) | Place::Joins(case, ..) => Some(case.to_owned()),
+            Place::NoCase => None,
+        };
+        Ok(Self {
+            schema: EVIDENCE,
+            incident,
+            case,
+            finding,
+            principal,
+            added,
+            boundary_before,
+            denied_before,
+            quarantine,
+        })
+    }
+}
+
+/// Our tags, if they are those of the case with this original: others are left over from an
+/// earlier case, or made to look like ours.
+fn tags_of(principal: &Snapshot, original: &str) -> Vec<String> {
+    let value = tag_value(original);
+    if principal.tags.get("CordonEvidence") != Some(&value) {
+        return Vec::new();
+    }
+    let present = OUR_TAGS.into_iter().filter(|key| principal.tags.contains_key(*key));
+    present.map(str::to_owned).collect()
+}
+
+/// What Verify read when it was content.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Verified {
+    /// When Verify was entered.
+    at: String,
+    denied_by: Option<DenyBy>,
+    boundary: Option<String>,
+    kept_policies: Vec<String>,
+    credentials: Vec<Credential>,
+}
+
+/// How a case was left.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LeftBehind<'a> {
+    schema: &'static str,
+    case: &'a str,
+    execution: &'a Execution,
+    pass: u32,
+    arn: &'a str,
+    id: &'a str,
+    #[serde(flatten)]
+    verified: &'a Verified,
+}
+
+impl<'a> LeftBehind<'a> {
+    pub(crate) fn new(
+        case: &'a str,
+        execution: &'a Execution,
+        pass: u32,
+        principal: &'a Principal,
+        verified: &'a Verified,
+    ) -> Self {
+        let (arn, id) = (&principal.arn, &principal.id);
+        Self { schema: LEFT, case, execution, pass, arn, id, verified }
+    }
+}
+
+/// When a case was left, by its `left.json`.
+pub(crate) fn left_at(object: &Object) -> Result<DateTime, Failure> {
+    #[derive(Deserialize)]
+    struct Time {
+        schema: String,
+        at: String,
+    }
+    let Time { schema, at } = object.document()?;
+    if schema != LEFT {
+        return Err(unreadable(&object.stored.uri, format!("it is `{schema}`")));
+    }
+    time(&at).map_err(|failure| unreadable(&object.stored.uri, failure))
+}
+
+/// A time of Step Functions'.
+pub(crate) fn time(text: &str) -> Result<DateTime, Failure> {
+    DateTime::from_str(text, DateTimeFormat::DateTime)
+        .map_err(|error| Failure::InvalidInput(format!("`{text}` is no time: {error}")))
+}
+
+/// The bytes of a document, once it is what the schema says. Keys sorted, no white space:
+/// the same content has the same digest.
+pub(crate) fn canonical(document: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let invalid = |error: serde_json::Error| Failure::InvalidInput(error.to_string());
+    // `serde_json::Map` sorts its keys unless the feature `preserve_order` is on.
+    let document = serde_json::to_value(document).map_err(invalid)?;
+    schema::check(&document)?;
+    serde_json::to_vec(&document).map_err(invalid)
+}
