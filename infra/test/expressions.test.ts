@@ -409,6 +409,31 @@ describe('the second call of Quarantine', () => {
   }
 });
 
+describe('the way to a mail', () => {
+  const limits = { escalate: { most: 20 } };
+  const quiet = { source: 'service', urgent: false, limits };
+  const escalated = [{ resource: 'a', outcome: 'escalated', reason: 'why' }];
+  for (const [says, verdict, outcomes, redrives, next] of [
+    ['an escalation', quiet, escalated, 0, 'CountEscalations'],
+    ['an escalation of nobody', quiet, [], 0, 'CountEscalations'],
+    ['an urgent verdict', { ...quiet, urgent: true }, escalated, 0, 'ClaimUrgentMail'],
+    [
+      'an urgent outcome',
+      quiet,
+      [{ outcome: 'contained' }, { urgent: true }],
+      0,
+      'ClaimUrgentMail',
+    ],
+    ['an outcome that is not urgent', quiet, [{ urgent: false }], 0, 'CountEscalations'],
+    ["a person's choice", { ...quiet, source: 'person' }, escalated, 0, 'TellHumans'],
+    ['a redrive', { ...quiet, urgent: true }, escalated, 1, 'TellHumans'],
+  ] as readonly (readonly [string, Json, Json, number, string])[]) {
+    it(`leads to ${next} for ${says}`, async () => {
+      assert.equal(await chosen(state('WhetherToMail'), { verdict, outcomes, redrives }), next);
+    });
+  }
+});
+
 describe('the finding that is judged', () => {
   const event = (finding: Json, kind = 'Imported'): { [member: string]: Json } => ({
     'detail-type': `Security Hub Findings - ${kind}`,

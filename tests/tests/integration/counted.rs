@@ -8,6 +8,7 @@ use futures::future::try_join_all;
 use harness::MEMBERS;
 use harness::alone::Alone;
 use harness::execution::Execution;
+use harness::faults::Strike;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::user::{DENY_ALL, User};
@@ -27,6 +28,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("what people choose has a limit of its own", chosen);
     trials.add_alone("retirements have a limit of their own", retired);
     trials.add_alone("of a flood of escalations one mail tells, and what is urgent", flood);
+    trials.add_alone("where an overflow can't be claimed, people are told in full", unclaimed);
     trials.add_alone("an overflow that could not be told is told, and redriven", untold);
 }
 
@@ -221,13 +223,32 @@ async fn flood(alone: &Alone<'_>) -> Result<()> {
     .await
 }
 
+/// The first write, which finds no room, is answered; the second, which claims the mail, is not.
+async fn unclaimed(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "escalationsPerHour": 0 })).await?;
+    within_an_hour(alone, &["custom#escalations"], async || {
+        let finding = about_nobody(alone, "HIGH");
+        alone.store(&finding).await?;
+        let execution = alone.execution_to_be();
+        let gone = alone.fault("dynamodb:UpdateItem", Strike::error("ResourceNotFoundException"));
+        let gone = gone.caller(execution.name()).after(1).always().stand().await?;
+        alone.start_as(&execution, &finding.new_event()).await?;
+        let judged = ends(alone, execution, &finding, End::Escalated).await?;
+        ensure!(gone.lift().await? == 1, "nothing was struck");
+        let history = judged.execution.history().await?;
+        ensure!(history.entered("ClaimOverflowMail"), "{:?}", history.path());
+        Ok(())
+    })
+    .await
+}
+
 async fn untold(alone: &Alone<'_>) -> Result<()> {
     amend(alone, &json!({ "escalationsPerHour": 0 })).await?;
     within_an_hour(alone, &["custom#escalations"], async || {
         let finding = about_nobody(alone, "HIGH");
         alone.store(&finding).await?;
         let execution = alone.execution_to_be();
-        let lost = alone.fault("sns:Publish", harness::faults::Strike::Denied);
+        let lost = alone.fault("sns:Publish", Strike::Denied);
         let lost = lost.caller(execution.name()).about(OVERFLOW).always().stand().await?;
         alone.start_as(&execution, &finding.new_event()).await?;
         execution.ends(ExecutionStatus::Failed).await?;
