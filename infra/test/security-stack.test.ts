@@ -561,6 +561,7 @@ describe('the security stack', () => {
         {
           ProductArn: [{ 'anything-but': { wildcard: '*::product/aws/*' } }],
           Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey', 'AwsAccount'] },
+          Compliance: { Status: ['FAILED', { exists: false }] },
         },
         {
           ProductArn: [{ 'anything-but': { wildcard: '*::product/aws/*' } }],
@@ -569,6 +570,7 @@ describe('the security stack', () => {
             { wildcard: '*ccess Key*' },
             { wildcard: '*ACCESS KEY*' },
           ],
+          Compliance: { Status: ['FAILED', { exists: false }] },
         },
       ],
     };

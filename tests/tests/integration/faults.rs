@@ -51,7 +51,7 @@ const ENTER: &str = "sts:AssumeRole";
 const PUBLISH: &str = "sns:Publish";
 const READ: &str = "securityhub:GetFindings";
 
-const TASKS: [Task; 99] = {
+const TASKS: [Task; 24] = {
     use Part::{Boundary, Deny, Evidence, Groups, Keys, Policies, Tags};
     [
         Task::service("ReadResponsePolicy", Case::User, "ssm:GetParameter"),

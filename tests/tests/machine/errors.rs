@@ -49,7 +49,7 @@ const OF_AWS: [&str; 32] = [
 
 /// Failures that no state expects by name, and why they are like any other to it: people
 /// are told at once, and mend what the message names.
-const LIKE_ANY_OTHER: [(&str, &str); 11] = [
+const LIKE_ANY_OTHER: [(&str, &str); 12] = [
     ("InvalidInput", "a bug, or a machine and functions of different versions"),
     ("ResponsePolicyInvalid", "a person has to mend the parameter"),
     ("EntryRefused", "a person has to mend the member role's trust"),
