@@ -365,11 +365,10 @@ describe('a redriven pass', () => {
 
   it('hands on how an earlier pass reached the principal, or that none did', async () => {
     const handed = async (prior: Json): Promise<Json> => {
-      const begun = await computed(
-        state('BeginPrincipal').Assign,
-        {},
-        { input: { principal: { resource: 'a' }, prior }, context: CONTEXT },
-      );
+      const begun = await computed(state('BeginPrincipal').Assign, typical().variables, {
+        input: { principal: { resource: 'a' }, prior },
+        context: CONTEXT,
+      });
       const given = { ...typical().variables, ...(begun as object) };
       const { Arguments } = state('AssumeRole');
       const asked = await computed(Arguments, given, { input: {}, context: CONTEXT });
