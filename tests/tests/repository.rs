@@ -10,7 +10,7 @@ use std::process::Command;
 use harness::place::{files_below, read_json, repository};
 use harness::steps::{Step, allowed};
 use incident::{ResponsePolicy, matches_pattern};
-use serde_json::Value;
+use serde_json::{Value, json as value};
 
 /// Beginnings of the names of what speaks to AWS.
 const AWS: [&str; 3] = ["aws-sdk-", "aws-config", "aws-smithy-"];
@@ -199,16 +199,18 @@ fn only_the_roles_that_the_steps_have_are_protected_as_ours() {
 
 #[test]
 fn the_member_roles_deny_what_is_protected() {
-    let protected = protected().into_iter();
-    let arn = |resource| format!("arn:${{AWS::Partition}}:iam::*:{resource}");
-    let mut expected: BTreeSet<String> = protected.map(|(resource, _)| arn(resource)).collect();
-    expected.insert("${ProtectedPrincipalArns}".to_owned());
-    let policies = steps().into_iter().filter_map(|step| step.member_policy);
-    let statements = policies.flat_map(|policy| policy["Statement"].as_array().unwrap().clone());
-    let denies = statements.filter(|it| it["Effect"] == "Deny" && it["Action"] == "iam:*");
-    for deny in denies {
-        let resources: BTreeSet<String> = serde_json::from_value(deny["Resource"].clone()).unwrap();
-        assert_eq!(resources, expected);
+    // What the infrastructure fills the placeholder with, from the very list that `incident`
+    // reads, its own tests hold.
+    let shared = json(&repository().join("functions/member/deny-policy.json"));
+    let denies = |policy: &Value| {
+        let statements = policy["Statement"].as_array().unwrap().clone();
+        statements.into_iter().filter(|it| it["Effect"] == "Deny" && it["Action"] == "iam:*")
+    };
+    let resources: Vec<Value> = denies(&shared).map(|it| it["Resource"].clone()).collect();
+    assert_eq!(resources, [value!(["${ProtectedArns}"])]);
+    for step in steps() {
+        let of_its_own = step.member_policy.iter().flat_map(denies).count();
+        assert_eq!(of_its_own, 0, "{}", step.folder);
     }
 }
 

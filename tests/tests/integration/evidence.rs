@@ -88,7 +88,7 @@ async fn give_back(user: &User, before: &Snapshot) -> Result<()> {
 /// test starts for it itself, so that it knows its name before.
 async fn incident(aws: &LocalAws, user: &User) -> Result<(Finding, Execution)> {
     let finding = Finding::about(user).with("Id", aws.unique("case"));
-    aws.send(&finding.clone().with("RecordState", "ARCHIVED")).await?;
+    aws.store(&finding).await?;
     Ok((finding, aws.execution_to_be()))
 }
 
@@ -324,7 +324,15 @@ impl<'a> Steps<'a> {
     }
 
     async fn denies(&self, reached: &Value) -> Result<Value> {
-        self.call("quarantine", json!({ "principal": reached["principal"] })).await
+        let input = json!({ "principal": reached["principal"], "call": "deny", "denial": null });
+        self.call("quarantine", input).await
+    }
+
+    /// Replaces the customer's boundary, which the evidence holds by now.
+    async fn replaces_boundary(&self, reached: &Value, denial: &Value) -> Result<Value> {
+        let input =
+            json!({ "principal": reached["principal"], "call": "boundary", "denial": denial });
+        self.call("quarantine", input).await
     }
 
     /// Stores the evidence. Returns where it lies.
@@ -391,9 +399,7 @@ async fn own_boundary(aws: &LocalAws) -> Result<()> {
     let reached = one.reaches(1).await?;
     let denial = one.denies(&reached).await?;
     let opened = one.preserves(&reached, &denial, 2).await?;
-    // What a containment sets once the customer's boundary is stored.
-    let put = user.account_root().iam().put_user_permissions_boundary().user_name(&user.name);
-    put.permissions_boundary(DENY_ALL).send().await?;
+    one.replaces_boundary(&reached, &denial).await?;
     let met = other.reaches(3).await?;
     ensure!(met["reach"]["boundary"] == DENY_ALL, "{met:#}");
     let denial = other.denies(&met).await?;

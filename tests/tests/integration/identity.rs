@@ -115,7 +115,7 @@ impl<'a> Attacker<'a> {
         &self,
         fault: impl FnOnce(String) -> NewFault<'a>,
     ) -> Result<(Execution, Fault)> {
-        self.aws.send(&self.finding.clone().with("RecordState", "ARCHIVED")).await?;
+        self.aws.store(&self.finding).await?;
         let execution = self.aws.execution_to_be();
         let fault = fault(source_identity(&execution)).always().stand().await?;
         let sent = self.finding.clone().with("Workflow", json!({ "Status": "NEW" }));

@@ -137,7 +137,7 @@ impl<'a> Suspect<'a> {
     /// person chose it, since no other finding contains a role under every response policy.
     pub(crate) async fn start(&self, execution: &Execution) -> Result<()> {
         match self.case {
-            Case::Role | Case::FullRole => self.choose(execution).await,
+            Case::Role | Case::FullRole | Case::BoundedRole => self.choose(execution).await,
             _ => self.aws.start_as(execution, &self.finding.new_event()).await,
         }
     }
@@ -185,7 +185,8 @@ impl<'a> Suspect<'a> {
         let evidence = match self.case {
             Case::Unused => {
                 let all = self.aws.evidence_below(&format!("retired/{account}/{id}/")).await?;
-                all.into_iter().next()
+                // That of the first pass: those of later ones have its name and a number.
+                all.into_iter().min_by_key(|one| one.uri.len())
             }
             _ => self.aws.newest_original(account, id).await?,
         };
