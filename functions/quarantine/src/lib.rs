@@ -179,7 +179,8 @@ mod tests {
     const PASSES: fn() -> Failure = || Failure::Throttled { call: "call", source: "t".into() };
     const REFUSED: fn() -> Failure = || Failure::AccessDenied { call: "call", source: "r".into() };
     const FULL: fn() -> Failure = || Failure::LimitExceeded { call: "call", source: "l".into() };
-    const GONE: fn() -> Failure = || Failure::NotFound { call: "call", source: "n".into() };
+    const GONE: fn() -> Failure =
+        || Failure::NotFound { call: "iam:AttachUserPolicy", source: "n".into() };
 
     fn principal(denied_before: Option<DenyBy>) -> Principal {
         Principal {
