@@ -344,7 +344,9 @@ impl Cell {
     /// Whether what does not exist can only be the principal, which was identified before.
     fn names_the_principal_alone(&self) -> bool {
         let (_, operation) = self.call.split_once(':').unwrap_or_default();
-        ["Attach", "Put", "Tag", "List"].iter().any(|verb| operation.starts_with(verb))
+        let reads = ["GetUser", "GetRole"].contains(&operation);
+        let verbs = ["Attach", "Put", "Tag", "List"];
+        reads || verbs.iter().any(|verb| operation.starts_with(verb))
     }
 
     /// Whether a task that needs the deny can't see it.
@@ -854,6 +856,11 @@ impl Pass<'_> {
                 ("DetachRolePolicies", "BoundaryMissing")
             }
             _ if self.cell.refuses_the_boundary() => ("DetachPolicies", "BoundaryMissing"),
+            // What was stored, whatever its caller was told, the repetition finds stored. The
+            // last object, which no repetition reads, is the one that fails.
+            "Preserve" if self.cell.lasts && self.cell.way.takes_effect() => {
+                ("PreserveLeft", self.cell.error())
+            }
             state => (state, self.cell.error()),
         }
     }
