@@ -551,6 +551,16 @@ describe('a principal that vanished', () => {
       assert.deepEqual(ended.principal.accessKeys, accessKeys);
     }
   });
+
+  it('is known in all later passes, though one of them did not find it', async () => {
+    const known = { arn: 'a', kind: 'User', name: 'n', id: 'i', accessKeys: ['AKIA1'] };
+    const { variables } = typical();
+    for (const end of ['PrincipalPending', 'PrincipalEscalated']) {
+      const given = { ...variables, target: null, known };
+      const ended = await computed(state(end).Output, given, { input: {}, context: CONTEXT });
+      assert.deepEqual((ended as { principal: Json }).principal, known, end);
+    }
+  });
 });
 
 it('only a possible impostor is urgent', async () => {
