@@ -419,10 +419,12 @@ describe('the way to a mail', () => {
     [
       'an urgent outcome',
       quiet,
-      [{ outcome: 'contained' }, { urgent: true }],
+      [{ outcome: 'escalated' }, { urgent: true }],
       0,
       'ClaimUrgentMail',
     ],
+    ['a containment beside it', quiet, [...escalated, { outcome: 'contained' }], 0, 'TellHumans'],
+    ['a retirement beside it', quiet, [...escalated, { outcome: 'retired' }], 0, 'TellHumans'],
     ['an outcome that is not urgent', quiet, [{ urgent: false }], 0, 'CountEscalations'],
     ["a person's choice", { ...quiet, source: 'person' }, escalated, 0, 'TellHumans'],
     ['a redrive', { ...quiet, urgent: true }, escalated, 1, 'TellHumans'],
