@@ -46,7 +46,10 @@ pub(crate) async fn first(iam: &Client, accused: &Accused) -> Result<Identified,
             return by_name_for_want_of_an_owner(iam, accused, key).await;
         };
         let name = user_name(key, name)?;
-        if let Some(seen) = look(iam, Kind::User, &name).await? {
+        // Whoever has the name by now is its owner only if the key is among that one's own.
+        if let Some(seen) = look(iam, Kind::User, &name).await?
+            && seen.access_keys.contains(key)
+        {
             return Ok(Identified {
                 by: key_and_contradictions(accused, key, &seen.found),
                 ..seen
