@@ -17,6 +17,8 @@ const LOOKS: usize = 5;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Known {
+    /// Its ARN then.
+    pub(crate) arn: String,
     id: String,
     name: String,
     /// Those that it had then.
@@ -67,7 +69,7 @@ pub(crate) async fn again(
     accused: &Accused,
     known: &Known,
 ) -> Result<Identified, Failure> {
-    let Known { id, name, access_keys } = known;
+    let Known { id, name, access_keys, .. } = known;
     for _ in 0..LOOKS {
         if let Some(seen) = look(iam, accused.kind, name).await?
             && seen.found.id == *id
