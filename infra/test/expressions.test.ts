@@ -419,10 +419,12 @@ describe('the way to a mail', () => {
     [
       'an urgent outcome',
       quiet,
-      [{ outcome: 'contained' }, { urgent: true }],
+      [{ outcome: 'escalated' }, { urgent: true }],
       0,
       'ClaimUrgentMail',
     ],
+    ['a containment beside it', quiet, [...escalated, { outcome: 'contained' }], 0, 'TellHumans'],
+    ['a retirement beside it', quiet, [...escalated, { outcome: 'retired' }], 0, 'TellHumans'],
     ['an outcome that is not urgent', quiet, [{ urgent: false }], 0, 'CountEscalations'],
     ["a person's choice", { ...quiet, source: 'person' }, escalated, 0, 'TellHumans'],
     ['a redrive', { ...quiet, urgent: true }, escalated, 1, 'TellHumans'],
@@ -549,6 +551,16 @@ describe('a principal that vanished', () => {
         principal: { accessKeys: Json };
       };
       assert.deepEqual(ended.principal.accessKeys, accessKeys);
+    }
+  });
+
+  it('is known in all later passes, though one of them did not find it', async () => {
+    const known = { arn: 'a', kind: 'User', name: 'n', id: 'i', accessKeys: ['AKIA1'] };
+    const { variables } = typical();
+    for (const end of ['PrincipalPending', 'PrincipalEscalated']) {
+      const given = { ...variables, target: null, known };
+      const ended = await computed(state(end).Output, given, { input: {}, context: CONTEXT });
+      assert.deepEqual((ended as { principal: Json }).principal, known, end);
     }
   });
 });

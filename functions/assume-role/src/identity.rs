@@ -17,6 +17,8 @@ const LOOKS: usize = 5;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Known {
+    /// Its ARN then.
+    pub(crate) arn: String,
     id: String,
     name: String,
     /// Those that it had then.
@@ -46,7 +48,10 @@ pub(crate) async fn first(iam: &Client, accused: &Accused) -> Result<Identified,
             return by_name_for_want_of_an_owner(iam, accused, key).await;
         };
         let name = user_name(key, name)?;
-        if let Some(seen) = look(iam, Kind::User, &name).await? {
+        // Whoever has the name by now is its owner only if the key is among that one's own.
+        if let Some(seen) = look(iam, Kind::User, &name).await?
+            && seen.access_keys.contains(key)
+        {
             return Ok(Identified {
                 by: key_and_contradictions(accused, key, &seen.found),
                 ..seen
@@ -64,7 +69,7 @@ pub(crate) async fn again(
     accused: &Accused,
     known: &Known,
 ) -> Result<Identified, Failure> {
-    let Known { id, name, access_keys } = known;
+    let Known { id, name, access_keys, .. } = known;
     for _ in 0..LOOKS {
         if let Some(seen) = look(iam, accused.kind, name).await?
             && seen.found.id == *id

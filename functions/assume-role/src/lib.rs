@@ -52,14 +52,14 @@ pub struct Output {
 ///
 /// Fails with [`Failure::PrincipalNotFound`] where the account has no such principal, with
 /// [`Failure::PrincipalMismatch`] where another one may have the name, with
-/// [`Failure::PrincipalVanished`] where it is not to be found again, and with
-/// [`Failure::PrincipalProtected`] or [`Failure::PrincipalMayBeImpostor`] where no machine is
-/// to contain it.
+/// [`Failure::PrincipalVanished`] where it is not to be found again, or under a name that
+/// protects it and that it did not have before, and with [`Failure::PrincipalProtected`] or
+/// [`Failure::PrincipalMayBeImpostor`] where no machine is to contain it.
 pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal: accused, policy, known, entered, reach: earlier } = input;
     let iam = enter(entry, &execution, &accused).await?;
-    let Identified { found, attached, access_keys, by } = match known {
-        Some(known) => identity::again(&iam, &accused, &known).await?,
+    let Identified { found, attached, access_keys, by } = match &known {
+        Some(known) => identity::again(&iam, &accused, known).await?,
         None => identity::first(&iam, &accused).await?,
     };
     let reach = Reach {
@@ -80,7 +80,10 @@ pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure>
         id: found.id,
         access_keys,
     };
-    refuse_protected(&execution, &principal, &policy)?;
+    let refused = refuse_protected(&execution, &principal, &policy);
+    refused.map_err(|failure| {
+        no_way_out(failure, &principal, known.as_ref().map(|known| known.arn.as_str()))
+    })?;
     Ok(Output { principal, reach, identified_by: by, session: execution.session_name() })
 }
 
@@ -103,6 +106,22 @@ async fn enter(entry: &Entry, execution: &Execution, accused: &Accused) -> Resul
     entry.enter(execution, account, &[grant]).await
 }
 
+/// Who was identified under a name that protects nobody, and has since been renamed or moved
+/// into one that does, has got away by that, and is not one for people to decide about alone:
+/// it is [`Failure::PrincipalVanished`].
+fn no_way_out(failure: Failure, principal: &Principal, known: Option<&str>) -> Failure {
+    match known {
+        Some(arn) if arn != principal.arn => Failure::PrincipalVanished(format!(
+            "the {} of the id `{}` was `{arn}` when it was identified, and has hidden since under \
+             a name that protects it; rename it back: {}",
+            principal.kind.noun(),
+            principal.id,
+            failure.chain()
+        )),
+        _ => failure,
+    }
+}
+
 fn refuse_protected(
     execution: &Execution,
     principal: &Principal,
@@ -120,5 +139,41 @@ fn refuse_protected(
             Err(Failure::PrincipalMayBeImpostor { arn, reason: one.reason.into_owned() })
         }
         Some(one) => Err(Failure::PrincipalProtected { arn, reason: one.reason.into_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use incident::AccountId;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_protects_is_no_way_out_once_it_is_identified() {
+        let exempt = "arn:aws:iam::222222222222:user/break-glass-1";
+        let principal = Principal {
+            arn: exempt.to_owned(),
+            account: AccountId::try_from("222222222222".to_owned()).unwrap(),
+            kind: Kind::User,
+            name: "break-glass-1".to_owned(),
+            path: "/".to_owned(),
+            id: "AIDA".to_owned(),
+            boundary: None,
+            denied_before: None,
+            access_keys: Vec::new(),
+        };
+        for (known, name) in [
+            (None, "PrincipalProtected"),
+            // Exempted since, by whoever changed the response policy.
+            (Some(exempt), "PrincipalProtected"),
+            (Some("arn:aws:iam::222222222222:user/eve"), "PrincipalVanished"),
+            (Some("arn:aws:iam::222222222222:user/x/break-glass-1"), "PrincipalVanished"),
+        ] {
+            let reason = "the response policy exempts it".to_owned();
+            let failure = Failure::PrincipalProtected { arn: exempt.to_owned(), reason };
+            let failure = no_way_out(failure, &principal, known);
+            assert_eq!(failure.name(), name, "{known:?}");
+            assert!(failure.chain().contains("the response policy exempts it"));
+        }
     }
 }

@@ -93,10 +93,15 @@ impl Read {
         self.incident.execution == incident.execution && self.incident.pass == incident.pass
     }
 
-    /// Whether Quarantine had put the principal under the deny.
+    /// Whether Quarantine had put the principal under the deny. It may also have found no room
+    /// for one beside a boundary of the customer's, which was to be preserved first.
     pub(crate) fn denied(&self) -> bool {
-        !self.quarantine.is_null()
+        has_denied(&self.quarantine)
     }
+}
+
+fn has_denied(quarantine: &Value) -> bool {
+    quarantine.get("by").is_some_and(|by| !by.is_null())
 }
 
 /// The case that a document belongs to.
@@ -247,4 +252,24 @@ pub(crate) fn canonical(document: &impl Serialize) -> Result<Vec<u8>, Failure> {
     let document = serde_json::to_value(document).map_err(invalid)?;
     schema::check(&document)?;
     serde_json::to_vec(&document).map_err(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn quarantine_has_denied_where_a_deny_stands_and_not_where_there_was_no_room_for_one() {
+        for (quarantine, denied) in [
+            (json!({ "by": "policy", "already": false, "boundary": false }), true),
+            (json!({ "by": "boundary", "already": false, "boundary": true }), true),
+            (json!({ "by": null, "already": false, "boundary": false }), false),
+            (json!({}), false),
+            (json!(null), false),
+        ] {
+            assert_eq!(has_denied(&quarantine), denied, "{quarantine}");
+        }
+    }
 }

@@ -150,9 +150,10 @@ struct Kept {
 }
 
 impl Kept {
-    /// With what it says as the original of a case.
+    /// With what it says as the original of a case, all of whose times have to be some.
     fn opened(self) -> Result<(Self, Opened), Failure> {
-        let at = time(&self.document.incident.entered);
+        let Incident { entered, reach, .. } = &self.document.incident;
+        let at = time(entered).and_then(|at| time(&reach.since).map(|_| at));
         let at = at.map_err(|failure| bucket::unreadable(&self.stored.uri, failure))?;
         let denied = self.document.denied();
         Ok((self, Opened { at, denied }))
