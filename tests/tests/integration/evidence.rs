@@ -550,7 +550,7 @@ async fn thief(alone: &Alone<'_>) -> Result<()> {
     attempt!("retain", retain.bypass_governance_retention(true));
     attempt!("release", s3.put_object_legal_hold().bucket(bucket).key(key).legal_hold(released));
     attempt!("list all", s3.list_objects_v2().bucket(bucket));
-    attempt!("list elsewhere", s3.list_objects_v2().bucket(bucket).prefix("observed/"));
+    attempt!("list elsewhere", s3.list_objects_v2().bucket(bucket).prefix("plans/"));
     for (what, error) in tried {
         let expected = if what == "overwrite what is not there" {
             "PreconditionFailed"
