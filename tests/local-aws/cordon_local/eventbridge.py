@@ -29,6 +29,7 @@ def install() -> None:
     pins.replace("ministack.services.eventbridge:_invoke_target", _invoke_target)
     pins.replace("ministack.services.eventbridge:_apply_input_transformer", _apply_input_transformer)
     pins.replace("ministack.services.eventbridge:_dispatch_to_stepfunctions", _start_execution)
+    pins.replace("ministack.services.eventbridge:_dispatch_to_sns", _publish)
 
 
 class Undeliverable(Exception):
@@ -148,6 +149,17 @@ def _start_execution(_original, arn, payload):
         missing = answer.get("__type", "").endswith("StateMachineDoesNotExist")
         code = "NO_RESOURCE" if missing else "ERROR_FROM_TARGET"
         _refusals.get().append(Undeliverable(code, answer.get("message", "")))
+
+
+def _publish(_original, arn, payload):
+    """EventBridge gives no subject; and keep the reason if the topic does not take the message.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html
+    """
+    try:
+        sns.publish_internal(arn, payload)
+    except sns.SnsPublishError as error:
+        _refusals.get().append(Undeliverable("ERROR_FROM_TARGET", str(error)))
 
 
 def _to_dead_letter_queue(target: dict, rule: dict, event: dict, refusal: Undeliverable) -> None:

@@ -49,6 +49,8 @@ SOURCES: dict[str, str] = {
         "00d96a1a25c6146afbac3d89105a4ae630523b6c5a112e49c3da3783487a8fe3",
     "ministack.services.eventbridge:_apply_input_transformer":
         "c975a360e47a5b91ee0361b52ae3bbb33cfa029944ddb87040a8d034ca9be4b6",
+    "ministack.services.eventbridge:_dispatch_to_sns":
+        "72c921fe20b631e3b417117219f3e88cefeaaae334fd98e80049b2c0ebf8f15f",
     "ministack.services.eventbridge:_dispatch_to_stepfunctions":
         "d36195e1c480b1ab2ff7a880f50dd6663aa28eaae4d16143595d66129a1e5d66",
     "ministack.services.eventbridge:_invoke_target":
@@ -57,6 +59,12 @@ SOURCES: dict[str, str] = {
         "97093e1a35f9b3ca2cd3bbad89f0bcacce2716695d6ab8e1b72d6c3ba4e4eb18",
     "ministack.services.lambda_svc:_provided_worker_env":
         "8cccaed6a6d8792afe3d2840bbe7f59d1b66365f92505f340545a5aef203b3f3",
+    "ministack.services.sns:_fanout":
+        "984cdd91d64aa056a4049ec5df248bfee3e5bebcabbc65269f737ba40bf6bb86",
+    "ministack.services.sns:_publish":
+        "df41cb2faa099b60a1ca1ba517da074faf936706c39c723ffa180a11adb45780",
+    "ministack.services.sns:_send_subscription_confirmation":
+        "dd409e62606897a26f0e84576f4efb01a160fbaca20850669045888a48b33a05",
     "ministack.services.ssm:_delete_parameter":
         "9e1e6c77dc31bcc92f55d68879fb4f23bc6bbb3522e603c38ed648b8c97458aa",
     "ministack.services.ssm:_delete_parameters":

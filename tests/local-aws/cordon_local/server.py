@@ -25,6 +25,7 @@ MODULES = (
     "credentials",
     "security_hub",
     "eventbridge",
+    "sns",
     "parameters",
     "functions",
     "step_functions",

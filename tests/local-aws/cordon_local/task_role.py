@@ -7,13 +7,14 @@ import contextvars
 import json
 from xml.etree import ElementTree
 
+from botocore.serialize import create_serializer
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import kms, sns
 from ministack.services import stepfunctions as sfn
 
-from cordon_local import pins
+from cordon_local import api_model, pins
 from cordon_local.expressions import ExecutionError
 
 # The execution for which a task calls an AWS service.
@@ -127,10 +128,15 @@ def require_topic_key(run, arguments):
             require(run, action, key["Arn"], "SNS.KMSAccessDeniedException")
 
 
+QUERY = create_serializer("query", include_validation=False)
+
+
 def publish(original, resource, arguments):
-    """SNS's own errors, as the optimized integration names them: the code, and `Exception`."""
+    """The request with all that the task says (connect-sns.html), and SNS's own errors, as the optimized
+    integration names them: the code, and `Exception`."""
+    request = QUERY.serialize_to_request(arguments, api_model.operation("sns", "Publish"))
     try:
-        return original(resource, arguments)
+        return original(resource, request["body"])
     except ExecutionError as failure:
         refusal = ElementTree.fromstring(failure.cause)
         code, message = refusal.findtext(".//{*}Code"), refusal.findtext(".//{*}Message")

@@ -135,6 +135,31 @@ class Topics(EventBridgeTest):
         body = json.loads(self.received("encrypted-mail")["Body"])
         self.assertEqual(json.loads(body["Message"])["detail"], {"a": 1})
 
+    def test_a_mail_about_an_event_has_no_subject_of_its_own(self):
+        """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html"""
+        topic = self.topic("mailed")
+        self.aws.root("sns", SECURITY).subscribe(TopicArn=topic, Protocol="email", Endpoint="on-call@example.com")
+        self.rule("to-mailed", {}, Arn=topic)
+        self.send("to-mailed", {"a": 1})
+        self.assertNotIn("Subject", json.loads(self.received("mailed-mail")["Body"]))
+        mail = until(lambda: self.mails(topic), "the mail")[0]
+        self.assertEqual((mail["subject"], json.loads(mail["body"])["detail"]), ("AWS Notification Message", {"a": 1}))
+
+    def mails(self, topic: str) -> list[dict]:
+        deliveries = self.aws.get("/_local/sns/deliveries")["deliveries"]
+        return [one for one in deliveries if (one["topic"], one["protocol"]) == (topic, "email")]
+
+    def test_a_message_that_is_too_long_goes_to_the_dead_letter_queue(self):
+        """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html"""
+        twice = {"InputPathsMap": {"long": "$.detail.long"}, "InputTemplate": '"<long><long>"'}
+        dead_letters = {"Arn": self.queue("brief-dead-letters")}
+        self.rule("to-brief", {}, Arn=self.topic("brief"), InputTransformer=twice, DeadLetterConfig=dead_letters)
+        self.send("to-brief", {"long": 140_000 * "x"})
+        reason = self.received("brief-dead-letters")["MessageAttributes"]
+        self.assertEqual(reason["ERROR_CODE"]["StringValue"], "ERROR_FROM_TARGET")
+        self.assertIn("Message too long", reason["ERROR_MESSAGE"]["StringValue"])
+        self.assertTrue(self.is_empty("brief-mail"))
+
     def test_a_key_that_does_not_admit_eventbridge_stops_it(self):
         """https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services"""
         topic = self.topic("locked", self.key("lambda.amazonaws.com"))

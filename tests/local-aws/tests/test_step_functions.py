@@ -658,6 +658,58 @@ class Role(StepFunctionsTest):
         missing = {"TopicArn": "arn:aws:sns:us-east-1:111111111111:missing", "Message": "m"}
         self.assertEqual(self.error({"Call": service("sns:publish", missing)}), "SNS.NotFoundException")
 
+    def test_a_message_has_its_attributes_and_copies(self):
+        # connect-sns.html
+        sns = self.aws.root("sns", SECURITY)
+        topic = sns.create_topic(Name="told")["TopicArn"]
+        self.grant("publish", "sns:Publish", topic)
+        self.addCleanup(self.revoke, "publish")
+        urgent = json.dumps({"severity": ["CRITICAL"]})
+        for protocol, endpoint, filtered in (
+            ("https", "https://urgent.example.com", urgent),
+            ("https", "https://lazy.example.com", json.dumps({"severity": ["LOW"]})),
+            ("email", "on-call@example.com", urgent),
+        ):
+            sns.subscribe(
+                TopicArn=topic, Protocol=protocol, Endpoint=endpoint, Attributes={"FilterPolicy": filtered})
+        message = {
+            "TopicArn": topic,
+            "Subject": "{% $states.input.subject %}",
+            "Message": "{% $states.input.text %}",
+            "MessageAttributes": {
+                "severity": {"DataType": "String", "StringValue": "{% $states.input.severity %}"},
+                "count": {"DataType": "Number", "StringValue": "2"},
+            },
+        }
+        given = {"subject": "[CRITICAL] contained", "text": "text", "severity": "CRITICAL"}
+        answer = self.output({"Call": service("sns:publish", message)}, given)
+        copies = {"default": "for all", "https": json.dumps({"facts": 1})}
+        message = {**message, "Message": "{% $string($states.input.copies) %}", "MessageStructure": "json"}
+        self.output({"Call": service("sns:publish", message)}, {**given, "copies": copies})
+
+        deliveries = self.aws.get("/_local/sns/deliveries")["deliveries"]
+        mine = [one for one in deliveries if one["topic"] == topic]
+        self.assertEqual(
+            [(one["endpoint"], one["subject"]) for one in mine],
+            2 * [("https://urgent.example.com", None), ("on-call@example.com", "[CRITICAL] contained")])
+        self.assertEqual(
+            [one["attributes"] for one in mine], 4 * [{"severity": "CRITICAL", "count": "2"}])
+        plain, structured = (json.loads(one["body"]) for one in mine[::2])
+        self.assertEqual((plain["MessageId"], plain["Message"]), (answer["MessageId"], "text"))
+        self.assertEqual(plain["MessageAttributes"]["count"], {"Type": "Number", "Value": "2"})
+        self.assertEqual(structured["Message"], copies["https"])
+        self.assertEqual(mine[3]["body"], "for all")
+
+    def test_a_message_that_no_topic_takes(self):
+        # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+        topic = self.aws.root("sns", SECURITY).create_topic(Name="strict")["TopicArn"]
+        self.grant("publish", "sns:Publish", topic)
+        self.addCleanup(self.revoke, "publish")
+        for invalid in ({"Subject": ""}, {"Message": '{"email": "text"}', "MessageStructure": "json"}):
+            message = {"TopicArn": topic, "Message": "text", **invalid}
+            self.assertEqual(
+                self.error({"Call": service("sns:publish", message)}), "SNS.InvalidParameterException", invalid)
+
     def test_a_table(self):
         self.aws.root("dynamodb", SECURITY).create_table(
             TableName="table", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
