@@ -115,11 +115,16 @@ impl Instance {
     }
 
     /// Clients and more for what is deployed there.
-    pub async fn connect(&self) -> Result<LocalAws> {
+    pub fn connect(&self) -> Result<LocalAws> {
         let deployed =
             self.deployed.as_ref().context("Cordon is not deployed yet: run `make up`")?;
         let outputs: Outputs = serde_json::from_value(deployed.outputs.clone())?;
-        LocalAws::at_port(self.port, outputs).await
+        Ok(LocalAws::at_port(self.port, outputs))
+    }
+
+    /// The paths that AWS does not have.
+    pub fn beyond_aws(&self) -> Endpoint {
+        Endpoint::at_port(self.port)
     }
 
     fn record(&self, place: &Place) -> Result<()> {

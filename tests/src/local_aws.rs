@@ -35,26 +35,19 @@ pub struct LocalAws {
 }
 
 impl LocalAws {
-    /// What is deployed at a port of this machine, with the mails of its topics from now on.
-    pub async fn at_port(port: u16, outputs: Outputs) -> Result<Self> {
+    /// What is deployed at a port of this machine.
+    pub fn at_port(port: u16, outputs: Outputs) -> Self {
         let endpoint = Endpoint::at_port(port);
-        let started = now().as_millis();
-        let topics = Topics::subscribe(
-            &Clients::of_account(endpoint.url(), SECURITY),
-            &outputs,
-            &format!("harness-{started:x}"),
-        )
-        .await?;
-        Ok(Self {
+        Self {
+            topics: Topics::read(&endpoint, &outputs),
             endpoint,
             outputs,
-            topics,
-            started,
+            started: now().as_millis(),
             names: AtomicU64::new(0),
             findings_of_executions: Mutex::default(),
             turns: RwLock::default(),
             second_member: Mutex::default(),
-        })
+        }
     }
 
     /// A local AWS for this process alone, which ends when the process does.
@@ -80,7 +73,7 @@ impl LocalAws {
         let outputs = deployment::deploy_with(&place, &url, &binaries, &policy, progress).await?;
         // Held as long as the server lives: until the process ends.
         std::mem::forget(place);
-        Self::at_port(port, outputs).await
+        Ok(Self::at_port(port, outputs))
     }
 
     /// What the security stack says about itself.

@@ -1,30 +1,75 @@
-//! What people are told: the topics, read through queues of the harness's own.
+//! What people are told, and machines: the copies that the subscribers of topics get.
 
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use aws_sdk_sqs::types::QueueAttributeName;
 use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::watch;
 
-use crate::clients::Clients;
 use crate::deployment::Outputs;
+use crate::endpoint::Endpoint;
 use crate::wait::{self, PATIENCE};
 
-/// One message, as a subscriber gets it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+/// Seconds for which the local AWS holds the question what came after the last delivery.
+const HOLD: u8 = 5;
+
+/// A message, as one subscriber got it.
+#[derive(Debug, Deserialize)]
+struct Delivery {
+    number: u64,
+    topic: String,
+    protocol: String,
+    endpoint: String,
+    /// Mails have one.
+    subject: Option<String>,
+    body: String,
+}
+
+/// What was delivered after the one of a number. If there is nothing, whatever comes within
+/// `hold` seconds.
+async fn delivered(local_aws: &Endpoint, after: u64, hold: u8) -> Result<Vec<Delivery>> {
+    #[derive(Deserialize)]
+    struct Answer {
+        deliveries: Vec<Delivery>,
+    }
+    let path = format!("/_local/sns/deliveries?after={after}&wait={hold}");
+    let answer: Answer = serde_json::from_value(local_aws.get(&path).await?)?;
+    Ok(answer.deliveries)
+}
+
+/// Writes all that subscribers got so far, each copy as its reader sees it; to follow is to go
+/// on with what they get from then on, for as long as there is the local AWS.
+pub async fn write(local_aws: &Endpoint, follow: bool, out: &mut impl Write) -> Result<()> {
+    let (mut last, mut hold) = (0, 0);
+    loop {
+        for delivery in delivered(local_aws, last, hold).await? {
+            let Delivery { number, protocol, endpoint, subject, body, .. } = delivery;
+            writeln!(out, "{}\n{protocol} to {endpoint}", "─".repeat(80))?;
+            if let Some(subject) = subject {
+                writeln!(out, "Subject: {subject}")?;
+            }
+            writeln!(out, "\n{body}\n")?;
+            last = number;
+        }
+        out.flush()?;
+        if !follow {
+            return Ok(());
+        }
+        hold = HOLD;
+    }
+}
+
+/// A mail, as a person gets it.
+#[derive(Clone, Debug)]
 pub struct Message {
-    /// What the topic's mails are headed, if anything.
-    #[serde(default)]
+    /// What it is headed.
     pub subject: String,
     /// What it says.
-    #[serde(rename = "Message")]
     pub text: String,
 }
 
-/// The topics and what was sent to them since the harness listens.
+/// The topics and what was mailed to their subscribers.
 pub struct Topics {
     /// For the responders.
     pub alerts: Inbox,
@@ -33,20 +78,15 @@ pub struct Topics {
 }
 
 impl Topics {
-    pub(crate) async fn subscribe(
-        security: &Clients,
-        outputs: &Outputs,
-        name: &str,
-    ) -> Result<Self> {
-        let (alerts, operations) = tokio::try_join!(
-            Inbox::subscribe(security, &outputs.alert_topic_arn, format!("{name}-alerts")),
-            Inbox::subscribe(security, &outputs.operations_topic_arn, format!("{name}-operations")),
-        )?;
-        Ok(Self { alerts, operations })
+    pub(crate) fn read(local_aws: &Endpoint, outputs: &Outputs) -> Self {
+        Self {
+            alerts: Inbox::read(local_aws, &outputs.alert_topic_arn),
+            operations: Inbox::read(local_aws, &outputs.operations_topic_arn),
+        }
     }
 }
 
-/// The messages of one topic.
+/// The mails of one topic.
 pub struct Inbox {
     topic: String,
     messages: Arc<Mutex<Vec<Message>>>,
@@ -54,43 +94,11 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    async fn subscribe(security: &Clients, topic: &str, queue: String) -> Result<Self> {
-        let sqs = security.sqs();
-        let arn = topic.replacen(":sns:", ":sqs:", 1);
-        let arn = format!("{}:{queue}", arn.rsplit_once(':').context("no ARN")?.0);
-        let allowed = json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Effect": "Allow",
-                "Principal": { "Service": "sns.amazonaws.com" },
-                "Action": "sqs:SendMessage",
-                "Resource": arn,
-                "Condition": { "ArnEquals": { "aws:SourceArn": topic } },
-            }],
-        });
-        let url = sqs
-            .create_queue()
-            .queue_name(queue)
-            .attributes(QueueAttributeName::Policy, allowed.to_string())
-            .send()
-            .await
-            .context("cannot make a queue for messages")?
-            .queue_url
-            .context("the queue for messages has no URL")?;
-        security
-            .sns()
-            .subscribe()
-            .topic_arn(topic)
-            .protocol("sqs")
-            .endpoint(arn)
-            .send()
-            .await
-            .with_context(|| format!("cannot subscribe to `{topic}`"))?;
-
+    fn read(local_aws: &Endpoint, topic: &str) -> Self {
         let messages = Arc::default();
         let (count, arrived) = watch::channel(0);
-        tokio::spawn(read(sqs, url, Arc::clone(&messages), count));
-        Ok(Self { topic: topic.to_owned(), messages, arrived })
+        tokio::spawn(read(local_aws.clone(), topic.to_owned(), Arc::clone(&messages), count));
+        Self { topic: topic.to_owned(), messages, arrived }
     }
 
     /// The messages so far.
@@ -123,7 +131,7 @@ impl Inbox {
                 if let Some(message) = self.matching(&wanted).into_iter().next() {
                     return Ok(message);
                 }
-                arrived.changed().await.context("nobody reads the topic's queue any more")?;
+                arrived.changed().await.context("nobody reads the topic's mails any more")?;
             }
         };
         tokio::time::timeout(PATIENCE, found).await.with_context(|| {
@@ -145,38 +153,22 @@ impl Inbox {
     }
 }
 
-/// Reads a queue for as long as there is one.
+/// Reads a topic's mails for as long as there is the local AWS.
 async fn read(
-    sqs: aws_sdk_sqs::Client,
-    url: String,
+    local_aws: Endpoint,
+    topic: String,
     messages: Arc<Mutex<Vec<Message>>>,
     count: watch::Sender<usize>,
 ) {
-    loop {
-        let received = sqs
-            .receive_message()
-            .queue_url(&url)
-            .max_number_of_messages(10)
-            .wait_time_seconds(5)
-            .send()
-            .await;
-        // Whoever waits for a message is told by the closed channel.
-        let Ok(received) = received else { return };
-        for message in received.messages.unwrap_or_default() {
-            let body = message.body.unwrap_or_default();
-            let read = serde_json::from_str(&body)
-                .unwrap_or(Message { subject: String::new(), text: body });
-            keep(&messages, &count, read);
-            if let Some(handle) = message.receipt_handle {
-                // A message read twice is still one that was sent.
-                let _ = sqs.delete_message().queue_url(&url).receipt_handle(handle).send().await;
-            }
-        }
+    let mut last = 0;
+    // Whoever waits for a message is told of the end by the closed channel.
+    while let Ok(new) = delivered(&local_aws, last, HOLD).await {
+        last = new.last().map_or(last, |delivery| delivery.number);
+        let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
+        messages.extend(new.into_iter().filter_map(|delivery| {
+            let subject = delivery.subject.filter(|_| delivery.topic == topic)?;
+            (delivery.protocol == "email").then_some(Message { subject, text: delivery.body })
+        }));
+        count.send_replace(messages.len());
     }
-}
-
-fn keep(messages: &Mutex<Vec<Message>>, count: &watch::Sender<usize>, message: Message) {
-    let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
-    messages.push(message);
-    count.send_replace(messages.len());
 }

@@ -52,8 +52,9 @@ impl Progress {
             text.push('\n');
         }
         if self.terminal && !under_way.is_empty() {
-            text.push_str("  … ");
-            text.push_str(&under_way.join(", "));
+            // A line that the terminal broke could not be taken back as a whole.
+            let line = format!("  … {}", under_way.join(", "));
+            text.extend(line.chars().take(79));
         }
         // Nobody is left to tell when standard error is closed.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -14,7 +14,7 @@ api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/in
 while True:
     with urllib.request.urlopen(api + "next") as call:
         request, event = call.headers["Lambda-Runtime-Aws-Request-Id"], json.load(call)
-    print(json.dumps({{"said": event.get("say")}}), flush=True)
+    print(json.dumps({{"said": event.get("say", event)}}), flush=True)
     if event.get("exit"):
         sys.exit(3)
     time.sleep(event.get("sleep", 0))
@@ -122,16 +122,27 @@ class Functions(LocalAwsTest):
         self.assertEqual((error, payload["errorType"]), ("Unhandled", "Sandbox.Timedout"))
         self.environment()
 
+    def test_a_topic_calls_it_with_the_copy_that_is_for_it(self):
+        """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
+        sns = self.aws.root("sns")
+        topic = sns.create_topic(Name="calling")["TopicArn"]
+        function = f"arn:aws:lambda:us-east-1:{MEMBER}:function:probe"
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function)
+        copies = {"default": "for all", "lambda": "for a function"}
+        sns.publish(TopicArn=topic, Message=json.dumps(copies), MessageStructure="json")
+        line = until(lambda: self.printed("for a function"), "the line")[0]
+        self.assertEqual(json.loads(line)["said"]["Records"][0]["Sns"]["TopicArn"], topic)
+
+    def printed(self, text: str) -> list[str]:
+        found = self.aws.root("logs").filter_log_events(logGroupName="/aws/lambda/probe")["events"]
+        return [event["message"] for event in found if text in event["message"]]
+
     def test_what_it_prints_is_in_its_log_group(self):
         """https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html"""
         self.invoke(say="something to be found")
         logs = self.aws.root("logs")
-
-        def lines() -> list[str]:
-            found = logs.filter_log_events(logGroupName="/aws/lambda/probe")["events"]
-            return [event["message"] for event in found if "something to be found" in event["message"]]
-
-        self.assertEqual(json.loads(until(lines, "the line")[0]), {"said": "something to be found"})
+        line = until(lambda: self.printed("something to be found"), "the line")[0]
+        self.assertEqual(json.loads(line), {"said": "something to be found"})
         stream = logs.describe_log_streams(logGroupName="/aws/lambda/probe")["logStreams"][0]["logStreamName"]
         events = logs.get_log_events(logGroupName="/aws/lambda/probe", logStreamName=stream)["events"]
         self.assertTrue(events)

@@ -1,11 +1,13 @@
 //! `local`: Cordon on one machine. See `make up`, `make down`, `make demo`.
 
+use std::io::{self, ErrorKind::BrokenPipe};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use harness::instance::Instance;
 use harness::place::Place;
 use harness::progress::Progress;
-use harness::{REGION, SECURITY, demo, tools};
+use harness::{REGION, SECURITY, demo, messages, tools};
 
 const USAGE: &str = "\
 usage: local COMMAND
@@ -13,6 +15,8 @@ usage: local COMMAND
   up      start the local AWS and deploy Cordon to it, or bring both up to date
   demo    show an incident from the finding to the proof that it is contained
   status  say what runs where
+  mails   print what the subscribers of Cordon's topics got so far;
+          with --follow, what they get from then on as well
   env     print the shell's settings for the AWS CLI
   down    end the local AWS
   install install what the local AWS and the checks of the templates need";
@@ -26,6 +30,8 @@ async fn main() -> ExitCode {
             ["up"] => up().await,
             ["demo"] => Box::pin(demo()).await,
             ["status"] => status().await,
+            ["mails"] => mails(false).await,
+            ["mails", "--follow"] => mails(true).await,
             ["env"] => env().await,
             ["down"] => down().await,
             ["install"] => install().await,
@@ -54,7 +60,7 @@ async fn up() -> anyhow::Result<ExitCode> {
 async fn demo() -> anyhow::Result<ExitCode> {
     let place = Place::of_the_developer()?;
     let instance = Instance::up(&place, &Progress::new()).await?;
-    let proven = Box::pin(demo::run(&instance.connect().await?)).await?;
+    let proven = Box::pin(demo::run(&instance.connect()?, &mut io::stdout())).await?;
     Ok(if proven { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -67,10 +73,24 @@ async fn status() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+async fn mails(follow: bool) -> anyhow::Result<ExitCode> {
+    // Let go of the place: other commands are free to work while somebody follows.
+    let local_aws = running().await?.beyond_aws();
+    match messages::write(&local_aws, follow, &mut std::io::stdout()).await {
+        // Whoever reads has seen enough.
+        Err(error) if error.downcast_ref().map(io::Error::kind) == Some(BrokenPipe) => {}
+        result => result?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn running() -> anyhow::Result<Instance> {
+    let running = Instance::running(&Place::of_the_developer()?).await?;
+    running.context("no local AWS runs: start it with `make up`")
+}
+
 async fn env() -> anyhow::Result<ExitCode> {
-    let Some(instance) = Instance::running(&Place::of_the_developer()?).await? else {
-        anyhow::bail!("no local AWS runs: start it with `make up`");
-    };
+    let instance = running().await?;
     println!("export AWS_ENDPOINT_URL={}", instance.endpoint);
     println!("export AWS_DEFAULT_REGION={REGION}");
     println!("export AWS_ACCESS_KEY_ID={SECURITY}");

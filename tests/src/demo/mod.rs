@@ -5,6 +5,7 @@ mod narrator;
 mod proof;
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -17,7 +18,7 @@ use crate::user::{ADMINISTRATOR_ACCESS, Snapshot, User, allow_all};
 use crate::{MEMBERS, REGION, SECURITY};
 
 use attacker::Attack;
-use narrator::{Narrator, Style};
+use narrator::{Narrator, Style, wrapped};
 use proof::Incident;
 
 /// The user that the attacker has got hold of.
@@ -26,8 +27,8 @@ const USER: &str = "dangerous-test-user";
 /// How often the execution's history is read.
 const GLANCE: Duration = Duration::from_millis(40);
 
-/// Shows an incident and says whether every proof held.
-pub async fn run(aws: &LocalAws) -> Result<bool> {
+/// Shows an incident, in lines of at most 80 columns, and says whether every proof held.
+pub async fn run(aws: &LocalAws, out: &mut impl Write) -> Result<bool> {
     let style = Style::of_standard_output();
     let user = dangerous_user(aws).await?;
     let key = user.access_key().await?;
@@ -36,11 +37,14 @@ pub async fn run(aws: &LocalAws) -> Result<bool> {
     let name = aws.unique(USER);
     let finding = Finding::of_account(MEMBERS[0], &name).resource("AwsIamUser", &user.arn);
 
-    println!("\n{}\n", style.strong("An incident"));
-    println!("  In account {}, the user {USER} may do everything.", user.account);
-    println!("  An attacker has its access key {}, and a session made", key.id);
-    println!("  with it, and uses both without a pause. Now Security Hub gets a CRITICAL");
-    println!("  finding: IAM user has AdministratorAccess.\n");
+    writeln!(out, "\n{}\n", style.strong("An incident"))?;
+    let scene = format!(
+        "In account {}, the user {USER} may do everything. An attacker has its access key {}, and a \
+         session made with it, and uses both without a pause. Now Security Hub gets a CRITICAL \
+         finding: IAM user has AdministratorAccess.",
+        user.account, key.id
+    );
+    writeln!(out, "  {}\n", wrapped(&scene, 2))?;
 
     let mut attack =
         Attack::begin([("access key", user.with_key(&key)), ("session", session.clients.clone())])
@@ -48,10 +52,10 @@ pub async fn run(aws: &LocalAws) -> Result<bool> {
     let begun = now();
     aws.import(&finding).await?;
     let execution = aws.execution_of(&finding).await?;
-    watch(&execution, &mut attack, Narrator::new(style, begun)).await?;
+    watch(out, &execution, &mut attack, Narrator::new(style, begun)).await?;
     let refusals = attack.end().await?;
 
-    show_change(style, &before, &user.read_back().await?);
+    show_change(out, style, &before, &user.read_back().await?)?;
     let incident = Incident {
         aws,
         user: &user,
@@ -63,8 +67,8 @@ pub async fn run(aws: &LocalAws) -> Result<bool> {
         begun,
         refusals: &refusals,
     };
-    let proven = proof::show(style, &incident).await;
-    look_further(aws, style, &execution, &finding);
+    let proven = proof::show(out, style, &incident).await?;
+    look_further(out, style, aws)?;
     Ok(proven)
 }
 
@@ -74,17 +78,22 @@ async fn dangerous_user(aws: &LocalAws) -> Result<User> {
     let user = aws.user().name(USER).create().await?;
     user.attach(ADMINISTRATOR_ACCESS).await?;
     user.put_inline("allow-everything", &allow_all()).await?;
-    user.join_new_group("dangerous-test-group", ADMINISTRATOR_ACCESS).await?;
+    user.join_new_group("admins", ADMINISTRATOR_ACCESS).await?;
     Ok(user)
 }
 
 /// Tells what happens as it happens, until the execution ends.
-async fn watch(execution: &Execution, attack: &mut Attack, mut narrator: Narrator) -> Result<()> {
+async fn watch(
+    out: &mut impl Write,
+    execution: &Execution,
+    attack: &mut Attack,
+    mut narrator: Narrator,
+) -> Result<()> {
     loop {
         // In this order, so that the history that is told last is complete.
         let status = execution.describe().await?.status;
         let history = execution.history().await?;
-        narrator.tell(&history.events, attack.news());
+        narrator.tell(out, &history.events, attack.news())?;
         if status != ExecutionStatus::Running {
             return Ok(());
         }
@@ -92,8 +101,13 @@ async fn watch(execution: &Execution, attack: &mut Attack, mut narrator: Narrato
     }
 }
 
-fn show_change(style: Style, before: &Snapshot, after: &Snapshot) {
-    println!("\n{}\n", style.strong("The user, before and after"));
+fn show_change(
+    out: &mut impl Write,
+    style: Style,
+    before: &Snapshot,
+    after: &Snapshot,
+) -> io::Result<()> {
+    writeln!(out, "\n{}\n", style.strong("The user, before and after"))?;
     let names = |arns: &BTreeSet<String>| {
         arns.iter().map(|arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()).collect::<Vec<_>>()
     };
@@ -115,31 +129,39 @@ fn show_change(style: Style, before: &Snapshot, after: &Snapshot) {
     let rows = rows.map(|(what, before, after)| (what, or_none(&before), or_none(&after)));
     let width = rows.iter().map(|(_, before, _)| before.len()).max().unwrap_or_default();
     for (what, before, after) in rows {
-        println!("  {what:<16} {before:<width$}   {after}");
+        writeln!(out, "  {what:<16} {before:<width$}   {after}")?;
     }
     for (key, value) in &after.tags {
-        println!("  {:<16} {key} = {value}", "tag");
+        writeln!(out, "  {:<16} {}", "tag", wrapped(&format!("{key} = {value}"), 19))?;
     }
+    Ok(())
 }
 
 fn or_none(items: &[String]) -> String {
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
-fn look_further(aws: &LocalAws, style: Style, execution: &Execution, finding: &Finding) {
-    println!("\n{}\n", style.strong("Look further"));
-    println!("  Everything is still there, at {}, until `make down`.", aws.url());
-    println!("  With the AWS CLI, or any SDK:\n");
-    println!("  export AWS_ENDPOINT_URL={} AWS_DEFAULT_REGION={REGION}", aws.url());
-    println!("  export AWS_ACCESS_KEY_ID={SECURITY} AWS_SECRET_ACCESS_KEY=local");
-    println!("  aws stepfunctions get-execution-history --execution-arn {}", execution.arn);
-    println!(
-        "  aws securityhub get-findings --filters '{{\"Id\":[{{\"Value\":\"{}\",\"Comparison\":\"EQUALS\"}}]}}'",
-        finding.id()
-    );
-    println!("  aws s3 ls --recursive s3://{}/evidence/", aws.outputs().evidence_bucket_name);
-    println!(
-        "  AWS_ACCESS_KEY_ID={} aws iam list-attached-user-policies --user-name {USER}\n",
-        MEMBERS[0]
-    );
+fn look_further(out: &mut impl Write, style: Style, aws: &LocalAws) -> io::Result<()> {
+    let (url, bucket, member) = (aws.url(), &aws.outputs().evidence_bucket_name, MEMBERS[0]);
+    writeln!(out, "\n{}\n", style.strong("Look further"))?;
+    write!(
+        out,
+        "  Everything is still there, at {url}, until `make down`.
+  The mails: target/debug/local mails
+  With the AWS CLI, or any SDK:
+
+  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={REGION}
+  export AWS_ACCESS_KEY_ID={member} AWS_SECRET_ACCESS_KEY=local
+  aws iam list-attached-user-policies --user-name {USER}
+  execution=$(aws iam list-user-tags --user-name {USER} \\
+    --query 'Tags[?Key==`CordonExecution`].Value' --output text)
+
+  export AWS_ACCESS_KEY_ID={SECURITY}
+  aws stepfunctions get-execution-history --execution-arn \"$execution\"
+  aws securityhub get-findings --query 'Findings[].[Id, Workflow, Note.Text]'
+  aws s3 ls --recursive \\
+    s3://{bucket}/evidence/
+
+"
+    )
 }

@@ -1,11 +1,14 @@
 //! What the demo prints.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
 
 use crate::execution::describe;
+
+/// The columns of a line's time.
+const BEFORE_A_LINE: usize = 13;
 
 /// Colours, on a terminal that shows them.
 #[derive(Clone, Copy)]
@@ -56,7 +59,12 @@ impl Narrator {
     }
 
     /// Tells what is new in a history, with other news at their time in between.
-    pub(super) fn tell(&mut self, history: &[HistoryEvent], news: Vec<(Duration, String)>) {
+    pub(super) fn tell(
+        &mut self,
+        out: &mut impl Write,
+        history: &[HistoryEvent],
+        news: Vec<(Duration, String)>,
+    ) -> io::Result<()> {
         let mut lines: Vec<(Duration, String)> = news
             .into_iter()
             .map(|(time, text)| (time, self.style.strong(&format!("● {text}"))))
@@ -69,8 +77,9 @@ impl Narrator {
         lines.sort_by_key(|(time, _)| *time);
         for (time, line) in lines {
             let since = time.saturating_sub(self.begun).as_millis();
-            println!("  {since:>6} ms  {line}");
+            writeln!(out, "  {since:>6} ms  {line}")?;
         }
+        Ok(())
     }
 
     fn line(&mut self, event: &HistoryEvent, time: Duration) -> Option<String> {
@@ -99,7 +108,12 @@ impl Narrator {
                 | HistoryEventType::ExecutionTimedOut
                 | HistoryEventType::EvaluationFailed
         );
-        failed.then(|| self.style.bad(&format!("{}✗ {}", self.indent(), describe(event))))
+        failed.then(|| {
+            let indent = self.indent();
+            let column = BEFORE_A_LINE + indent.len();
+            self.style
+                .bad(&format!("{indent}{}", wrapped(&format!("✗ {}", describe(event)), column)))
+        })
     }
 
     /// States of a Map or a Parallel stand further in. Siblings that run at the same time
@@ -116,4 +130,12 @@ impl Narrator {
 fn time_of(event: &HistoryEvent) -> Duration {
     let nanoseconds = event.timestamp.as_nanos().max(0);
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+}
+
+/// Breaks a text that begins in a column into lines that end before the 80th, and all begin
+/// there: between words where there are any.
+pub(super) fn wrapped(text: &str, column: usize) -> String {
+    let options = textwrap::Options::new(80_usize.saturating_sub(column))
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::wrap(text, options).join(&format!("\n{:column$}", ""))
 }

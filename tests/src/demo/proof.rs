@@ -1,13 +1,14 @@
 //! What must be true at the end, looked up anew in the account, in Security Hub and in the
 //! evidence bucket.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_securityhub::types::{AwsSecurityFinding, WorkflowStatus};
 
 use super::attacker::Use;
-use super::narrator::Style;
+use super::narrator::{Style, wrapped};
 use crate::execution::Execution;
 use crate::finding::Finding;
 use crate::local_aws::LocalAws;
@@ -27,8 +28,12 @@ pub(super) struct Incident<'a> {
 }
 
 /// Prints each proof and says whether all of them held.
-pub(super) async fn show(style: Style, incident: &Incident<'_>) -> bool {
-    println!("\n{}\n", style.strong("Proofs"));
+pub(super) async fn show(
+    out: &mut impl Write,
+    style: Style,
+    incident: &Incident<'_>,
+) -> Result<bool> {
+    writeln!(out, "\n{}\n", style.strong("Proofs"))?;
     let proofs = [
         incident.succeeded().await,
         incident.stopped(),
@@ -41,11 +46,13 @@ pub(super) async fn show(style: Style, incident: &Incident<'_>) -> bool {
     ];
     for proof in &proofs {
         match proof {
-            Ok(proven) => println!("  {} {}", style.good("✓"), wrapped(proven)),
-            Err(error) => println!("  {} {}", style.bad("✗"), wrapped(&format!("{error:#}"))),
+            Ok(proven) => writeln!(out, "  {} {}", style.good("✓"), wrapped(proven, 4))?,
+            Err(error) => {
+                writeln!(out, "  {} {}", style.bad("✗"), wrapped(&format!("{error:#}"), 4))?;
+            }
         }
     }
-    proofs.iter().all(Result::is_ok)
+    Ok(proofs.iter().all(Result::is_ok))
 }
 
 impl Incident<'_> {
@@ -142,21 +149,4 @@ fn field<'a>(finding: &'a AwsSecurityFinding, name: &str) -> Result<&'a str> {
     let fields = finding.user_defined_fields().context("the finding has no fields")?;
     let value = fields.get(name).with_context(|| format!("the finding has no field `{name}`"))?;
     Ok(value)
-}
-
-/// Breaks a text into lines that a terminal shows whole, where its words allow.
-fn wrapped(text: &str) -> String {
-    const WIDTH: usize = 90;
-    let mut lines = String::new();
-    let mut length = 0;
-    for word in text.split_whitespace() {
-        if length > 0 {
-            let breaks = length + word.len() >= WIDTH;
-            lines.push_str(if breaks { "\n      " } else { " " });
-            length = if breaks { 0 } else { length + 1 };
-        }
-        lines.push_str(word);
-        length += word.len();
-    }
-    lines
 }

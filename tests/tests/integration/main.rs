@@ -22,6 +22,7 @@
 //! - [`events`]: which of Security Hub's events start an execution.
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
+//! - [`mails`]: what a developer sees, the mails and the demo.
 //! - [`aftermath`]: what the whole run has left behind.
 
 #![expect(clippy::indexing_slicing, reason = "indexed JSON is null where it has nothing")]
@@ -43,6 +44,7 @@ mod guide;
 mod identity;
 mod incident;
 mod judged;
+mod mails;
 mod repetition;
 mod response_policy;
 mod stolen;
@@ -94,6 +96,7 @@ fn run() -> anyhow::Result<ExitCode> {
     events::add_to(&mut trials);
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);
+    mails::add_to(&mut trials);
     aftermath::add_to(&mut trials);
 
     let runtime = tokio::runtime::Runtime::new()?;
