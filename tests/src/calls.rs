@@ -11,8 +11,11 @@ use crate::place::sha256;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
-    /// Seconds since 1970.
+    /// When it was authorised or refused, in seconds since 1970.
     pub time: f64,
+    /// When it was answered, in seconds since 1970; nothing if the local AWS noted it for a
+    /// state machine.
+    pub answered: Option<f64>,
     /// The account whose credentials made it.
     pub account: String,
     /// The ARN that made it.

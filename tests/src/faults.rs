@@ -39,7 +39,15 @@ pub enum Strike {
     Stale,
     /// IAM decides as if the user or role had no permissions boundary yet.
     Unbounded,
+    /// The call waits before it goes through.
+    Held {
+        /// For so long.
+        milliseconds: u32,
+    },
 }
+
+/// The caller that every function is.
+pub const ANY_FUNCTION: &str = "lambda.amazonaws.com";
 
 impl Strike {
     /// An error by its code on the wire.
@@ -278,6 +286,13 @@ mod tests {
             json!({
                 "action": "iam:GetUser", "fault": "outOfTime",
                 "takesEffect": false, "times": 1, "after": 0,
+            })
+        );
+        assert_eq!(
+            json!(fault(Strike::Held { milliseconds: 40 }).caller(ANY_FUNCTION)),
+            json!({
+                "action": "iam:GetUser", "fault": "held", "milliseconds": 40,
+                "caller": "lambda.amazonaws.com", "takesEffect": false, "times": 1, "after": 0,
             })
         );
         let chosen = fault(Strike::error("NoSuchEntity"))

@@ -45,6 +45,7 @@ class Call:
     resource: str
     readOnly: bool
     error: str | None = None
+    answered: float | None = None
 
 
 # The call that is being answered; empty until it is authorised or refused.
@@ -102,6 +103,7 @@ async def recorded(application, scope, receive, send) -> None:
         _current.reset(token)
     for call in noted:
         call.error = answer.error()
+        call.answered = answer.begun
         note(call)
         _write_trails(call)
 
@@ -123,9 +125,12 @@ class _Answer:
         self._status = 0
         self._headers: dict[bytes, bytes] = {}
         self._body = b""
+        self.begun: float | None = None
 
     async def send(self, message) -> None:
         if message["type"] == "http.response.start":
+            # Now and not when all is sent: by then the caller may have made its next call.
+            self.begun = time.time()
             self._status = message["status"]
             self._headers = dict(message.get("headers", []))
         elif self._status >= 400:

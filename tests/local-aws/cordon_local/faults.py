@@ -31,10 +31,14 @@ OF_PROCESSES = ("killed", "outOfTime")
 SILENT = ("timedOut", "dropped", *OF_PROCESSES)
 # The call is authorised as if the user or role had no permissions boundary.
 UNBOUNDED = "unbounded"
+# The call goes through, later.
+HELD = "held"
 # Faults that fail no call by themselves.
-MILD = ("stale", UNBOUNDED)
+MILD = ("stale", UNBOUNDED, HELD)
 FAULTS = ("error", *fault_answers.SPELLED, *SILENT, *MILD)
 INVOKE = "lambda:InvokeFunction"
+# The caller that every function is.
+ANY_FUNCTION = "lambda.amazonaws.com"
 
 
 # Calls for which IAM looks at the boundary that the user or role has.
@@ -58,6 +62,7 @@ class Rule:
     code: str | None = None
     status: int | None = None
     message: str | None = None
+    milliseconds: int | None = None
     takesEffect: bool = False
     times: int | str = 1
     after: int = 0
@@ -80,6 +85,10 @@ class Rule:
             raise Unusable(f"`{service}` has no error `{self.code}` with a status of its own: name the `status`")
         if self.fault == "stale" and self.takesEffect:
             raise Unusable("a stale read has no effect")
+        if self.fault == HELD and self.takesEffect:
+            raise Unusable("a call that is held takes effect anyway")
+        if (self.fault == HELD) != (self.milliseconds is not None) or (self.milliseconds or 0) < 0:
+            raise Unusable("the fault `held` has `milliseconds` from 0 on, and no other fault has any")
         if self.fault == UNBOUNDED and (self.takesEffect or not _BY_BOUNDARY.fullmatch(self.action)):
             raise Unusable(f"no boundary that stands decides whether `{self.action}` may take effect")
         self.struck = self.passed = 0
@@ -225,6 +234,8 @@ def _guarded(service: str, handler):
 async def _answered(call: Call, request: _Request, handler, sent: tuple) -> fault_answers.Answer:
     process = function_processes.of_caller(call.accessKeyId)
     heard = _heard(call, process, sent)
+    if (held := strike(heard, lambda rule: rule.fault == HELD)) is not None:
+        await asyncio.sleep(held.milliseconds / 1000)
 
     def eligible(rule: Rule) -> bool:
         if rule.fault in OF_PROCESSES:
@@ -266,7 +277,7 @@ def _enforce(original, access_key_id, action, service, region, resource_arn="*",
 
 def _names(principal: str, process) -> tuple[str, ...]:
     own = (principal, *re.split("[:/]", principal))
-    return (*own, process.function) if process else own
+    return (*own, process.function, ANY_FUNCTION) if process else own
 
 
 def _heard(call: Call, process, sent: tuple) -> Heard:

@@ -200,6 +200,10 @@ class Rules(FaultsTest):
             ({"action": "iam:GetUser", "fault": "dropped", "account": 222222222222}, "`account` can't be"),
             ({"action": "iam:GetUser", "fault": "error"}, "the fault `error` has a `code`"),
             ({"action": "iam:GetUser", "fault": "error", "code": "Unheard"}, "`iam` has no error `Unheard`"),
+            ({"action": "iam:GetUser", "fault": "held"}, "the fault `held` has `milliseconds`"),
+            ({"action": "iam:GetUser", "fault": "held", "milliseconds": -1}, "`milliseconds` from 0 on"),
+            ({"action": "iam:GetUser", "fault": "dropped", "milliseconds": 1}, "no other fault has any"),
+            ({"action": "iam:GetUser", "fault": "held", "milliseconds": 1, "takesEffect": True}, "effect anyway"),
         ):
             with self.subTest(reason), self.assertRaises(urllib.error.HTTPError) as raised:
                 self.aws.post("/_local/faults", rule)
@@ -264,6 +268,36 @@ class Silence(FaultsTest):
             self.assertLess(time.monotonic() - started, 2)
             with self.assertRaises(ConnectionClosedError):
                 hanging.result()
+
+
+class Held(FaultsTest):
+    def took(self, action: str, resource: str) -> list[tuple[str | None, float]]:
+        """The errors of all calls about something, and the seconds from authorisation to answer."""
+        calls = self.aws.get(f"/_local/calls?action={action}")["calls"]
+        return [(call["error"], call["answered"] - call["time"]) for call in calls if resource in call["resource"]]
+
+    def test_a_held_call_goes_through_later_and_others_do_not_wait_for_it(self):
+        slow, quick = self.user("held"), self.user("spared-meanwhile")
+        number = self.fault("iam:DeleteUser", "held", about=slow, milliseconds=1000, times="always")
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(self.aws.root("iam").delete_user, UserName=slow)
+            until(lambda: self.struck(number), "the call is held")
+            self.aws.root("iam").delete_user(UserName=quick)
+            self.assertFalse(held.done())
+            held.result()
+        self.refused("NoSuchEntity", self.aws.root("iam").get_user, UserName=slow)
+        ((error, seconds),) = self.took("DeleteUser", slow)
+        self.assertIsNone(error)
+        self.assertGreaterEqual(seconds, 1)
+
+    def test_another_fault_may_strike_it_too(self):
+        name = self.user("held-and-failed")
+        self.fault("iam:DeleteUser", "held", about=name, milliseconds=50)
+        self.fault("iam:DeleteUser", "throttled", about=name)
+        self.refused("Throttling", self.aws.root("iam").delete_user, UserName=name)
+        ((error, seconds),) = self.took("DeleteUser", name)
+        self.assertEqual(error, "Throttling")
+        self.assertGreaterEqual(seconds, 0.05)
 
 
 class StaleReads(FaultsTest):
@@ -450,6 +484,13 @@ class FunctionsThatEnd(FaultsTest):
             with self.subTest(caller):
                 self.fault("iam:AttachUserPolicy", "throttled", caller=caller)
                 self.assertEqual(self.attach(self.user(f"attached-as-{caller}")), "ClientError")
+
+    def test_a_caller_may_be_any_function(self):
+        name = self.user("attached-by-a-function")
+        number = self.fault("*", "held", caller="lambda.amazonaws.com", milliseconds=1, times="always")
+        self.assertIsNone(self.attach(name))
+        # It enters the member account and attaches; creating the user was root's.
+        self.assertEqual(self.struck(number), 2)
 
     def test_only_the_process_that_makes_the_call_is_killed(self):
         names = [self.user(f"concurrent-{number}") for number in range(8)]
