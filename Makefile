@@ -3,7 +3,7 @@
 local = cargo run --quiet --locked --bin local --
 venv = target/local/venv/bin
 
-.PHONY: demo test test-faults up down check deploy build prerequisites
+.PHONY: demo test test-faults bench up down check deploy build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -31,6 +31,13 @@ test: check
 test-faults: prerequisites
 	$(local) install
 	cargo test --quiet --locked --test integration -- --ignored
+
+# Measures the functions as they are deployed, with each of their calls held for so many
+# milliseconds, and compares with what an earlier run has written:
+# make bench [HOLD=40] [AGAINST=target/bench.json]
+HOLD = 40
+bench: prerequisites
+	$(local) bench '$(HOLD)' $(if $(AGAINST),'$(AGAINST)')
 
 # What takes no local AWS: formatting, lints, unit tests.
 check: prerequisites

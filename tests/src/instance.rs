@@ -14,7 +14,7 @@ use crate::local_aws::LocalAws;
 use crate::place::{self, Place, repository};
 use crate::progress::{Progress, Seconds};
 use crate::server::{self, Life, Process};
-use crate::tools;
+use crate::tools::{self, Build};
 
 const RECORD: &str = "stack.json";
 
@@ -50,7 +50,7 @@ impl Instance {
         if running.as_ref().is_none_or(|instance| instance.port != port) {
             require_free(port)?;
         }
-        let (binaries, python) = tools::prepare(progress).await?;
+        let (binaries, python) = tools::prepare(progress, Build::Debug).await?;
         let server_inputs = place::fingerprint(&server_inputs()?)?;
         let inputs = place::fingerprint(&deployment::inputs(&binaries)?)?;
 

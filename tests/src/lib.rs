@@ -10,6 +10,7 @@
 #![expect(clippy::must_use_candidate, reason = "an answer that a test ignores does no harm")]
 
 pub mod alone;
+pub mod bench;
 pub mod calls;
 pub mod clients;
 pub mod demo;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,8 +19,9 @@ use crate::messages::Topics;
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::server::{self, Life};
+use crate::tools::{self, Build};
 use crate::user::NewUser;
-use crate::{MEMBERS, SECURITY, tools};
+use crate::{MEMBERS, SECURITY};
 
 /// A local AWS with Cordon deployed.
 pub struct LocalAws {
@@ -53,13 +55,23 @@ impl LocalAws {
     /// A local AWS for this process alone, which ends when the process does.
     pub async fn for_tests(progress: &Progress) -> Result<Self> {
         let place = Place::of_a_test_run()?;
-        let (binaries, python) = tools::prepare(progress).await?;
+        let (binaries, python) = tools::prepare(progress, Build::Debug).await?;
+        let aws = Self::with(&place, &binaries, &python, progress).await?;
+        // Held as long as the server lives: until the process ends.
+        std::mem::forget(place);
+        Ok(aws)
+    }
+
+    /// A local AWS at a place, with these functions, which ends when the process does.
+    pub(crate) async fn with(
+        place: &Place,
+        binaries: &Path,
+        python: &Path,
+        progress: &Progress,
+    ) -> Result<Self> {
         let port = free_port()?;
         progress
-            .step(
-                "starting a local AWS",
-                server::start(&place, &python, port, Life::WithThisProcess),
-            )
+            .step("starting a local AWS", server::start(place, python, port, Life::WithThisProcess))
             .await?;
         let url = Endpoint::at_port(port).url().to_owned();
         // A test run sees more incidents within an hour than life does.
@@ -70,10 +82,8 @@ impl LocalAws {
             "retirementsPerHour": 1_000_000,
             "escalationsPerHour": 1_000_000,
         });
-        let outputs = deployment::deploy_with(&place, &url, &binaries, &policy, progress).await?;
-        // Held as long as the server lives: until the process ends.
-        std::mem::forget(place);
-        Ok(Self::at_port(port, outputs))
+        let outputs = deployment::deploy_with(place, &url, binaries, &policy, progress).await?;
+        Self::at_port(port, outputs).await
     }
 
     /// What the security stack says about itself.

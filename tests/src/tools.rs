@@ -27,11 +27,20 @@ fn build_folder() -> Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
+/// How the functions are built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// As this program is, which takes seconds.
+    Debug,
+    /// As they are deployed, which takes minutes.
+    Release,
+}
+
 /// Builds and installs all that a local AWS needs. Returns the folder with the binaries and
 /// the Python interpreter.
-pub(crate) async fn prepare(progress: &Progress) -> Result<(PathBuf, PathBuf)> {
+pub(crate) async fn prepare(progress: &Progress, build: Build) -> Result<(PathBuf, PathBuf)> {
     let (binaries, python) = tokio::try_join!(
-        progress.step("building the functions", build_functions()),
+        progress.step("building the functions", build_functions(build)),
         install(progress),
     )?;
     Ok((binaries, python))
@@ -49,9 +58,17 @@ pub async fn install(progress: &Progress) -> Result<PathBuf> {
 }
 
 /// Builds what the state machine calls and returns the folder with the binaries.
-async fn build_functions() -> Result<PathBuf> {
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--workspace", "--bins", "--locked", "--quiet"])
+async fn build_functions(build: Build) -> Result<PathBuf> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--workspace", "--bins", "--locked", "--quiet"]);
+    let folder = match build {
+        Build::Debug => build_folder()?,
+        Build::Release => {
+            cargo.args(["--release", "--exclude", "harness"]);
+            build_folder()?.with_file_name("release")
+        }
+    };
+    let status = cargo
         .current_dir(repository())
         .stdin(Stdio::null())
         .status()
@@ -60,7 +77,7 @@ async fn build_functions() -> Result<PathBuf> {
     if !status.success() {
         bail!("the functions do not compile");
     }
-    build_folder()
+    Ok(folder)
 }
 
 /// Makes the Python environment of the local AWS and returns its interpreter.

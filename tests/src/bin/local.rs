@@ -1,13 +1,13 @@
 //! `local`: Cordon on one machine. See `make up`, `make down`, `make demo`.
 
-use std::io::{self, ErrorKind::BrokenPipe};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use harness::instance::Instance;
 use harness::place::Place;
 use harness::progress::Progress;
-use harness::{REGION, SECURITY, demo, messages, tools};
+use harness::{REGION, SECURITY, bench, demo, tools};
 
 const USAGE: &str = "\
 usage: local COMMAND
@@ -19,7 +19,10 @@ usage: local COMMAND
           with --follow, what they get from then on as well
   env     print the shell's settings for the AWS CLI
   down    end the local AWS
-  install install what the local AWS and the checks of the templates need";
+  install install what the local AWS and the checks of the templates need
+  bench MILLISECONDS [FILE]
+          measure the release binaries, with each call of a function held for so long,
+          and compare them with what an earlier run has written";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -35,6 +38,8 @@ async fn main() -> ExitCode {
             ["env"] => env().await,
             ["down"] => down().await,
             ["install"] => install().await,
+            ["bench", hold] => Box::pin(bench(hold, None)).await,
+            ["bench", hold, former] => Box::pin(bench(hold, Some(former))).await,
             _ => {
                 eprintln!("{USAGE}");
                 Ok(ExitCode::from(2))
@@ -111,5 +116,11 @@ async fn down() -> anyhow::Result<ExitCode> {
 async fn install() -> anyhow::Result<ExitCode> {
     let _place = Place::of_the_developer()?;
     tools::install(&Progress::new()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn bench(hold: &str, former: Option<&str>) -> anyhow::Result<ExitCode> {
+    let hold = hold.parse().map_err(|_| anyhow::anyhow!("`{hold}` is no time in milliseconds"))?;
+    bench::run(hold, former.map(Path::new), &Progress::new()).await?;
     Ok(ExitCode::SUCCESS)
 }
