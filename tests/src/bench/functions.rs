@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 use super::report::{Figure, Group, Unit};
@@ -149,8 +149,9 @@ async fn start(binary: &Path, function: &Function) -> Result<(Duration, Option<f
     let begun = Instant::now();
     let mut process =
         command.spawn().with_context(|| format!("cannot run `{}`", binary.display()))?;
-    let time = tokio::select! {
-        asked = asked(&api) => asked.map(|()| begun.elapsed())?,
+    // The connection is kept until the process is ended: it would complain about its loss.
+    let (time, _connection) = tokio::select! {
+        asked = asked(&api) => asked.map(|connection| (begun.elapsed(), connection))?,
         ended = process.wait() => bail!("it ended with {}", ended?),
         () = tokio::time::sleep(LONGEST_START) => {
             bail!("it asked for nothing within {} s", LONGEST_START.as_secs())
@@ -161,8 +162,8 @@ async fn start(binary: &Path, function: &Function) -> Result<(Duration, Option<f
     Ok((time, memory))
 }
 
-/// Waits until somebody asks for an invocation.
-async fn asked(api: &TcpListener) -> Result<()> {
+/// Waits until somebody asks for an invocation. Returns the connection that waits for one.
+async fn asked(api: &TcpListener) -> Result<TcpStream> {
     let (mut connection, _) = api.accept().await?;
     let mut request = [0; 1024];
     let length = connection.read(&mut request).await?;
@@ -171,7 +172,7 @@ async fn asked(api: &TcpListener) -> Result<()> {
     if !first.contains("/runtime/invocation/next") {
         bail!("it asked for `{first}`");
     }
-    Ok(())
+    Ok(connection)
 }
 
 async fn end(mut process: Child) -> Result<()> {
