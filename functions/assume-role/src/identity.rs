@@ -5,8 +5,9 @@
 use aws_sdk_iam::Client;
 use futures::join;
 use incident::{Accused, Failure, Kind, is_name};
-use member::principal::{Found, attached_policies, find};
-use member::user::{access_keys, owner};
+use member::credential::{access_keys, owner};
+use member::policy::attached_policies;
+use member::principal::{Entity, find};
 use serde::Deserialize;
 
 /// How often a principal is looked for that is not where IAM has just said: it may have
@@ -29,7 +30,7 @@ pub(crate) struct Known {
 /// Who is meant, and by what that was found.
 #[derive(Debug)]
 pub(crate) struct Identified {
-    pub(crate) found: Found,
+    pub(crate) found: Entity,
     /// ARNs of its attached policies.
     pub(crate) attached: Vec<String>,
     /// Of a user, for finding it again.
@@ -162,7 +163,7 @@ async fn by_name_for_want_of_an_owner(
     if accused.principal_id.is_some() {
         return Ok(identified);
     }
-    let Found { name, id, .. } = identified.found;
+    let Entity { name, id, .. } = identified.found;
     Err(Failure::PrincipalMismatch(format!(
         "IAM knows no owner of the access key `{key}`, and the finding gives no id: the user \
          `{name}`, id `{id}`, may be a namesake of who had it; look for the key in CloudTrail, then \
@@ -182,7 +183,7 @@ fn user_name(key: &str, owner: String) -> Result<String, Failure> {
 }
 
 /// That the owner of a key was found by it, and in what the finding contradicts that.
-fn key_and_contradictions(accused: &Accused, key: &str, found: &Found) -> String {
+fn key_and_contradictions(accused: &Accused, key: &str, found: &Entity) -> String {
     let called = accused.name.as_ref().filter(|name| !found.name.eq_ignore_ascii_case(name));
     let called = called.map(|name| format!("the finding calls it `{name}`"));
     let given = accused.principal_id.as_ref().filter(|id| **id != found.id);

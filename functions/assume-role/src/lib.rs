@@ -8,7 +8,7 @@ use incident::{
     Accused, Execution, Failure, Kind, Principal, Reach, ResponsePolicy, matches_pattern,
     protection,
 };
-use member::principal::denied;
+use member::deny::denied;
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
 

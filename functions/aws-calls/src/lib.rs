@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_smithy_async::future::pagination_stream::PaginationStream;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -80,6 +81,42 @@ where
         "NoSuchEntity" | "NoSuchKey" => Failure::NotFound { call, source },
         _ => Failure::RequestRejected { call, source },
     }
+}
+
+/// What AWS answers to a call, under the name that IAM has for the call.
+pub trait Answer<T> {
+    /// The answer, or the [`failure`] that its error means.
+    fn to(self, call: &'static str) -> Result<T, Failure>;
+
+    /// That the call was served, for those whose answer says no more.
+    fn done(self, call: &'static str) -> Result<(), Failure>
+    where
+        Self: Sized,
+    {
+        self.to(call).map(drop)
+    }
+}
+
+impl<T, E, R> Answer<T> for Result<T, SdkError<E, R>>
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    fn to(self, call: &'static str) -> Result<T, Failure> {
+        self.map_err(|error| failure(call, error))
+    }
+}
+
+/// All of a list, to its last page, or the [`failure`] of the first page that can't be had.
+pub async fn all<T, E, R>(
+    call: &'static str,
+    pages: PaginationStream<Result<T, SdkError<E, R>>>,
+) -> Result<Vec<T>, Failure>
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    pages.collect::<Result<_, _>>().await.to(call)
 }
 
 /// The call's answer, or nothing where what it names does not exist.

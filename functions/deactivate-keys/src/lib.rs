@@ -1,13 +1,14 @@
 //! Makes credentials of the user inactive: access keys, SSH public keys, signing
 //! certificates, service-specific credentials. Each can be made active again.
 
-use aws_calls::{failure, if_found};
+use aws_calls::{Answer, if_found};
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::StatusType;
 use futures::future::join_all;
 use incident::{Execution, Failure, Principal};
+use member::credential::{Credential, CredentialKind, credentials_of};
 use member::principal::{find_same, vanished};
-use member::user::{Credential, CredentialKind, Unused, credentials_of, unused_keys};
+use member::unused::{Unused, unused_keys};
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
 
@@ -93,8 +94,7 @@ async fn deactivate_all(
         let updated = if_found(deactivate(iam, name, &credential).await)?;
         Ok(updated.map(|()| Credential { active: false, ..credential }))
     });
-    let attempts = concurrently(attempts).await;
-    Ok(attempts.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    Ok(concurrently(attempts).await?.into_iter().flatten().collect())
 }
 
 /// Always names the user: without it these calls change the caller's own credentials.
@@ -105,29 +105,22 @@ async fn deactivate(iam: &Client, name: &str, credential: &Credential) -> Result
     match credential.kind {
         CredentialKind::AccessKey => {
             let update = iam.update_access_key().user_name(name).access_key_id(id).status(inactive);
-            update.send().await.map(drop).map_err(|error| failure("iam:UpdateAccessKey", error))
+            update.send().await.done("iam:UpdateAccessKey")
         }
         CredentialKind::SshPublicKey => {
-            let update =
-                iam.update_ssh_public_key().user_name(name).ssh_public_key_id(id).status(inactive);
-            update.send().await.map(drop).map_err(|error| failure("iam:UpdateSSHPublicKey", error))
+            let update = iam.update_ssh_public_key().user_name(name);
+            let update = update.ssh_public_key_id(id).status(inactive);
+            update.send().await.done("iam:UpdateSSHPublicKey")
         }
         CredentialKind::SigningCertificate => {
-            let update = iam
-                .update_signing_certificate()
-                .user_name(name)
-                .certificate_id(id)
-                .status(inactive);
-            update
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| failure("iam:UpdateSigningCertificate", error))
+            let update = iam.update_signing_certificate().user_name(name);
+            let update = update.certificate_id(id).status(inactive);
+            update.send().await.done("iam:UpdateSigningCertificate")
         }
         CredentialKind::ServiceSpecific => {
             let update = iam.update_service_specific_credential().user_name(name);
-            let update = update.service_specific_credential_id(id).status(inactive).send().await;
-            update.map(drop).map_err(|error| failure("iam:UpdateServiceSpecificCredential", error))
+            let update = update.service_specific_credential_id(id).status(inactive);
+            update.send().await.done("iam:UpdateServiceSpecificCredential")
         }
     }
 }

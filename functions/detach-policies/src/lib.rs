@@ -2,13 +2,14 @@
 //! policies are detached; inline ones, which can only be deleted, are deleted if the
 //! evidence holds the very document.
 
-use aws_calls::{failure, if_found};
+use aws_calls::{Answer, if_found};
 use aws_sdk_iam::Client;
 use futures::future::join;
 use incident::{
     Denial, Execution, Failure, Held, InlinePolicy, Kind, Principal, hex_digest, is_kept,
 };
-use member::principal::{inline_document, require_boundary};
+use member::deny::require_boundary;
+use member::policy::inline_document;
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
 
@@ -46,23 +47,12 @@ pub struct Output {
 pub async fn detach_policies(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal, denial, held } = input;
     let partition = execution.partition();
-    let grant = Grant {
-        actions: match principal.kind {
-            Kind::User => &[
-                "iam:GetUser",
-                "iam:DetachUserPolicy",
-                "iam:GetUserPolicy",
-                "iam:DeleteUserPolicy",
-            ],
-            Kind::Role => &[
-                "iam:GetRole",
-                "iam:DetachRolePolicy",
-                "iam:GetRolePolicy",
-                "iam:DeleteRolePolicy",
-            ],
-        },
-        resources: principal.resources(partition),
-    };
+    let grant = Grant::on(
+        &principal,
+        partition,
+        &["iam:GetUser", "iam:DetachUserPolicy", "iam:GetUserPolicy", "iam:DeleteUserPolicy"],
+        &["iam:GetRole", "iam:DetachRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"],
+    );
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
     require_boundary(&iam, partition, &principal, denial).await?;
     let managed = held.managed_policies.iter().filter(|policy| !is_kept(partition, policy));
@@ -71,10 +61,8 @@ pub async fn detach_policies(entry: &Entry, input: Input) -> Result<Output, Fail
         concurrently(held.inline_policies.iter().map(|policy| delete(&iam, &principal, policy))),
     )
     .await;
-    let taken = |results: Vec<Result<Option<String>, Failure>>| {
-        results.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
-    };
-    Ok(Output { detached: taken(detached)?, deleted: taken(deleted)? })
+    let taken = |names: Vec<Option<String>>| names.into_iter().flatten().collect();
+    Ok(Output { detached: taken(detached?), deleted: taken(deleted?) })
 }
 
 async fn detach(
@@ -85,12 +73,12 @@ async fn detach(
     let name = &principal.name;
     let detached = match principal.kind {
         Kind::User => {
-            let detach = iam.detach_user_policy().user_name(name).policy_arn(policy).send().await;
-            detach.map(drop).map_err(|error| failure("iam:DetachUserPolicy", error))
+            let detach = iam.detach_user_policy().user_name(name).policy_arn(policy);
+            detach.send().await.done("iam:DetachUserPolicy")
         }
         Kind::Role => {
-            let detach = iam.detach_role_policy().role_name(name).policy_arn(policy).send().await;
-            detach.map(drop).map_err(|error| failure("iam:DetachRolePolicy", error))
+            let detach = iam.detach_role_policy().role_name(name).policy_arn(policy);
+            detach.send().await.done("iam:DetachRolePolicy")
         }
     };
     let detached = detached.map_err(|failure| unseen(failure, principal));
@@ -114,12 +102,12 @@ async fn delete(
     let policy = &policy.name;
     let deleted = match kind {
         Kind::User => {
-            let delete = iam.delete_user_policy().user_name(name).policy_name(policy).send().await;
-            delete.map(drop).map_err(|error| failure("iam:DeleteUserPolicy", error))
+            let delete = iam.delete_user_policy().user_name(name).policy_name(policy);
+            delete.send().await.done("iam:DeleteUserPolicy")
         }
         Kind::Role => {
-            let delete = iam.delete_role_policy().role_name(name).policy_name(policy).send().await;
-            delete.map(drop).map_err(|error| failure("iam:DeleteRolePolicy", error))
+            let delete = iam.delete_role_policy().role_name(name).policy_name(policy);
+            delete.send().await.done("iam:DeleteRolePolicy")
         }
     };
     let deleted = deleted.map_err(|failure| unseen(failure, principal));

@@ -1,9 +1,9 @@
 //! Reads who holds a policy that a finding reports as too wide, for the people who have
 //! to mend it. Changes nothing.
 
-use aws_calls::failure;
 use aws_sdk_iam::Client;
 use incident::{AccountId, Execution, Failure, cut, listed};
+use member::policy::holders;
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
 
@@ -35,24 +35,12 @@ pub async fn find_holders(entry: &Entry, input: Input) -> Result<Output, Failure
     let of_account = format!("arn:{}:iam::{account}:policy/*", execution.partition());
     let grant = Grant { actions: &["iam:ListEntitiesForPolicy"], resources: vec![of_account] };
     let iam = entry.enter(&execution, &account, &[grant]).await?;
-    let holders = concurrently(policies.iter().map(|policy| holders(&iam, policy))).await;
-    Ok(Output { holders: holders.into_iter().collect::<Result<_, _>>()? })
+    let holders = concurrently(policies.iter().map(|policy| line(&iam, policy))).await?;
+    Ok(Output { holders })
 }
 
-async fn holders(iam: &Client, policy: &str) -> Result<String, Failure> {
-    let pages = iam.list_entities_for_policy().policy_arn(policy).into_paginator().send();
-    let pages = pages.collect::<Result<Vec<_>, _>>().await;
-    let pages = pages.map_err(|error| failure("iam:ListEntitiesForPolicy", error))?;
-    let mut names: Vec<String> = Vec::new();
-    for page in pages {
-        let users = page.policy_users.unwrap_or_default().into_iter();
-        names.extend(users.filter_map(|one| Some(format!("user {}", one.user_name?))));
-        let roles = page.policy_roles.unwrap_or_default().into_iter();
-        names.extend(roles.filter_map(|one| Some(format!("role {}", one.role_name?))));
-        let groups = page.policy_groups.unwrap_or_default().into_iter();
-        names.extend(groups.filter_map(|one| Some(format!("group {}", one.group_name?))));
-    }
-    names.sort();
+async fn line(iam: &Client, policy: &str) -> Result<String, Failure> {
+    let names = holders(iam, policy).await?;
     let policy = cut(policy, 200);
     Ok(match names.len() {
         0 => format!("{policy} is held by nobody"),

@@ -1,15 +1,15 @@
-use aws_calls::{SdkConfig, failure, sdk_config};
+use aws_calls::{SdkConfig, failure};
 use aws_credential_types::Credentials;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_sts::error::ProvideErrorMetadata;
-use incident::{AccountId, Execution, Failure};
+use incident::{AccountId, Execution, Failure, Kind, Principal};
 use serde_json::json;
 
 /// The way into member accounts, through the role that is this step's own.
 #[derive(Debug)]
 pub struct Entry {
-    config: SdkConfig,
     sts: aws_sdk_sts::Client,
+    iam: aws_sdk_iam::config::Builder,
     anonymous: aws_sdk_iam::Client,
     role: String,
     external_id: String,
@@ -26,26 +26,45 @@ pub struct Grant<'a> {
     pub resources: Vec<String>,
 }
 
+impl<'a> Grant<'a> {
+    /// The actions of the principal's kind, on it and nothing else.
+    #[must_use]
+    pub fn on(
+        principal: &Principal,
+        partition: &str,
+        of_user: &'a [&'a str],
+        of_role: &'a [&'a str],
+    ) -> Self {
+        let actions = match principal.kind {
+            Kind::User => of_user,
+            Kind::Role => of_role,
+        };
+        Self { actions, resources: principal.resources(partition) }
+    }
+}
+
 impl Entry {
     /// The way in, by the function's settings `MEMBER_ROLE` and `EXTERNAL_ID`.
-    pub async fn from_env() -> Result<Self, lambda::Error> {
-        let config = sdk_config().await;
-        let mut anonymous = aws_sdk_iam::config::Builder::from(&config);
-        anonymous.set_credentials_provider(None).set_allow_no_auth();
-        let anonymous = anonymous.retry_config(RetryConfig::disabled()).build();
-        Ok(Self {
-            sts: aws_sdk_sts::Client::new(&config),
-            anonymous: aws_sdk_iam::Client::from_conf(anonymous),
-            role: lambda::setting("MEMBER_ROLE")?,
-            external_id: lambda::setting("EXTERNAL_ID")?,
-            config,
-        })
+    pub fn from_env(config: &SdkConfig) -> Result<Self, lambda::Error> {
+        let role = lambda::setting("MEMBER_ROLE")?;
+        let external_id = lambda::setting("EXTERNAL_ID")?;
+        Ok(Self::new(aws_sdk_sts::Client::new(config), config.into(), role, external_id))
     }
 
-    /// What the function's clients in the security account are made from.
+    /// The way in through the role of this name below `cordon/`, with clients of IAM made from
+    /// `iam`.
     #[must_use]
-    pub fn config(&self) -> &SdkConfig {
-        &self.config
+    pub fn new(
+        sts: aws_sdk_sts::Client,
+        iam: aws_sdk_iam::config::Builder,
+        role: String,
+        external_id: String,
+    ) -> Self {
+        let mut anonymous = iam.clone();
+        anonymous.set_credentials_provider(None).set_allow_no_auth();
+        let anonymous = anonymous.retry_config(RetryConfig::disabled()).build();
+        let anonymous = aws_sdk_iam::Client::from_conf(anonymous);
+        Self { sts, iam, anonymous, role, external_id }
     }
 
     /// An IAM client of the account, good for 15 minutes and for `grants` alone. Its
@@ -91,11 +110,8 @@ impl Entry {
             None,
             "cordon-member",
         );
-        Ok(aws_sdk_iam::Client::from_conf(
-            aws_sdk_iam::config::Builder::from(&self.config)
-                .credentials_provider(credentials)
-                .build(),
-        ))
+        let iam = self.iam.clone().credentials_provider(credentials);
+        Ok(aws_sdk_iam::Client::from_conf(iam.build()))
     }
 
     /// Opens the connection to IAM while STS is still at work, by a call that IAM refuses:

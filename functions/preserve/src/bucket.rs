@@ -1,4 +1,4 @@
-use aws_calls::{SdkConfig, failure};
+use aws_calls::{SdkConfig, all, failure};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumAlgorithm;
@@ -111,8 +111,8 @@ impl Bucket {
     /// The keys below the prefix, without it, in their order and to the last page.
     pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<String>, Failure> {
         let pages = self.s3.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator();
-        let pages = pages.send().collect::<Result<Vec<_>, _>>().await;
-        let pages = pages.map_err(|error| failure("s3:ListBucket", error).at(&self.uri(prefix)))?;
+        let pages = all("s3:ListBucket", pages.send()).await;
+        let pages = pages.map_err(|failure| failure.at(&self.uri(prefix)))?;
         let keys = pages.into_iter().flat_map(|page| page.contents.unwrap_or_default());
         let keys = keys.filter_map(|object| object.key);
         Ok(keys.filter_map(|key| key.strip_prefix(prefix).map(str::to_owned)).collect())

@@ -3,7 +3,7 @@
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use incident::{Denial, DenyBy, Execution, Failure, Principal, Reach, deny_policy, tag_value};
-use member::user::Credential;
+use member::credential::Credential;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

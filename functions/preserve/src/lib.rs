@@ -123,18 +123,18 @@ pub async fn preserve(entry: &Entry, bucket: &Bucket, input: Input) -> Result<Ou
     let incident = Incident { execution, pass, started, entered, reach };
     let of_principal = format!("{folder}/{}/{}/", principal.account, principal.id);
     let (finding, denial) = (&finding, denial.as_ref());
-    let found =
-        Found { bucket, principal: &principal, snapshot: &snapshot, incident, finding, denial };
+    let deposit =
+        Deposit { bucket, principal: &principal, snapshot: &snapshot, incident, finding, denial };
     let stock = match folder {
-        "evidence" => Box::pin(found.in_a_case(&of_principal)).await?,
-        _ => Box::pin(found.apart(&of_principal)).await?,
+        "evidence" => Box::pin(deposit.in_a_case(&of_principal)).await?,
+        _ => Box::pin(deposit.apart(&of_principal)).await?,
     };
-    let evidence = stock.evidence(found.incident.execution.partition());
+    let evidence = stock.evidence(deposit.incident.execution.partition());
     Ok(Output::Evidence(Box::new(evidence)))
 }
 
 /// A principal as it was found, on its way into the bucket.
-struct Found<'a> {
+struct Deposit<'a> {
     bucket: &'a Bucket,
     principal: &'a Principal,
     snapshot: &'a Snapshot,
@@ -199,7 +199,7 @@ impl Stock {
     }
 }
 
-impl Found<'_> {
+impl Deposit<'_> {
     async fn in_a_case(&self, of_principal: &str) -> Result<Stock, Failure> {
         let reached = Reached {
             since: time(&self.incident.reach.since)?,

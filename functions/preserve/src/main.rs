@@ -2,7 +2,8 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    let entry = member::Entry::from_env().await?;
-    let bucket = preserve::Bucket::from_env(entry.config())?;
+    let config = aws_calls::sdk_config().await;
+    let entry = member::Entry::from_env(&config)?;
+    let bucket = preserve::Bucket::from_env(&config)?;
     lambda::run(async |input| preserve::preserve(&entry, &bucket, input).await).await
 }

@@ -1,14 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_calls::{failure, if_found};
 use aws_sdk_iam::Client;
 use futures::{FutureExt, join, try_join};
 use incident::{Execution, Failure, Found, InlinePolicy, Kind, Principal, hex_digest, is_kept};
-use member::principal::{
-    attached_policies, decoded, find_same, incomplete, inline_document, inline_policies, vanished,
+use member::credential::{self, Credential, CredentialKind};
+use member::policy::{
+    Version, attached_policies, default_version, inline_document, inline_policies,
 };
-use member::user::{self, Credential, CredentialKind};
-use member::{Entry, Grant, concurrently};
+use member::principal::{find_same, instance_profiles, vanished};
+use member::{Entry, Grant, concurrently, group, user};
 use serde::{Deserialize, Serialize};
 
 use crate::assumable;
@@ -143,14 +143,10 @@ impl Snapshot {
         principal: &Principal,
     ) -> Result<Self, Failure> {
         let (partition, account) = (execution.partition(), &principal.account);
-        let actions = match principal.kind {
-            Kind::User => OF_THE_USER,
-            Kind::Role => OF_THE_ROLE,
-        };
         let all = |kind| vec![format!("arn:{partition}:iam::{account}:{kind}/*")];
         let policies = vec![format!("arn:{partition}:iam::*:policy/*")];
         let grants = [
-            Grant { actions, resources: principal.resources(partition) },
+            Grant::on(principal, partition, OF_THE_USER, OF_THE_ROLE),
             Grant { actions: OF_GROUPS, resources: all("group") },
             Grant { actions: OF_POLICIES, resources: policies },
         ];
@@ -161,7 +157,7 @@ impl Snapshot {
                 attached(iam, kind, name).boxed_local(),
                 inline(iam, kind, name).boxed_local(),
                 of_user(iam, kind, name).boxed_local(),
-                instance_profiles(iam, kind, name),
+                of_role(iam, kind, name),
             )
         };
         // Whichever answer comes first, that the principal has vanished is what counts.
@@ -240,21 +236,11 @@ async fn attached(
 }
 
 async fn versions(iam: &Client, arns: &[String]) -> Result<Versions, Failure> {
-    let versions = arns.iter().map(async |arn| Ok((arn.clone(), version(iam, arn).await?)));
-    concurrently(versions).await.into_iter().collect()
-}
-
-async fn version(iam: &Client, arn: &str) -> Result<PolicyVersion, Failure> {
-    let call = "iam:GetPolicy";
-    let answer = iam.get_policy().policy_arn(arn).send().await;
-    let policy = answer.map_err(|error| failure(call, error))?.policy;
-    let version = policy.and_then(|policy| policy.default_version_id);
-    let version = version.ok_or_else(|| incomplete(call))?;
-    let call = "iam:GetPolicyVersion";
-    let answer = iam.get_policy_version().policy_arn(arn).version_id(&version).send().await;
-    let found = answer.map_err(|error| failure(call, error))?.policy_version;
-    let document = found.and_then(|version| version.document).ok_or_else(|| incomplete(call))?;
-    Ok(PolicyVersion { version, document: decoded(call, &document)? })
+    let versions = arns.iter().map(async |arn| {
+        let Version { id, document } = default_version(iam, arn).await?;
+        Ok((arn.clone(), PolicyVersion { version: id, document }))
+    });
+    Ok(concurrently(versions).await?.into_iter().collect())
 }
 
 async fn inline(iam: &Client, kind: Kind, name: &str) -> Result<Vec<Inline>, Failure> {
@@ -263,7 +249,7 @@ async fn inline(iam: &Client, kind: Kind, name: &str) -> Result<Vec<Inline>, Fai
         let document = inline_document(iam, kind, name, &policy).await?;
         Ok(Inline { name: policy, document })
     });
-    concurrently(documents).await.into_iter().collect()
+    concurrently(documents).await
 }
 
 async fn of_user(iam: &Client, kind: Kind, name: &str) -> Result<OfUser, Failure> {
@@ -273,26 +259,31 @@ async fn of_user(iam: &Client, kind: Kind, name: &str) -> Result<OfUser, Failure
     let ((groups, group_policies), credentials, login_profile, mfa_devices) = try_join!(
         groups(iam, name),
         credentials(iam, name),
-        login_profile(iam, name),
-        mfa_devices(iam, name),
+        user::login_profile(iam, name),
+        user::mfa_devices(iam, name),
     )?;
+    let login_profile = login_profile.map(|profile| LoginProfile {
+        created: profile.create_date.to_string(),
+        password_reset_required: profile.password_reset_required,
+    });
+    let mfa_devices = mfa_devices.into_iter().map(|device| MfaDevice {
+        serial_number: device.serial_number,
+        enabled: device.enable_date.to_string(),
+    });
+    let mfa_devices = mfa_devices.collect();
     Ok(OfUser { groups, group_policies, credentials, login_profile, mfa_devices })
 }
 
-async fn instance_profiles(iam: &Client, kind: Kind, name: &str) -> Result<Vec<String>, Failure> {
-    if kind != Kind::Role {
-        return Ok(Vec::new());
+async fn of_role(iam: &Client, kind: Kind, name: &str) -> Result<Vec<String>, Failure> {
+    match kind {
+        Kind::User => Ok(Vec::new()),
+        Kind::Role => instance_profiles(iam, name).await,
     }
-    let pages = iam.list_instance_profiles_for_role().role_name(name).into_paginator().items();
-    let profiles = pages.send().collect::<Result<Vec<_>, _>>().await;
-    let profiles = profiles.map_err(|error| failure("iam:ListInstanceProfilesForRole", error))?;
-    Ok(profiles.into_iter().map(|profile| profile.arn).collect())
 }
 
 async fn groups(iam: &Client, name: &str) -> Result<(Vec<Group>, Versions), Failure> {
     let names = user::groups(iam, name).await?;
-    let groups = concurrently(names.into_iter().map(|name| group(iam, name))).await;
-    let groups = groups.into_iter().collect::<Result<Vec<_>, Failure>>()?;
+    let groups = concurrently(names.into_iter().map(|name| group(iam, name))).await?;
     let mut arns: Vec<String> =
         groups.iter().flat_map(|group| group.attached_policies.clone()).collect();
     arns.sort();
@@ -302,30 +293,21 @@ async fn groups(iam: &Client, name: &str) -> Result<(Vec<Group>, Versions), Fail
 }
 
 async fn group(iam: &Client, name: String) -> Result<Group, Failure> {
-    let attached = async {
-        let pages = iam.list_attached_group_policies().group_name(&name).into_paginator();
-        let policies = pages.items().send().collect::<Result<Vec<_>, _>>().await;
-        policies.map_err(|error| failure("iam:ListAttachedGroupPolicies", error))
-    };
     let inline = async {
-        let pages = iam.list_group_policies().group_name(&name).into_paginator();
-        let names = pages.items().send().collect::<Result<Vec<_>, _>>().await;
-        let names = names.map_err(|error| failure("iam:ListGroupPolicies", error))?;
+        let names = group::inline_policies(iam, &name).await?;
         let documents = names.into_iter().map(async |policy| {
-            let call = "iam:GetGroupPolicy";
-            let answer = iam.get_group_policy().group_name(&name).policy_name(&policy).send().await;
-            let answer = answer.map_err(|error| failure(call, error))?;
-            Ok(Inline { document: decoded(call, &answer.policy_document)?, name: policy })
+            let document = group::inline_document(iam, &name, &policy).await?;
+            Ok(Inline { name: policy, document })
         });
-        concurrently(documents).await.into_iter().collect::<Result<Vec<_>, Failure>>()
+        concurrently(documents).await
     };
-    let (attached, inline_policies) = try_join!(attached, inline)?;
-    let attached_policies = attached.into_iter().filter_map(|policy| policy.policy_arn).collect();
+    let (attached_policies, inline_policies) =
+        try_join!(group::attached_policies(iam, &name), inline)?;
     Ok(Group { name, attached_policies, inline_policies })
 }
 
 async fn credentials(iam: &Client, name: &str) -> Result<Vec<Used>, Failure> {
-    let credentials = user::credentials(iam, name).await?;
+    let credentials = credential::credentials(iam, name).await?;
     let used = credentials.into_iter().map(async |credential| {
         // IAM knows the last use of access keys alone.
         let last_used = match credential.kind {
@@ -334,34 +316,12 @@ async fn credentials(iam: &Client, name: &str) -> Result<Vec<Used>, Failure> {
         };
         Ok(Used { credential, last_used })
     });
-    concurrently(used).await.into_iter().collect()
+    concurrently(used).await
 }
 
 async fn last_used(iam: &Client, key: &str) -> Result<Option<LastUsed>, Failure> {
-    Ok(user::last_used(iam, key).await?.and_then(|used| {
+    Ok(credential::last_used(iam, key).await?.and_then(|used| {
         let date = used.last_used_date?.to_string();
         Some(LastUsed { date, service: used.service_name, region: used.region })
     }))
-}
-
-async fn login_profile(iam: &Client, name: &str) -> Result<Option<LoginProfile>, Failure> {
-    let answer = iam.get_login_profile().user_name(name).send().await;
-    let answer = if_found(answer.map_err(|error| failure("iam:GetLoginProfile", error)))?;
-    Ok(answer.and_then(|answer| answer.login_profile).map(|profile| LoginProfile {
-        created: profile.create_date.to_string(),
-        password_reset_required: profile.password_reset_required,
-    }))
-}
-
-async fn mfa_devices(iam: &Client, name: &str) -> Result<Vec<MfaDevice>, Failure> {
-    let pages = iam.list_mfa_devices().user_name(name).into_paginator();
-    let devices = pages.items().send().collect::<Result<Vec<_>, _>>().await;
-    let devices = devices.map_err(|error| failure("iam:ListMFADevices", error))?;
-    Ok(devices
-        .into_iter()
-        .map(|device| MfaDevice {
-            serial_number: device.serial_number,
-            enabled: device.enable_date.to_string(),
-        })
-        .collect())
 }

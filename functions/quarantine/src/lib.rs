@@ -1,11 +1,12 @@
 //! Puts the principal under a deny: from here on AWS refuses its keys and all of its
 //! sessions. Takes nothing away but, once it is preserved, the customer's boundary.
 
-use aws_calls::failure;
+use aws_calls::Answer;
 use aws_sdk_iam::Client;
 use futures::future::join;
 use incident::{Denial, DenyBy, Execution, Failure, Kind, Principal, cut, deny_policy};
-use member::principal::{is_denied_by_boundary, vanished};
+use member::deny::is_denied_by_boundary;
+use member::principal::vanished;
 use member::{Entry, Grant};
 use serde::Deserialize;
 
@@ -50,13 +51,12 @@ enum Call {
 pub async fn quarantine(entry: &Entry, input: Input) -> Result<Denial, Failure> {
     let Input { execution, principal, call, denial } = input;
     let partition = execution.partition();
-    let grant = Grant {
-        actions: match principal.kind {
-            Kind::User => &["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"],
-            Kind::Role => &["iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"],
-        },
-        resources: principal.resources(partition),
-    };
+    let grant = Grant::on(
+        &principal,
+        partition,
+        &["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"],
+        &["iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"],
+    );
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
     let deny = deny_policy(partition);
     match call {
@@ -144,12 +144,12 @@ async fn attach(iam: &Client, principal: &Principal, deny: &str) -> Result<(), F
     let name = &principal.name;
     match principal.kind {
         Kind::User => {
-            let attach = iam.attach_user_policy().user_name(name).policy_arn(deny).send().await;
-            attach.map(drop).map_err(|error| failure("iam:AttachUserPolicy", error))
+            let attach = iam.attach_user_policy().user_name(name).policy_arn(deny);
+            attach.send().await.done("iam:AttachUserPolicy")
         }
         Kind::Role => {
-            let attach = iam.attach_role_policy().role_name(name).policy_arn(deny).send().await;
-            attach.map(drop).map_err(|error| failure("iam:AttachRolePolicy", error))
+            let attach = iam.attach_role_policy().role_name(name).policy_arn(deny);
+            attach.send().await.done("iam:AttachRolePolicy")
         }
     }
 }
@@ -160,12 +160,12 @@ async fn bound(iam: &Client, principal: &Principal, deny: &str) -> Result<(), Fa
         Kind::User => {
             let put = iam.put_user_permissions_boundary().user_name(name);
             let put = put.permissions_boundary(deny).send().await;
-            put.map(drop).map_err(|error| failure("iam:PutUserPermissionsBoundary", error))
+            put.done("iam:PutUserPermissionsBoundary")
         }
         Kind::Role => {
             let put = iam.put_role_permissions_boundary().role_name(name);
             let put = put.permissions_boundary(deny).send().await;
-            put.map(drop).map_err(|error| failure("iam:PutRolePermissionsBoundary", error))
+            put.done("iam:PutRolePermissionsBoundary")
         }
     }
 }

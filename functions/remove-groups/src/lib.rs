@@ -1,8 +1,8 @@
 //! Leaves the groups that the evidence holds, once the deny stands.
 
-use aws_calls::{failure, if_found};
+use aws_calls::{Answer, if_found};
 use incident::{Denial, Execution, Failure, Held, Principal};
-use member::principal::require_deny;
+use member::deny::require_deny;
 use member::{Entry, Grant, concurrently};
 use serde::{Deserialize, Serialize};
 
@@ -47,15 +47,9 @@ pub async fn remove_groups(entry: &Entry, input: Input) -> Result<Output, Failur
     let iam = entry.enter(&execution, &principal.account, &[reads, removal]).await?;
     require_deny(&iam, partition, &principal, denial).await?;
     let removals = held.groups.into_iter().map(async |group| {
-        let removal =
-            iam.remove_user_from_group().user_name(&principal.name).group_name(&group).send().await;
-        let removed = if_found(removal.map_err(|error| failure("iam:RemoveUserFromGroup", error)))?;
-        Ok(removed.map(|_| group))
+        let removal = iam.remove_user_from_group().user_name(&principal.name).group_name(&group);
+        let removed = if_found(removal.send().await.done("iam:RemoveUserFromGroup"))?;
+        Ok(removed.map(|()| group))
     });
-    let left = concurrently(removals)
-        .await
-        .into_iter()
-        .filter_map(Result::transpose)
-        .collect::<Result<_, _>>()?;
-    Ok(Output { left })
+    Ok(Output { left: concurrently(removals).await?.into_iter().flatten().collect() })
 }

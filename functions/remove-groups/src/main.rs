@@ -2,6 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    let entry = member::Entry::from_env().await?;
+    let entry = member::Entry::from_env(&aws_calls::sdk_config().await)?;
     lambda::run(async |input| remove_groups::remove_groups(&entry, input).await).await
 }

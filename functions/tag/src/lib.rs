@@ -1,7 +1,7 @@
 //! Marks the principal with the incident, its date, its finding and its evidence, for
 //! whoever meets it in the console.
 
-use aws_calls::failure;
+use aws_calls::Answer;
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::Tag;
 use incident::{Evidence, Execution, Failure, Kind, Principal, tag_value};
@@ -39,13 +39,12 @@ pub struct Output {
 /// it is not the one that was identified.
 pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal, finding_id, remediation_date, evidence } = input;
-    let grant = Grant {
-        actions: match principal.kind {
-            Kind::User => &["iam:GetUser", "iam:TagUser"],
-            Kind::Role => &["iam:GetRole", "iam:TagRole"],
-        },
-        resources: principal.resources(execution.partition()),
-    };
+    let grant = Grant::on(
+        &principal,
+        execution.partition(),
+        &["iam:GetUser", "iam:TagUser"],
+        &["iam:GetRole", "iam:TagRole"],
+    );
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
     let tags = [
         ("SecurityIncident", "true"),
@@ -63,12 +62,12 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let name = &principal.name;
     let tagged = match principal.kind {
         Kind::User => {
-            let tag = iam.tag_user().user_name(name).set_tags(Some(tags)).send().await;
-            tag.map(drop).map_err(|error| failure("iam:TagUser", error))
+            let tag = iam.tag_user().user_name(name).set_tags(Some(tags));
+            tag.send().await.done("iam:TagUser")
         }
         Kind::Role => {
-            let tag = iam.tag_role().role_name(name).set_tags(Some(tags)).send().await;
-            tag.map(drop).map_err(|error| failure("iam:TagRole", error))
+            let tag = iam.tag_role().role_name(name).set_tags(Some(tags));
+            tag.send().await.done("iam:TagRole")
         }
     };
     match tagged {

@@ -3,10 +3,12 @@
 use aws_sdk_iam::Client;
 use futures::try_join;
 use incident::{DenyBy, Execution, Failure, Kind, Principal, is_kept, listed};
-use member::principal::{
-    attached_policies, denied, find_same, inline_policies, is_denied_by_boundary, vanished,
-};
-use member::user::{Credential, Unused, credentials, groups, has_unused_password, unused_keys};
+use member::credential::{Credential, credentials};
+use member::deny::{denied, is_denied_by_boundary};
+use member::policy::{attached_policies, inline_policies};
+use member::principal::{find_same, vanished};
+use member::unused::{Unused, has_unused_password, unused_keys};
+use member::user::groups;
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
 
