@@ -52,7 +52,7 @@ deploy: prerequisites
 	[ -f '$(CONFIG)' ] || { echo 'no configuration: name its file, as in `make deploy CONFIG=cordon.json`' >&2; exit 1; }
 	[ -d target/packaging ] || python3 -m venv target/packaging
 	target/packaging/bin/pip install --quiet --require-hashes --requirement infra/packaging.txt
-	. target/packaging/bin/activate && cargo lambda build --release --locked --workspace --exclude harness \
+	. target/packaging/bin/activate && cargo lambda build --release --locked --workspace --exclude harness --exclude wire \
 		--"$$(node -p '(JSON.parse(fs.readFileSync("$(CONFIG)")).architecture ?? "arm64").replace("_", "-")')"
 	cd infra && npm ci && npx cdk deploy $(STACK) --context config='$(abspath $(CONFIG))'
 

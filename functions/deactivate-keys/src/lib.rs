@@ -124,3 +124,136 @@ async fn deactivate(iam: &Client, name: &str, credential: &Credential) -> Result
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wire::{HttpResponse, Rule, answer, done, error, eve, mock, namesake, shows};
+
+    use super::*;
+
+    async fn deactivate(rules: &[&Rule], unused: Option<Unused>) -> Result<Vec<String>, Failure> {
+        let sts = wire::sts(&[&wire::lets_in()]);
+        let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
+        let input = Input { execution: wire::execution(), principal: eve(), unused };
+        let output = deactivate_keys(&entry, input).await?;
+        assert!(output.deactivated.iter().all(|credential| !credential.active));
+        Ok(output.deactivated.into_iter().map(|credential| credential.id).collect())
+    }
+
+    /// One active access key, `key`, and one that is inactive.
+    fn lists_keys() -> Rule {
+        mock!(Client::list_access_keys).then_http_response(|| {
+            let key = |id, status| {
+                format!("<member><AccessKeyId>{id}</AccessKeyId><Status>{status}</Status></member>")
+            };
+            let keys = key("key", "Active") + &key("old", "Inactive");
+            answer("ListAccessKeys", &format!("<AccessKeyMetadata>{keys}</AccessKeyMetadata>"))
+        })
+    }
+
+    fn lists_ssh_keys() -> Rule {
+        mock!(Client::list_ssh_public_keys).then_http_response(|| {
+            let key = "<SSHPublicKeyId>ssh</SSHPublicKeyId><Status>Active</Status>";
+            let key = format!("<SSHPublicKeys><member>{key}</member></SSHPublicKeys>");
+            answer("ListSSHPublicKeys", &key)
+        })
+    }
+
+    fn lists_certificates() -> Rule {
+        mock!(Client::list_signing_certificates).then_http_response(|| {
+            let one = "<CertificateId>certificate</CertificateId><Status>Active</Status>";
+            let one = format!("<Certificates><member>{one}</member></Certificates>");
+            answer("ListSigningCertificates", &one)
+        })
+    }
+
+    fn lists_service_specific() -> Rule {
+        mock!(Client::list_service_specific_credentials).then_http_response(|| {
+            let one = "<member><ServiceSpecificCredentialId>git</ServiceSpecificCredentialId>\
+                       <Status>Active</Status><ServiceName>codecommit</ServiceName></member>";
+            let one = format!("<ServiceSpecificCredentials>{one}</ServiceSpecificCredentials>");
+            answer("ListServiceSpecificCredentials", &one)
+        })
+    }
+
+    /// The calls that make each of them inactive, all of which name the user.
+    fn updates(answer_to_keys: fn() -> HttpResponse) -> [Rule; 4] {
+        let inactive = Some(&StatusType::Inactive);
+        [
+            mock!(Client::update_access_key)
+                .match_requests(move |update| {
+                    (update.user_name(), update.access_key_id(), update.status())
+                        == (Some("eve"), Some("key"), inactive)
+                })
+                .then_http_response(answer_to_keys),
+            mock!(Client::update_ssh_public_key)
+                .match_requests(move |update| {
+                    (update.user_name(), update.ssh_public_key_id(), update.status())
+                        == (Some("eve"), Some("ssh"), inactive)
+                })
+                .then_http_response(done),
+            mock!(Client::update_signing_certificate)
+                .match_requests(move |update| {
+                    (update.user_name(), update.certificate_id(), update.status())
+                        == (Some("eve"), Some("certificate"), inactive)
+                })
+                .then_http_response(done),
+            mock!(Client::update_service_specific_credential)
+                .match_requests(move |update| {
+                    (update.user_name(), update.service_specific_credential_id(), update.status())
+                        == (Some("eve"), Some("git"), inactive)
+                })
+                .then_http_response(done),
+        ]
+    }
+
+    async fn deactivate_all_kinds(
+        lists_ssh_keys: &Rule,
+        updates: &[Rule; 4],
+    ) -> Result<Vec<String>, Failure> {
+        let (shows, keys, certificates) = (shows(&eve(), None), lists_keys(), lists_certificates());
+        let service_specific = lists_service_specific();
+        let mut rules = vec![&shows, &keys, lists_ssh_keys, &certificates, &service_specific];
+        rules.extend(updates);
+        deactivate(&rules, None).await
+    }
+
+    #[tokio::test]
+    async fn every_kind_is_made_inactive_and_what_is_inactive_is_left_alone() {
+        let deactivated = deactivate_all_kinds(&lists_ssh_keys(), &updates(done)).await.unwrap();
+        assert_eq!(deactivated, ["key", "ssh", "certificate", "git"]);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_gone_by_now_is_no_failure() {
+        let updates = updates(|| error("NoSuchEntity"));
+        let deactivated = deactivate_all_kinds(&lists_ssh_keys(), &updates).await.unwrap();
+        assert_eq!(deactivated, ["ssh", "certificate", "git"]);
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_changed_or_read_keeps_none_of_the_others() {
+        let updates = updates(|| error("Throttling"));
+        let refused =
+            mock!(Client::list_ssh_public_keys).then_http_response(|| error("AccessDenied"));
+        let failure = deactivate_all_kinds(&refused, &updates).await.unwrap_err();
+        assert_eq!(failure.name(), "Throttled");
+        assert_eq!(updates.each_ref().map(Rule::num_calls), [1, 0, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_namesake_is_made_inactive() {
+        let failure = deactivate(&[&shows(&namesake(), None)], None).await.unwrap_err();
+        assert_eq!(failure.name(), "PrincipalVanished");
+    }
+
+    #[tokio::test]
+    async fn where_only_the_unused_is_meant_nothing_else_is_listed() {
+        let unused = serde_json::from_str(r#"{"days": 90, "at": "2026-01-01T00:00:00Z"}"#).unwrap();
+        let never_used = mock!(Client::get_access_key_last_used)
+            .then_http_response(|| answer("GetAccessKeyLastUsed", ""));
+        let updates = updates(done);
+        let rules = [&shows(&eve(), None), &lists_keys(), &never_used, &updates[0]];
+        assert_eq!(deactivate(&rules, Some(unused)).await.unwrap(), ["key"]);
+    }
+}

@@ -125,3 +125,111 @@ fn unseen(failure: Failure, principal: &Principal) -> Failure {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use incident::DenyBy;
+    use wire::{DENY, Rule, answer, done, error, eve, mock, namesake, shows};
+
+    use super::*;
+
+    const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+    const POWER_USER: &str = "arn:aws:iam::aws:policy/PowerUserAccess";
+
+    /// The step on `eve`, whose evidence holds two policies beside those that stay, and one
+    /// inline policy, `{}`.
+    async fn detach(rules: &[&Rule], denial: Option<Denial>) -> Result<Output, Failure> {
+        let sts = wire::sts(&[&wire::lets_in()]);
+        let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
+        let quarantine = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
+        let held = Held {
+            managed_policies: [DENY, quarantine, ADMINISTRATOR, POWER_USER].map(Into::into).into(),
+            inline_policies: vec![InlinePolicy { name: "all".into(), sha256: hex_digest(b"{}") }],
+            groups: Vec::new(),
+        };
+        let execution = wire::execution();
+        detach_policies(&entry, Input { execution, principal: eve(), denial, held }).await
+    }
+
+    fn detaches(policies: &'static [&str]) -> Rule {
+        mock!(Client::detach_user_policy)
+            .match_requests(|request| policies.contains(&request.policy_arn().unwrap()))
+            .then_http_response(done)
+    }
+
+    fn inline(document: &'static str) -> Rule {
+        let document = format!("<PolicyDocument>{document}</PolicyDocument>");
+        mock!(Client::get_user_policy)
+            .then_http_response(move || answer("GetUserPolicy", &document))
+    }
+
+    fn deletes() -> Rule {
+        mock!(Client::delete_user_policy).then_http_response(done)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_away_unless_the_deny_is_the_boundary() {
+        let set =
+            Denial { by: Some(DenyBy::Policy), already: false, boundary: true, refused: None };
+        let refused = Denial { boundary: false, refused: Some("no".into()), ..set.clone() };
+        for (boundary, denial, name) in [
+            (None, None, "BoundaryMissing"),
+            (Some("arn:aws:iam::222222222222:policy/AWSDenyAll"), None, "BoundaryMissing"),
+            (None, Some(refused), "BoundaryMissing"),
+            (None, Some(set), "DenyNotVisible"),
+        ] {
+            let failure = detach(&[&shows(&eve(), boundary)], denial).await.unwrap_err();
+            assert_eq!(failure.name(), name, "{boundary:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_from_a_namesake() {
+        let failure = detach(&[&shows(&namesake(), Some(DENY))], None).await.unwrap_err();
+        assert_eq!(failure.name(), "PrincipalVanished");
+    }
+
+    #[tokio::test]
+    async fn what_the_evidence_holds_goes_and_what_restrains_stays() {
+        let (shows, detaches) = (shows(&eve(), Some(DENY)), detaches(&[ADMINISTRATOR, POWER_USER]));
+        let taken =
+            detach(&[&shows, &detaches, &inline("%7B%7D"), &deletes()], None).await.unwrap();
+        assert_eq!(taken.detached, [ADMINISTRATOR, POWER_USER]);
+        assert_eq!(taken.deleted, ["all"]);
+    }
+
+    #[tokio::test]
+    async fn an_inline_policy_that_has_changed_is_not_deleted() {
+        let (shows, detaches) = (shows(&eve(), Some(DENY)), detaches(&[ADMINISTRATOR, POWER_USER]));
+        let taken = detach(&[&shows, &detaches, &inline("%7B%20%7D")], None).await.unwrap();
+        assert!(taken.deleted.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_already_is_no_failure() {
+        let gone = || error("NoSuchEntity");
+        let detach_gone = mock!(Client::detach_user_policy).then_http_response(gone);
+        let inline_gone = mock!(Client::get_user_policy).then_http_response(gone);
+        let rules = [&shows(&eve(), Some(DENY)), &detach_gone, &inline_gone];
+        let taken = detach(&rules, None).await.unwrap();
+        assert!(taken.detached.is_empty() && taken.deleted.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_stays_keeps_none_of_the_others() {
+        for (code, name) in [
+            ("Throttling", "Throttled"),
+            ("UnmodifiableEntity", "RequestRejected"),
+            // IAM shows the boundary, and does not go by it yet.
+            ("AccessDenied", "DenyNotVisible"),
+        ] {
+            let fails = mock!(Client::detach_user_policy)
+                .match_requests(|request| request.policy_arn() == Some(ADMINISTRATOR))
+                .then_http_response(move || error(code));
+            let (others, deletes) = (detaches(&[POWER_USER]), deletes());
+            let rules = [&shows(&eve(), Some(DENY)), &fails, &others, &inline("%7B%7D"), &deletes];
+            assert_eq!(detach(&rules, None).await.unwrap_err().name(), name);
+            assert_eq!((others.num_calls(), deletes.num_calls()), (1, 1), "{code}");
+        }
+    }
+}

@@ -172,9 +172,11 @@ async fn bound(iam: &Client, principal: &Principal, deny: &str) -> Result<(), Fa
 
 #[cfg(test)]
 mod tests {
-    use incident::AccountId;
+    use wire::{DENY, HttpResponse, Rule, builder, done, error, eve, mock};
 
     use super::*;
+
+    const CUSTOMERS: &str = "arn:aws:iam::222222222222:policy/boundary";
 
     const PASSES: fn() -> Failure = || Failure::Throttled { call: "call", source: "t".into() };
     const REFUSED: fn() -> Failure = || Failure::AccessDenied { call: "call", source: "r".into() };
@@ -183,17 +185,7 @@ mod tests {
         || Failure::NotFound { call: "iam:AttachUserPolicy", source: "n".into() };
 
     fn principal(denied_before: Option<DenyBy>) -> Principal {
-        Principal {
-            arn: "arn:aws:iam::222222222222:user/eve".into(),
-            account: AccountId::try_from("222222222222".to_owned()).unwrap(),
-            kind: Kind::User,
-            name: "eve".into(),
-            path: "/".into(),
-            id: "AIDA".into(),
-            boundary: None,
-            denied_before,
-            access_keys: Vec::new(),
-        }
+        Principal { denied_before, ..eve() }
     }
 
     /// Where the deny stands, whether it is the boundary, whether that was refused; or the
@@ -260,6 +252,75 @@ mod tests {
         for none in [nowhere, None] {
             assert_eq!(replaced(&none, Ok(())), Ok((Some(DenyBy::Boundary), true, false)));
             assert_eq!(replaced(&none, Err(REFUSED())), Err("AccessDenied"));
+        }
+    }
+    /// The step, where these rules are all that may be called.
+    async fn called(rules: &[&Rule], call: Call, principal: Principal) -> Result<Denial, Failure> {
+        let sts = wire::sts(&[&wire::lets_in()]);
+        let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
+        let execution = wire::execution();
+        quarantine(&entry, Input { execution, principal, call, denial: None }).await
+    }
+
+    fn attaches(answer: fn() -> HttpResponse) -> Rule {
+        mock!(Client::attach_user_policy)
+            .match_requests(|to| to.user_name() == Some("eve") && to.policy_arn() == Some(DENY))
+            .then_http_response(answer)
+    }
+
+    fn bounds(answer: fn() -> HttpResponse) -> Rule {
+        mock!(Client::put_user_permissions_boundary)
+            .match_requests(|to| {
+                to.user_name() == Some("eve") && to.permissions_boundary() == Some(DENY)
+            })
+            .then_http_response(answer)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_called_before_the_deny_and_it_is_put_in_both_places() {
+        let denial = called(&[&attaches(done), &bounds(done)], Call::Deny, eve()).await;
+        assert_eq!(said(denial), Ok((Some(DenyBy::Policy), true, false)));
+        let attaches = mock!(Client::attach_role_policy)
+            .match_requests(|to| to.role_name() == Some("builder") && to.policy_arn() == Some(DENY))
+            .then_http_response(done);
+        let bounds = mock!(Client::put_role_permissions_boundary)
+            .match_requests(|to| to.permissions_boundary() == Some(DENY))
+            .then_http_response(done);
+        let denial = called(&[&attaches, &bounds], Call::Deny, builder()).await;
+        assert_eq!(said(denial), Ok((Some(DenyBy::Policy), true, false)));
+    }
+
+    #[tokio::test]
+    async fn a_boundary_of_the_customers_stays_until_the_second_call() {
+        let bounded = || Principal { boundary: Some(CUSTOMERS.to_owned()), ..eve() };
+        let denial = called(&[&attaches(done)], Call::Deny, bounded()).await;
+        assert_eq!(said(denial), Ok((Some(DenyBy::Policy), false, false)));
+        let denial = called(&[&bounds(done)], Call::Boundary, bounded()).await;
+        assert_eq!(said(denial), Ok((Some(DenyBy::Boundary), true, false)));
+    }
+
+    #[tokio::test]
+    async fn a_deny_that_is_the_boundary_already_is_not_set_again() {
+        let denied = Principal { boundary: Some(DENY.to_owned()), ..eve() };
+        let denial = called(&[&attaches(done)], Call::Deny, denied).await;
+        assert_eq!(said(denial), Ok((Some(DenyBy::Policy), true, false)));
+    }
+
+    #[tokio::test]
+    async fn what_iam_refuses_is_said_as_what_it_means() {
+        let (full, gone) = (|| error("LimitExceeded"), || error("NoSuchEntity"));
+        for (attaches, bounds, expected) in [
+            (attaches(full), bounds(done), Ok((Some(DenyBy::Boundary), true, false))),
+            (
+                attaches(done),
+                bounds(|| error("AccessDenied")),
+                Ok((Some(DenyBy::Policy), false, true)),
+            ),
+            (attaches(gone), bounds(gone), Err("PrincipalVanished")),
+            (attaches(|| error("Throttling")), bounds(|| error("Throttling")), Err("Throttled")),
+        ] {
+            let denial = called(&[&attaches, &bounds], Call::Deny, eve()).await;
+            assert_eq!(said(denial), expected);
         }
     }
 }

@@ -53,3 +53,70 @@ pub async fn remove_groups(entry: &Entry, input: Input) -> Result<Output, Failur
     });
     Ok(Output { left: concurrently(removals).await?.into_iter().flatten().collect() })
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iam::Client;
+    use incident::DenyBy;
+    use wire::{DENY, Rule, attached, done, error, eve, mock, namesake, shows};
+
+    use super::*;
+
+    /// The step on `eve`, whose evidence holds the groups `a` and `b`.
+    async fn remove(rules: &[&Rule], denial: Option<Denial>) -> Result<Vec<String>, Failure> {
+        let sts = wire::sts(&[&wire::lets_in()]);
+        let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
+        let held = Held { groups: vec!["a".into(), "b".into()], ..Held::default() };
+        let execution = wire::execution();
+        let input = Input { execution, principal: eve(), denial, held };
+        remove_groups(&entry, input).await.map(|output| output.left)
+    }
+
+    fn removal(group: &'static str, answer: fn() -> wire::HttpResponse) -> Rule {
+        mock!(Client::remove_user_from_group)
+            .match_requests(move |request| {
+                request.user_name() == Some("eve") && request.group_name() == Some(group)
+            })
+            .then_http_response(answer)
+    }
+
+    #[tokio::test]
+    async fn no_group_is_left_without_the_deny() {
+        let put =
+            Denial { by: Some(DenyBy::Policy), already: false, boundary: true, refused: None };
+        for (denial, name) in [(None, "DenyMissing"), (Some(put), "DenyNotVisible")] {
+            let failure = remove(&[&shows(&eve(), None), &attached(&[])], denial).await;
+            assert_eq!(failure.unwrap_err().name(), name);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_namesake_leaves_a_group() {
+        let failure = remove(&[&shows(&namesake(), Some(DENY)), &attached(&[DENY])], None).await;
+        assert_eq!(failure.unwrap_err().name(), "PrincipalVanished");
+    }
+
+    #[tokio::test]
+    async fn either_deny_will_do() {
+        let (a, b) = (removal("a", done), removal("b", done));
+        for (boundary, policies) in [(None, attached(&[DENY])), (Some(DENY), attached(&[]))] {
+            let left = remove(&[&shows(&eve(), boundary), &policies, &a, &b], None).await.unwrap();
+            assert_eq!(left, ["a", "b"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_left_already_is_no_failure() {
+        let (a, b) = (removal("a", || error("NoSuchEntity")), removal("b", done));
+        let left = remove(&[&shows(&eve(), Some(DENY)), &attached(&[]), &a, &b], None).await;
+        assert_eq!(left.unwrap(), ["b"]);
+    }
+
+    #[tokio::test]
+    async fn a_group_that_can_not_be_left_keeps_none_of_the_others() {
+        let (a, b) = (removal("a", || error("AccessDenied")), removal("b", done));
+        let left = remove(&[&shows(&eve(), Some(DENY)), &attached(&[]), &a, &b], None).await;
+        assert_eq!(left.unwrap_err().name(), "AccessDenied");
+        assert_eq!(b.num_calls(), 1);
+    }
+}

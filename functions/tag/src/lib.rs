@@ -76,3 +76,84 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
         Err(failure) => Err(vanished(failure, &principal)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iam::Client;
+    use incident::{Found, Held, Stored};
+    use wire::{HttpResponse, Rule, builder, done, error, eve, mock, namesake, shows};
+
+    use super::*;
+
+    async fn tag(rules: &[&Rule], principal: Principal) -> Result<bool, Failure> {
+        let sts = wire::sts(&[&wire::lets_in()]);
+        let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
+        let sha256 = "5e".repeat(32);
+        let original = Stored { uri: "s3://b/original.json".into(), version: None, sha256 };
+        let input = Input {
+            execution: wire::execution(),
+            principal,
+            finding_id: "finding".into(),
+            remediation_date: "2026-01-01T00:00:00Z".into(),
+            evidence: Evidence {
+                case: Some("0001".into()),
+                snapshot: original.clone(),
+                original,
+                held: Held::default(),
+                found: Found::default(),
+                assumable_roles: Vec::new(),
+                more_assumable_roles: 0,
+                told: Vec::new(),
+            },
+        };
+        super::tag(&entry, input).await.map(|output| output.tagged)
+    }
+
+    fn tags_the_user(answer: fn() -> HttpResponse) -> Rule {
+        mock!(Client::tag_user).then_http_response(answer)
+    }
+
+    #[tokio::test]
+    async fn the_tags_lead_to_the_execution_the_finding_and_the_evidence() {
+        let says = |tags: &[Tag]| {
+            let of = |key| tags.iter().find(|tag| tag.key() == key).map(Tag::value);
+            tags.len() == 6
+                && of("SecurityIncident") == Some("true")
+                && of("RemediationDate") == Some("2026-01-01T00:00:00Z")
+                && of("FindingId") == Some("finding")
+                && of("CordonExecution") == Some(wire::execution().arn())
+                && of("CordonEvidence") == Some("s3://b/original.json")
+                && of("CordonEvidenceSha256") == Some(&"5e".repeat(32))
+        };
+        let tags_eve = mock!(Client::tag_user)
+            .match_requests(move |tag| tag.user_name() == Some("eve") && says(tag.tags()));
+        let tags_eve = tags_eve.then_http_response(done);
+        assert!(tag(&[&shows(&eve(), None), &tags_eve], eve()).await.unwrap());
+        let tags_builder = mock!(Client::tag_role)
+            .match_requests(move |tag| tag.role_name() == Some("builder") && says(tag.tags()));
+        let tags_builder = tags_builder.then_http_response(done);
+        assert!(tag(&[&shows(&builder(), None), &tags_builder], builder()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_has_no_room_for_tags_is_contained_all_the_same() {
+        let full = tags_the_user(|| error("LimitExceeded"));
+        assert!(!tag(&[&shows(&eve(), None), &full], eve()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn nobody_but_the_identified_is_tagged() {
+        let other = tag(&[&shows(&namesake(), None)], eve()).await;
+        assert_eq!(other.unwrap_err().name(), "PrincipalVanished");
+        let gone = tags_the_user(|| error("NoSuchEntity"));
+        let gone = tag(&[&shows(&eve(), None), &gone], eve()).await;
+        assert_eq!(gone.unwrap_err().name(), "PrincipalVanished");
+    }
+
+    #[tokio::test]
+    async fn any_other_failure_is_the_steps() {
+        let refused = tags_the_user(|| error("AccessDenied"));
+        let refused = tag(&[&shows(&eve(), None), &refused], eve()).await;
+        assert_eq!(refused.unwrap_err().name(), "AccessDenied");
+    }
+}
