@@ -126,3 +126,72 @@ pub fn if_found<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
         other => other.map(Some),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iam::Client;
+    use wire::{HttpResponse, answer, error, mock};
+
+    use super::*;
+
+    /// What a call means that is answered so.
+    async fn failed(answer: impl Fn() -> HttpResponse + Send + Sync + 'static) -> Failure {
+        let rule = mock!(Client::get_user).then_http_response(answer);
+        let iam = Client::from_conf(wire::iam(&[&rule]).build());
+        iam.get_user().send().await.to("iam:GetUser").unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_error_of_aws_means_what_the_state_machine_decides_on() {
+        for (name, codes) in [
+            (
+                "AccessDenied",
+                "AccessDenied AccessDeniedException InvalidClientTokenId ExpiredToken \
+                 ExpiredTokenException",
+            ),
+            (
+                "Throttled",
+                "Throttling ThrottlingException TooManyRequestsException LimitExceededException \
+                 SlowDown RequestLimitExceeded",
+            ),
+            (
+                "ServiceUnavailable",
+                "ServiceFailure ServiceUnavailable InternalFailure InternalError \
+                 InternalException ConcurrentModification EntityTemporarilyUnmodifiable \
+                 RequestTimeout RequestExpired ConditionalRequestConflict",
+            ),
+            ("LimitExceeded", "LimitExceeded"),
+            ("NotFound", "NoSuchEntity NoSuchKey"),
+            ("RequestRejected", "ValidationError UnmodifiableEntity MalformedPolicyDocument"),
+        ] {
+            for code in codes.split_whitespace() {
+                let failure = failed(move || error(code)).await;
+                assert_eq!(failure.name(), name, "{code}");
+                let said = failure.chain();
+                assert!(said.starts_with("iam:GetUser ") && said.contains(code), "{said}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_is_tried_again_later() {
+        let status = |status: u16, body: &'static str| {
+            move || HttpResponse::new(status.try_into().unwrap(), body.into())
+        };
+        for answer in [status(503, ""), status(500, "<html>"), status(200, "no XML")] {
+            assert_eq!(failed(answer).await.name(), "ServiceUnavailable");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_exist_may_be_nothing() {
+        let missing = failed(|| error("NoSuchEntity")).await;
+        assert!(if_found::<()>(Err(missing)).unwrap().is_none());
+        let refused = failed(|| error("AccessDenied")).await;
+        assert_eq!(if_found::<()>(Err(refused)).unwrap_err().name(), "AccessDenied");
+        let rule =
+            mock!(Client::get_user).then_http_response(|| answer("GetUser", "<User></User>"));
+        let iam = Client::from_conf(wire::iam(&[&rule]).build());
+        assert!(if_found(iam.get_user().send().await.done("iam:GetUser")).unwrap().is_some());
+    }
+}

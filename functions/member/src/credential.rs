@@ -173,6 +173,8 @@ pub async fn last_used(iam: &Client, key: &str) -> Result<Option<AccessKeyLastUs
 
 #[cfg(test)]
 mod tests {
+    use wire::{answer, error, mock};
+
     use super::*;
 
     #[test]
@@ -181,6 +183,42 @@ mod tests {
             [("Active", true), ("Inactive", false), ("Expired", false), ("Suspended", true)]
         {
             assert_eq!(is_active(&StatusType::from(status)), active, "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn service_specific_credentials_are_read_to_the_last_page() {
+        let page = |marker: Option<&'static str>, id: &'static str, next: &'static str| {
+            let id = format!("<ServiceSpecificCredentialId>{id}</ServiceSpecificCredentialId>");
+            let one = format!("<member>{id}<Status>Active</Status></member>");
+            let page = format!("<ServiceSpecificCredentials>{one}</ServiceSpecificCredentials>");
+            mock!(Client::list_service_specific_credentials)
+                .match_requests(move |list| list.marker() == marker)
+                .then_http_response(move || {
+                    answer("ListServiceSpecificCredentials", &format!("{page}{next}"))
+                })
+        };
+        let (first, second) = (page(None, "a", "<Marker>2</Marker>"), page(Some("2"), "b", ""));
+        let iam = Client::from_conf(wire::iam(&[&first, &second]).build());
+        let found = credentials_of(&iam, "eve", CredentialKind::ServiceSpecific).await.unwrap();
+        assert_eq!(found.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_the_account_does_not_have_has_no_owner() {
+        for (answer, expected) in [
+            ((|| error("NoSuchEntity")) as fn() -> _, Ok(None)),
+            (|| error("AccessDenied"), Ok(None)),
+            (|| error("Throttling"), Err("Throttled")),
+            (
+                || answer("GetAccessKeyLastUsed", "<UserName>eve</UserName>"),
+                Ok(Some("eve".to_owned())),
+            ),
+        ] {
+            let asked = mock!(Client::get_access_key_last_used).then_http_response(answer);
+            let iam = Client::from_conf(wire::iam(&[&asked]).build());
+            let owner = owner(&iam, "key").await.map_err(|failure| failure.name());
+            assert_eq!(owner, expected);
         }
     }
 }

@@ -83,3 +83,49 @@ fn exempt_us(partition: &str, refused: &str) -> String {
          {refused}"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use wire::{DENY, attached, eve, shows};
+
+    use super::*;
+
+    #[test]
+    fn a_deny_is_aws_deny_all_of_the_partition_and_nothing_that_is_called_like_it() {
+        let attached = |arn: &str| vec!["arn:aws:iam::aws:policy/a".to_owned(), arn.to_owned()];
+        let own = "arn:aws:iam::222222222222:policy/AWSDenyAll";
+        for (partition, boundary, policies, expected) in [
+            ("aws", None, attached(DENY), Some(DenyBy::Policy)),
+            ("aws", Some(DENY), attached(DENY), Some(DenyBy::Policy)),
+            ("aws", Some(DENY), Vec::new(), Some(DenyBy::Boundary)),
+            ("aws", Some(own), attached(own), None),
+            ("aws-cn", Some(DENY), attached(DENY), None),
+            (
+                "aws-cn",
+                None,
+                attached("arn:aws-cn:iam::aws:policy/AWSDenyAll"),
+                Some(DenyBy::Policy),
+            ),
+        ] {
+            assert_eq!(denied(partition, boundary, &policies), expected, "{boundary:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_boundary_that_is_refused_is_told_with_what_to_do_about_it() {
+        let refused = "iam:PutUserPermissionsBoundary is refused: AccessDenied";
+        let denial = Denial {
+            by: Some(DenyBy::Policy),
+            already: false,
+            boundary: false,
+            refused: Some(refused.to_owned()),
+        };
+        let iam = Client::from_conf(wire::iam(&[&shows(&eve(), None), &attached(&[DENY])]).build());
+        require_deny(&iam, "aws", &eve(), Some(denial.clone())).await.unwrap();
+        let failure = require_boundary(&iam, "aws", &eve(), Some(denial)).await.unwrap_err();
+        assert_eq!(failure.name(), "BoundaryMissing");
+        let said = failure.chain();
+        assert!(said.contains("role/cordon/SecurityRemediation-Quarantine"), "{said}");
+        assert!(said.ends_with(refused), "{said}");
+    }
+}

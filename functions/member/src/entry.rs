@@ -130,3 +130,61 @@ fn session_policy(grants: &[Grant<'_>]) -> String {
         .collect();
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sts::operation::assume_role::AssumeRoleInput;
+    use wire::{Rule, answer, error, eve, mock};
+
+    use super::*;
+
+    /// Whether a session is for this execution alone, and may tag `eve` and no more.
+    fn is_narrow(ask: &AssumeRoleInput) -> bool {
+        let session = wire::execution().session_name();
+        let policy = ask.policy().and_then(|policy| serde_json::from_str(policy).ok());
+        let may = json!({
+            "Effect": "Allow",
+            "Action": ["iam:GetUser", "iam:TagUser"],
+            "Resource": [
+                "arn:aws:iam::222222222222:user/eve",
+                "arn:aws:iam::222222222222:user/*/eve",
+            ],
+        });
+        ask.role_arn() == Some("arn:aws:iam::222222222222:role/cordon/Step")
+            && ask.external_id() == Some("external id")
+            && ask.role_session_name() == Some(&session)
+            && ask.source_identity() == Some(&session)
+            && ask.duration_seconds() == Some(900)
+            && policy == Some(json!({ "Version": "2012-10-17", "Statement": [may] }))
+    }
+
+    async fn enter(asked: &Rule) -> Result<aws_sdk_iam::Client, Failure> {
+        let entry =
+            Entry::new(wire::sts(&[asked]), wire::iam(&[]), "Step".into(), "external id".into());
+        let (of_user, of_role) = (["iam:GetUser", "iam:TagUser"], ["iam:GetRole"]);
+        let grant = Grant::on(&eve(), "aws", &of_user, &of_role);
+        entry.enter(&wire::execution(), &wire::account(), &[grant]).await
+    }
+
+    #[tokio::test]
+    async fn a_session_is_the_executions_and_may_what_is_granted_alone() {
+        let asked = mock!(aws_sdk_sts::Client::assume_role)
+            .match_requests(is_narrow)
+            .then_http_response(wire::credentials);
+        enter(&asked).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_is_not_let_in_knows_why() {
+        for (answer, name) in [
+            ((|| error("AccessDenied")) as fn() -> _, "EntryRefused"),
+            (|| error("ExpiredToken"), "AccessDenied"),
+            (|| error("Throttling"), "Throttled"),
+            (|| error("PackedPolicyTooLarge"), "RequestRejected"),
+            (|| answer("AssumeRole", ""), "ServiceUnavailable"),
+        ] {
+            let asked = mock!(aws_sdk_sts::Client::assume_role).then_http_response(answer);
+            assert_eq!(enter(&asked).await.unwrap_err().name(), name);
+        }
+    }
+}

@@ -38,3 +38,31 @@ pub(crate) fn sorted(items: impl IntoIterator<Item = String>) -> Vec<String> {
     items.sort();
     items
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_calls_are_made_eight_at_a_time_and_the_first_failure_is_told() {
+        let (under_way, most, made) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        let calls = (0..20).map(async |n| {
+            under_way.set(under_way.get() + 1);
+            most.set(most.get().max(under_way.get()));
+            tokio::task::yield_now().await;
+            under_way.set(under_way.get() - 1);
+            made.set(made.get() + 1);
+            match n {
+                3 => Err(Failure::DenyMissing("3".to_owned())),
+                7 => Err(Failure::FindingNotFound),
+                _ => Ok(n),
+            }
+        });
+        assert_eq!(concurrently(calls).await.unwrap_err().name(), "DenyMissing");
+        assert_eq!((most.get(), made.get()), (8, 20));
+        let calls = [2, 1].map(async |n| Ok(n));
+        assert_eq!(concurrently(calls).await.unwrap(), [2, 1]);
+    }
+}

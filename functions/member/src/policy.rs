@@ -110,3 +110,67 @@ pub async fn holders(iam: &Client, arn: &str) -> Result<Vec<String>, Failure> {
     });
     Ok(sorted(names))
 }
+
+#[cfg(test)]
+mod tests {
+    use wire::{answer, mock};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_is_read_to_its_last_page_and_sorted() {
+        let page = |marker: Option<&'static str>, page: &'static str| {
+            mock!(Client::list_role_policies)
+                .match_requests(move |list| {
+                    list.role_name() == Some("builder") && list.marker() == marker
+                })
+                .then_http_response(move || answer("ListRolePolicies", page))
+        };
+        let rules = [
+            &page(None, "<PolicyNames><member>b</member></PolicyNames><Marker>2</Marker>"),
+            &page(Some("2"), "<PolicyNames></PolicyNames><Marker>3</Marker>"),
+            &page(Some("3"), "<PolicyNames><member>a</member></PolicyNames>"),
+        ];
+        let iam = Client::from_conf(wire::iam(&rules).build());
+        assert_eq!(inline_policies(&iam, Kind::Role, "builder").await.unwrap(), ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_can_not_be_had_leaves_no_half_of_a_list() {
+        let first = mock!(Client::list_attached_role_policies)
+            .match_requests(|list| list.marker().is_none())
+            .then_http_response(|| {
+                let policy = "<member><PolicyArn>p</PolicyArn></member>";
+                let page = format!("<AttachedPolicies>{policy}</AttachedPolicies>");
+                answer("ListAttachedRolePolicies", &format!("{page}<Marker>2</Marker>"))
+            });
+        let second = mock!(Client::list_attached_role_policies)
+            .match_requests(|list| list.marker() == Some("2"))
+            .then_http_response(|| wire::error("Throttling"));
+        let iam = Client::from_conf(wire::iam(&[&first, &second]).build());
+        let failure = attached_policies(&iam, Kind::Role, "builder").await.unwrap_err();
+        assert_eq!(failure.name(), "Throttled");
+    }
+
+    #[test]
+    fn a_document_is_what_its_author_wrote() {
+        assert_eq!(decoded("call", "%7B%22a%22%3A+%22%C3%A9%22%7D").unwrap(), "{\"a\":+\"é\"}");
+        assert_eq!(decoded("call", "%FF").unwrap_err().name(), "RequestRejected");
+    }
+
+    #[tokio::test]
+    async fn of_a_managed_policy_the_version_in_force_is_read() {
+        let policy = mock!(Client::get_policy).then_http_response(|| {
+            answer("GetPolicy", "<Policy><DefaultVersionId>v3</DefaultVersionId></Policy>")
+        });
+        let version = mock!(Client::get_policy_version)
+            .match_requests(|get| get.version_id() == Some("v3"))
+            .then_http_response(|| {
+                let document = "<PolicyVersion><Document>%7B%7D</Document></PolicyVersion>";
+                answer("GetPolicyVersion", document)
+            });
+        let iam = Client::from_conf(wire::iam(&[&policy, &version]).build());
+        let version = default_version(&iam, "arn").await.unwrap();
+        assert_eq!((version.id.as_str(), version.document.as_str()), ("v3", "{}"));
+    }
+}

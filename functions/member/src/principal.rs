@@ -140,3 +140,42 @@ pub async fn instance_profiles(iam: &Client, role: &str) -> Result<Vec<String>, 
     let profiles = all("iam:ListInstanceProfilesForRole", profiles.send()).await?;
     Ok(profiles.into_iter().map(|profile| profile.arn).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use wire::{builder, error, eve, mock, namesake, shows};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_the_principals_only_with_its_id() {
+        let nobody = mock!(Client::get_user).then_http_response(|| error("NoSuchEntity"));
+        let refused = mock!(Client::get_user).then_http_response(|| error("AccessDenied"));
+        for (rule, principal, expected) in [
+            (shows(&eve(), None), eve(), Ok("AIDAEVE")),
+            (shows(&builder(), None), builder(), Ok("AROABUILDER")),
+            (shows(&namesake(), None), eve(), Err("PrincipalVanished")),
+            (nobody, eve(), Err("PrincipalVanished")),
+            (refused, eve(), Err("AccessDenied")),
+        ] {
+            let iam = Client::from_conf(wire::iam(&[&rule]).build());
+            let found = find_same(&iam, &principal).await;
+            let id = found.as_ref().map(|found| found.id.as_str());
+            assert_eq!(id.map_err(|failure| failure.name()), expected);
+        }
+    }
+
+    #[test]
+    fn the_principal_has_not_vanished_because_something_else_has() {
+        for (call, name) in [
+            ("iam:ListGroupsForUser", "PrincipalVanished"),
+            ("iam:TagRole", "PrincipalVanished"),
+            ("iam:GetUserPolicy", "NotFound"),
+            ("iam:DetachUserPolicy", "NotFound"),
+            ("iam:GetLoginProfile", "NotFound"),
+        ] {
+            let missing = Failure::NotFound { call, source: "NoSuchEntity".into() };
+            assert_eq!(vanished(missing, &eve()).name(), name, "{call}");
+        }
+    }
+}

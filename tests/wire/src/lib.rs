@@ -91,10 +91,16 @@ pub fn error(code: &str) -> HttpResponse {
 /// STS lets in whoever asks.
 #[must_use]
 pub fn lets_in() -> Rule {
+    mock!(aws_sdk_sts::Client::assume_role).then_http_response(credentials)
+}
+
+/// The answer of STS with credentials.
+#[must_use]
+pub fn credentials() -> HttpResponse {
     let credentials = "<Credentials><AccessKeyId>key</AccessKeyId>\
                        <SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>\
                        <Expiration>1970-01-01T00:15:00Z</Expiration></Credentials>";
-    mock!(aws_sdk_sts::Client::assume_role).then_http_response(|| answer("AssumeRole", credentials))
+    answer("AssumeRole", credentials)
 }
 
 /// IAM shows the principal, made at the beginning of 1970, under this permissions boundary.
