@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 /// How often a principal is looked for that is not where IAM has just said: it may have
 /// another name at each look.
-const LOOKS: usize = 5;
+pub(crate) const LOOKS: usize = 5;
 
 /// Who was identified before.
 #[derive(Debug, Deserialize)]
@@ -20,11 +20,11 @@ const LOOKS: usize = 5;
 pub(crate) struct Known {
     /// Its ARN then.
     pub(crate) arn: String,
-    id: String,
-    name: String,
+    pub(crate) id: String,
+    pub(crate) name: String,
     /// Those that it had then.
     #[serde(default)]
-    access_keys: Vec<String>,
+    pub(crate) access_keys: Vec<String>,
 }
 
 /// Who is meant, and by what that was found.

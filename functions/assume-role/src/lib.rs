@@ -144,24 +144,167 @@ fn refuse_protected(
 
 #[cfg(test)]
 mod tests {
-    use incident::AccountId;
+    use incident::DenyBy;
+    use wire::{
+        DENY, HttpResponse, Rule, answer, attached, builder, error, eve, mock, namesake, shows,
+    };
 
     use super::*;
+
+    const KEY: &str = "AKIAEVE";
+
+    fn user(name: Option<&str>, key: Option<&str>, id: Option<&str>) -> Accused {
+        Accused {
+            resource: "what the finding says".into(),
+            account: wire::account(),
+            kind: Kind::User,
+            name: name.map(Into::into),
+            access_key: key.map(Into::into),
+            principal_id: id.map(Into::into),
+            unused_days: None,
+        }
+    }
+
+    /// The step, by a response policy that exempts who is named `break-glass…`.
+    async fn identify(
+        rules: &[&Rule],
+        principal: Accused,
+        known: Option<Known>,
+    ) -> Result<Output, Failure> {
+        let sts = wire::sts(&[&wire::lets_in()]);
+        let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
+        let exempt_principals = vec!["arn:aws:iam::*:user/break-glass*".to_owned()];
+        let input = Input {
+            execution: wire::execution(),
+            principal,
+            policy: ResponsePolicy { exempt_principals, ..ResponsePolicy::default() },
+            known,
+            entered: "2026-01-01T00:00:00Z".into(),
+            reach: None,
+        };
+        assume_role(&entry, input).await
+    }
+
+    fn owner(answer: fn() -> HttpResponse) -> Rule {
+        mock!(Client::get_access_key_last_used)
+            .match_requests(|get| get.access_key_id() == Some(KEY))
+            .then_http_response(answer)
+    }
+
+    fn owned_by_eve() -> HttpResponse {
+        answer("GetAccessKeyLastUsed", "<UserName>eve</UserName>")
+    }
+
+    fn keys(keys: &'static str) -> Rule {
+        mock!(Client::list_access_keys).then_http_response(move || {
+            let keys = keys.split_whitespace();
+            let keys = keys.map(|key| format!("<member><AccessKeyId>{key}</AccessKeyId></member>"));
+            let keys =
+                format!("<AccessKeyMetadata>{}</AccessKeyMetadata>", keys.collect::<String>());
+            answer("ListAccessKeys", &keys)
+        })
+    }
+
+    fn nobody() -> Rule {
+        mock!(Client::get_user).then_http_response(|| error("NoSuchEntity"))
+    }
+
+    #[tokio::test]
+    async fn the_keys_true_owner_is_meant_whomever_the_finding_names() {
+        let rules = [&owner(owned_by_eve), &shows(&eve(), None), &attached(&[]), &keys(KEY)];
+        let found = identify(&rules, user(Some("adam"), Some(KEY), Some("AIDAADAM")), None).await;
+        let found = found.unwrap();
+        assert_eq!((found.principal.name, found.principal.id), ("eve".into(), "AIDAEVE".into()));
+        assert!(found.identified_by.contains("the finding calls it `adam`"));
+        assert!(found.identified_by.contains("the finding gives the id `AIDAADAM`"));
+    }
+
+    #[tokio::test]
+    async fn who_has_a_key_owners_name_by_now_is_not_the_owner_without_the_key() {
+        let shows = shows(&namesake(), None);
+        let rules = [&owner(owned_by_eve), &shows, &attached(&[]), &keys("AKIAOTHER")];
+        let failure = identify(&rules, user(None, Some(KEY), None), None).await.unwrap_err();
+        assert_eq!(failure.name(), "PrincipalVanished");
+        assert_eq!(shows.num_calls(), identity::LOOKS);
+    }
+
+    #[tokio::test]
+    async fn without_an_owner_a_name_convicts_only_with_its_id() {
+        let (gone, eves) = (owner(|| error("NoSuchEntity")), Some("AIDAEVE"));
+        for (shows, key, id, expected) in [
+            (shows(&eve(), None), None, None, Ok(())),
+            (shows(&eve(), None), None, eves, Ok(())),
+            (shows(&eve(), None), Some(KEY), eves, Ok(())),
+            (shows(&eve(), None), Some(KEY), None, Err("PrincipalMismatch")),
+            (shows(&namesake(), None), None, eves, Err("PrincipalMismatch")),
+            (shows(&namesake(), None), Some(KEY), eves, Err("PrincipalMismatch")),
+            (nobody(), None, eves, Err("PrincipalNotFound")),
+        ] {
+            let rules = [&gone, &shows, &attached(&[]), &keys("")];
+            let found = identify(&rules, user(Some("eve"), key, id), None).await;
+            let found = found.map(drop).map_err(|failure| failure.name());
+            assert_eq!(found, expected, "{key:?} {id:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_was_identified_is_found_again_under_another_name_by_a_key() {
+        let known = |id: &str| Known {
+            arn: "arn:aws:iam::222222222222:user/before".into(),
+            id: id.into(),
+            name: "before".into(),
+            access_keys: vec![KEY.into()],
+        };
+        let rules =
+            [&owner(owned_by_eve), &shows(&eve(), None), &nobody(), &attached(&[]), &keys(KEY)];
+        let accused = || user(Some("before"), None, None);
+        let found = identify(&rules, accused(), Some(known("AIDAEVE"))).await.unwrap();
+        assert_eq!(found.principal.name, "eve");
+        let other = identify(&rules, accused(), Some(known("AIDABEFORE"))).await.unwrap_err();
+        assert_eq!(other.name(), "PrincipalVanished");
+    }
+
+    #[tokio::test]
+    async fn what_stood_on_it_before_is_known() {
+        for (boundary, policies, denied_before) in [
+            (None, attached(&[]), None),
+            (None, attached(&[DENY]), Some(DenyBy::Policy)),
+            (Some(DENY), attached(&[]), Some(DenyBy::Boundary)),
+        ] {
+            let rules = [&shows(&eve(), boundary), &policies, &keys(KEY)];
+            let found = identify(&rules, user(Some("eve"), None, None), None).await.unwrap();
+            assert_eq!(found.principal.denied_before, denied_before);
+            assert_eq!(found.principal.boundary.as_deref(), boundary);
+            assert_eq!(found.principal.access_keys, [KEY]);
+        }
+    }
+
+    #[tokio::test]
+    async fn whom_no_machine_contains_is_left_to_people() {
+        let root = owner(|| answer("GetAccessKeyLastUsed", "<UserName>&lt;root&gt;</UserName>"));
+        let failure = identify(&[&root], user(None, Some(KEY), None), None).await.unwrap_err();
+        assert_eq!(failure.name(), "PrincipalProtected");
+        let exempt = Principal {
+            name: "break-glass-1".into(),
+            arn: "arn:aws:iam::222222222222:user/break-glass-1".into(),
+            ..eve()
+        };
+        let rules = [&shows(&exempt, None), &attached(&[]), &keys("")];
+        let failure = identify(&rules, user(Some("break-glass-1"), None, None), None).await;
+        assert_eq!(failure.unwrap_err().name(), "PrincipalProtected");
+        let impostor = Principal { name: "OrganizationAccountAccessRole".into(), ..builder() };
+        let policies = mock!(Client::list_attached_role_policies)
+            .then_http_response(|| answer("ListAttachedRolePolicies", ""));
+        let role = Accused { kind: Kind::Role, ..user(Some(&impostor.name), None, None) };
+        let failure = identify(&[&shows(&impostor, None), &policies], role, None).await;
+        assert_eq!(failure.unwrap_err().name(), "PrincipalMayBeImpostor");
+    }
 
     #[test]
     fn a_name_that_protects_is_no_way_out_once_it_is_identified() {
         let exempt = "arn:aws:iam::222222222222:user/break-glass-1";
-        let principal = Principal {
-            arn: exempt.to_owned(),
-            account: AccountId::try_from("222222222222".to_owned()).unwrap(),
-            kind: Kind::User,
-            name: "break-glass-1".to_owned(),
-            path: "/".to_owned(),
-            id: "AIDA".to_owned(),
-            boundary: None,
-            denied_before: None,
-            access_keys: Vec::new(),
-        };
+        let principal =
+            Principal { arn: exempt.to_owned(), name: "break-glass-1".to_owned(), ..eve() };
         for (known, name) in [
             (None, "PrincipalProtected"),
             // Exempted since, by whoever changed the response policy.

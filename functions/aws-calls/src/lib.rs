@@ -130,7 +130,7 @@ pub fn if_found<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
 #[cfg(test)]
 mod tests {
     use aws_sdk_iam::Client;
-    use wire::{HttpResponse, answer, error, mock};
+    use wire::{HttpResponse, answer, error, mock, respond};
 
     use super::*;
 
@@ -175,11 +175,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_answer_is_tried_again_later() {
-        let status = |status: u16, body: &'static str| {
-            move || HttpResponse::new(status.try_into().unwrap(), body.into())
-        };
-        for answer in [status(503, ""), status(500, "<html>"), status(200, "no XML")] {
-            assert_eq!(failed(answer).await.name(), "ServiceUnavailable");
+        for (status, body) in [(503, ""), (500, "<html>"), (200, "no XML")] {
+            let failure = failed(move || respond(status, body)).await;
+            assert_eq!(failure.name(), "ServiceUnavailable", "{status} {body}");
         }
     }
 

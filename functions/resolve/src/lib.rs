@@ -279,6 +279,7 @@ fn fields(input: &Input) -> HashMap<String, String> {
 mod tests {
     use aws_sdk_securityhub::types::BatchUpdateFindingsUnprocessedFinding;
     use serde_json::json;
+    use wire::{Rule, mock, respond};
 
     use super::*;
 
@@ -361,6 +362,59 @@ mod tests {
         ] {
             let refused = resolve(&nobody_listens, input("RESOLVED", &outcomes)).await.unwrap_err();
             assert_eq!(refused.name(), "InvalidInput");
+        }
+    }
+
+    /// What becomes of the finding where Security Hub answers so.
+    async fn notified(rules: &[&Rule]) -> Result<(), &'static str> {
+        let hub = wire::security_hub(rules);
+        let resolved = resolve(&hub, input("NOTIFIED", &json!([]))).await;
+        resolved.map(drop).map_err(|failure| failure.name())
+    }
+
+    #[tokio::test]
+    async fn a_finding_without_room_for_a_note_becomes_what_it_is_to_be_without_one() {
+        let of_the_finding = r#"{"Id": "f", "ProductArn": "p"}"#;
+        let explained = mock!(Client::batch_update_findings)
+            .match_requests(|update| update.note().is_some())
+            .then_http_response(move || {
+                let why = format!(
+                    r#"{{"FindingIdentifier": {of_the_finding}, "ErrorCode": "FindingSizeExceeded",
+                    "ErrorMessage": "m"}}"#
+                );
+                let why = format!(r#"{{"ProcessedFindings": [], "UnprocessedFindings": [{why}]}}"#);
+                respond(200, &why)
+            });
+        let bare = mock!(Client::batch_update_findings)
+            .match_requests(|update| {
+                let workflow = update.workflow().and_then(|workflow| workflow.status());
+                let [finding] = update.finding_identifiers() else { return false };
+                update.note().is_none()
+                    && update.user_defined_fields().is_none()
+                    && workflow == Some(&WorkflowStatus::Notified)
+                    && (finding.id(), finding.product_arn()) == (Some("f"), Some("p"))
+            })
+            .then_http_response(move || {
+                let processed = format!("[{of_the_finding}]");
+                let processed = format!(r#""ProcessedFindings": {processed}"#);
+                respond(200, &format!(r#"{{{processed}, "UnprocessedFindings": []}}"#))
+            });
+        assert_eq!(notified(&[&explained, &bare]).await, Ok(()));
+        assert_eq!((explained.num_calls(), bare.num_calls()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn what_security_hub_refuses_is_said_as_what_it_means() {
+        for (status, code, name) in [
+            (429, "TooManyRequestsException", "Throttled"),
+            (429, "LimitExceededException", "Throttled"),
+            (403, "AccessDeniedException", "AccessDenied"),
+            (500, "InternalException", "ServiceUnavailable"),
+            (400, "InvalidInputException", "RequestRejected"),
+        ] {
+            let refused = mock!(Client::batch_update_findings)
+                .then_http_response(move || respond(status, &format!(r#"{{"__type": "{code}"}}"#)));
+            assert_eq!(notified(&[&refused]).await, Err(name), "{code}");
         }
     }
 }

@@ -163,3 +163,105 @@ fn nothing_left(principal: &Principal, left: &[String]) -> Result<(), Failure> {
     }
     Err(Failure::NotContained { arn: principal.arn.clone(), left: listed(left, NAMED) })
 }
+
+#[cfg(test)]
+mod tests {
+    use wire::{
+        DENY, HttpResponse, Rule, answer, attached, builder, error, eve, mock, namesake, shown,
+    };
+
+    use super::*;
+
+    async fn verified(rules: &[&Rule], principal: Principal) -> Result<Output, Failure> {
+        let sts = wire::sts(&[&wire::lets_in()]);
+        let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
+        let execution = wire::execution();
+        verify(&entry, Input { execution, principal, unused: None }).await
+    }
+
+    fn lists_groups(answer: fn() -> HttpResponse) -> Rule {
+        mock!(Client::list_groups_for_user).then_http_response(answer)
+    }
+
+    /// The other lists of a user, all empty.
+    fn lists() -> [Rule; 5] {
+        [
+            mock!(Client::list_user_policies).then_http_response(|| answer("ListUserPolicies", "")),
+            mock!(Client::list_access_keys).then_http_response(|| answer("ListAccessKeys", "")),
+            mock!(Client::list_ssh_public_keys)
+                .then_http_response(|| answer("ListSSHPublicKeys", "")),
+            mock!(Client::list_signing_certificates)
+                .then_http_response(|| answer("ListSigningCertificates", "")),
+            mock!(Client::list_service_specific_credentials)
+                .then_http_response(|| answer("ListServiceSpecificCredentials", "")),
+        ]
+    }
+
+    /// A user under both denies whom IAM shows so, first and last.
+    async fn read_back(
+        shown: [fn() -> HttpResponse; 2],
+        groups: &Rule,
+        lists: &[Rule],
+    ) -> Result<Output, Failure> {
+        let [first, last] = shown;
+        let shows =
+            mock!(Client::get_user).sequence().http_response(first).http_response(last).build();
+        let attached = attached(&[DENY]);
+        let mut rules = vec![&shows, &attached, groups];
+        rules.extend(lists);
+        verified(&rules, eve()).await
+    }
+
+    fn as_eve() -> HttpResponse {
+        shown(&eve(), Some(DENY))
+    }
+
+    #[tokio::test]
+    async fn everything_that_could_be_left_is_read_between_two_looks_at_who_it_is() {
+        let (groups, lists) = (lists_groups(|| answer("ListGroupsForUser", "")), lists());
+        read_back([as_eve, as_eve], &groups, &lists).await.unwrap();
+        assert_eq!(groups.num_calls(), 1);
+        assert_eq!(lists.each_ref().map(Rule::num_calls), [1; 5]);
+    }
+
+    #[tokio::test]
+    async fn a_role_is_read_as_a_role() {
+        let rules = [
+            &wire::shows(&builder(), Some(DENY)),
+            &mock!(Client::list_attached_role_policies).then_http_response(|| {
+                let deny = format!("<member><PolicyArn>{DENY}</PolicyArn></member>");
+                let deny = format!("<AttachedPolicies>{deny}</AttachedPolicies>");
+                answer("ListAttachedRolePolicies", &deny)
+            }),
+            &mock!(Client::list_role_policies)
+                .then_http_response(|| answer("ListRolePolicies", "")),
+        ];
+        verified(&rules, builder()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_else_is_verified_in_the_place_of_who_was_identified() {
+        let groups = lists_groups(|| answer("ListGroupsForUser", ""));
+        let [as_eve, as_other, as_nobody]: [fn() -> HttpResponse; 3] =
+            [as_eve, || shown(&namesake(), Some(DENY)), || error("NoSuchEntity")];
+        for shown in [[as_other, as_other], [as_eve, as_other], [as_eve, as_nobody]] {
+            let failure = read_back(shown, &groups, &lists()).await.unwrap_err();
+            assert_eq!(failure.name(), "PrincipalVanished");
+        }
+        // Gone while the lists are read.
+        let gone = lists_groups(|| error("NoSuchEntity"));
+        let failure = read_back([as_eve, as_eve], &gone, &lists()).await.unwrap_err();
+        assert_eq!(failure.name(), "PrincipalVanished");
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_read_is_not_taken_for_nothing() {
+        for (groups, name) in [
+            (lists_groups(|| error("AccessDenied")), "AccessDenied"),
+            (lists_groups(|| error("Throttling")), "Throttled"),
+        ] {
+            let failure = read_back([as_eve, as_eve], &groups, &lists()).await.unwrap_err();
+            assert_eq!(failure.name(), name);
+        }
+    }
+}

@@ -60,10 +60,16 @@ pub fn security_hub(rules: &[&Rule]) -> aws_sdk_securityhub::Client {
     aws_sdk_securityhub::Client::from_conf(over_the_wire!(aws_sdk_securityhub, rules).build())
 }
 
+/// An answer.
+#[must_use]
+pub fn respond(status: u16, body: &str) -> HttpResponse {
+    HttpResponse::new(status.try_into().expect("a status"), SdkBody::from(body))
+}
+
 /// The answer of a call that is served and has nothing to say.
 #[must_use]
 pub fn done() -> HttpResponse {
-    HttpResponse::new(200.try_into().expect("a status"), SdkBody::empty())
+    respond(200, "")
 }
 
 /// The answer of IAM or STS to this action, with this XML in its result.
@@ -71,9 +77,8 @@ pub fn done() -> HttpResponse {
 /// Source: Smithy, "AWS Query protocol" (response serialization).
 #[must_use]
 pub fn answer(action: &str, result: &str) -> HttpResponse {
-    let body =
-        format!("<{action}Response><{action}Result>{result}</{action}Result></{action}Response>");
-    HttpResponse::new(200.try_into().expect("a status"), SdkBody::from(body))
+    let result = format!("<{action}Result>{result}</{action}Result>");
+    respond(200, &format!("<{action}Response>{result}</{action}Response>"))
 }
 
 /// An error of IAM or STS with this code.
@@ -81,11 +86,9 @@ pub fn answer(action: &str, result: &str) -> HttpResponse {
 /// Source: Smithy, "AWS Query protocol" (operation error serialization).
 #[must_use]
 pub fn error(code: &str) -> HttpResponse {
-    let body = format!(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>m</Message></Error>\
-         </ErrorResponse>"
-    );
-    HttpResponse::new(400.try_into().expect("a status"), SdkBody::from(body))
+    let error =
+        format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>m</Message></Error>");
+    respond(400, &format!("<ErrorResponse>{error}</ErrorResponse>"))
 }
 
 /// STS lets in whoever asks.
@@ -103,34 +106,38 @@ pub fn credentials() -> HttpResponse {
     answer("AssumeRole", credentials)
 }
 
-/// IAM shows the principal, made at the beginning of 1970, under this permissions boundary.
+/// IAM shows the principal under its name: [`shown`].
 #[must_use]
-pub fn shows(principal: &Principal, boundary: Option<&str>) -> Rule {
+pub fn shows(principal: &Principal, boundary: Option<&'static str>) -> Rule {
+    let (principal, name) = (principal.clone(), principal.name.clone());
+    match principal.kind {
+        Kind::User => mock!(aws_sdk_iam::Client::get_user)
+            .match_requests(move |get| get.user_name() == Some(&name))
+            .then_http_response(move || shown(&principal, boundary)),
+        Kind::Role => mock!(aws_sdk_iam::Client::get_role)
+            .match_requests(move |get| get.role_name() == Some(&name))
+            .then_http_response(move || shown(&principal, boundary)),
+    }
+}
+
+/// IAM's answer about the principal, which was made at the beginning of 1970 and is under this
+/// permissions boundary.
+#[must_use]
+pub fn shown(principal: &Principal, boundary: Option<&str>) -> HttpResponse {
     let Principal { arn, name, path, id, .. } = principal;
+    let kind = match principal.kind {
+        Kind::User => "User",
+        Kind::Role => "Role",
+    };
     let boundary = boundary.map_or_else(String::new, |arn| {
         let arn = format!("<PermissionsBoundaryArn>{arn}</PermissionsBoundaryArn>");
         format!("<PermissionsBoundary>{arn}</PermissionsBoundary>")
     });
-    let entity = |kind: &str| {
-        format!(
-            "<{kind}><Arn>{arn}</Arn><{kind}Name>{name}</{kind}Name><{kind}Id>{id}</{kind}Id>\
-             <Path>{path}</Path><CreateDate>1970-01-01T00:00:00Z</CreateDate>{boundary}</{kind}>"
-        )
-    };
-    match principal.kind {
-        Kind::User => {
-            let (name, user) = (name.clone(), entity("User"));
-            mock!(aws_sdk_iam::Client::get_user)
-                .match_requests(move |get| get.user_name() == Some(&name))
-                .then_http_response(move || answer("GetUser", &user))
-        }
-        Kind::Role => {
-            let (name, role) = (name.clone(), entity("Role"));
-            mock!(aws_sdk_iam::Client::get_role)
-                .match_requests(move |get| get.role_name() == Some(&name))
-                .then_http_response(move || answer("GetRole", &role))
-        }
-    }
+    let entity = format!(
+        "<{kind}><Arn>{arn}</Arn><{kind}Name>{name}</{kind}Name><{kind}Id>{id}</{kind}Id>\
+         <Path>{path}</Path><CreateDate>1970-01-01T00:00:00Z</CreateDate>{boundary}</{kind}>"
+    );
+    answer(&format!("Get{kind}"), &entity)
 }
 
 /// These policies are attached to users.
