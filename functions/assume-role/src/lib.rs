@@ -197,10 +197,9 @@ mod tests {
 
     fn keys(keys: &'static str) -> Rule {
         mock!(Client::list_access_keys).then_http_response(move || {
-            let keys = keys.split_whitespace();
-            let keys = keys.map(|key| format!("<member><AccessKeyId>{key}</AccessKeyId></member>"));
-            let keys =
-                format!("<AccessKeyMetadata>{}</AccessKeyMetadata>", keys.collect::<String>());
+            let member = |key| format!("<member><AccessKeyId>{key}</AccessKeyId></member>");
+            let keys: Vec<_> = keys.split_whitespace().map(member).collect();
+            let keys = format!("<AccessKeyMetadata>{}</AccessKeyMetadata>", keys.concat());
             answer("ListAccessKeys", &keys)
         })
     }

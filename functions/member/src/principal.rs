@@ -161,7 +161,7 @@ mod tests {
             let iam = Client::from_conf(wire::iam(&[&rule]).build());
             let found = find_same(&iam, &principal).await;
             let id = found.as_ref().map(|found| found.id.as_str());
-            assert_eq!(id.map_err(|failure| failure.name()), expected);
+            assert_eq!(id.map_err(Failure::name), expected);
         }
     }
 

@@ -41,7 +41,13 @@ pub(crate) fn unreadable(
 impl Bucket {
     /// The bucket of the setting `EVIDENCE_BUCKET`.
     pub fn from_env(config: &SdkConfig) -> Result<Self, lambda::Error> {
-        Ok(Self { s3: Client::new(config), name: lambda::setting("EVIDENCE_BUCKET")? })
+        Ok(Self::new(Client::new(config), lambda::setting("EVIDENCE_BUCKET")?))
+    }
+
+    /// The bucket of this name, through this client.
+    #[must_use]
+    pub fn new(s3: Client, name: String) -> Self {
+        Self { s3, name }
     }
 
     pub(crate) fn uri(&self, key: &str) -> String {
@@ -116,5 +122,81 @@ impl Bucket {
         let keys = pages.into_iter().flat_map(|page| page.contents.unwrap_or_default());
         let keys = keys.filter_map(|object| object.key);
         Ok(keys.filter_map(|key| key.strip_prefix(prefix).map(str::to_owned)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{HttpResponse, Rule, mock, respond};
+
+    use super::*;
+
+    fn bucket(rules: &[&Rule]) -> Bucket {
+        Bucket::new(wire::s3(rules), "evidence-bucket".into())
+    }
+
+    fn refuses(status: u16, code: &str) -> HttpResponse {
+        respond(status, &format!("<Error><Code>{code}</Code><Message>m</Message></Error>"))
+    }
+
+    #[tokio::test]
+    async fn nothing_is_overwritten_and_a_key_that_is_taken_is_no_failure() {
+        for (status, code, expected) in [
+            (412, "PreconditionFailed", Ok(())),
+            (409, "ConditionalRequestConflict", Err("ServiceUnavailable")),
+            (403, "AccessDenied", Err("AccessDenied")),
+            (503, "SlowDown", Err("Throttled")),
+        ] {
+            let put = mock!(Client::put_object)
+                .match_requests(|put| put.if_none_match() == Some("*"))
+                .then_http_response(move || refuses(status, code));
+            let created = bucket(&[&put]).create("a/key", b"{}").await;
+            let created = created.map(|created| assert!(created.is_none()));
+            let said = created.as_ref().err().map(Failure::chain);
+            assert!(said.is_none_or(|said| said.contains("s3://evidence-bucket/a/key")));
+            assert_eq!(created.map_err(|failure| failure.name()), expected, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_would_be_read_again_is_unreadable_and_what_passes_is_not() {
+        let large = || {
+            let mut large = respond(200, "");
+            large.headers_mut().insert("content-length", (LARGEST + 1).to_string());
+            large
+        };
+        for (answer, name) in [
+            ((|| refuses(404, "NoSuchKey")) as fn() -> _, "EvidenceUnreadable"),
+            (|| refuses(403, "AccessDenied"), "EvidenceUnreadable"),
+            (|| refuses(403, "InvalidObjectState"), "EvidenceUnreadable"),
+            (large, "EvidenceUnreadable"),
+            (|| refuses(503, "SlowDown"), "Throttled"),
+            (|| refuses(500, "InternalError"), "ServiceUnavailable"),
+        ] {
+            let get = mock!(Client::get_object).then_http_response(answer);
+            let failure = bucket(&[&get]).read("a/key").await.unwrap_err();
+            assert_eq!(failure.name(), name);
+            assert!(failure.chain().contains("s3://evidence-bucket/a/key"));
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_are_listed_to_the_last_page() {
+        let page = |token: Option<&'static str>, page: &'static str| {
+            mock!(Client::list_objects_v2)
+                .match_requests(move |list| {
+                    list.prefix() == Some("a/") && list.continuation_token() == token
+                })
+                .then_http_response(move || {
+                    respond(200, &format!("<ListBucketResult>{page}</ListBucketResult>"))
+                })
+        };
+        let first = "<Contents><Key>a/0001/original.json</Key></Contents>\
+                     <IsTruncated>true</IsTruncated>\
+                     <NextContinuationToken>2</NextContinuationToken>";
+        let second = "<Contents><Key>a/0002/original.json</Key></Contents>";
+        let rules = [&page(None, first), &page(Some("2"), second)];
+        let keys = bucket(&rules).list("a/").await.unwrap();
+        assert_eq!(keys, ["0001/original.json", "0002/original.json"]);
     }
 }

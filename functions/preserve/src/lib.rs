@@ -383,3 +383,187 @@ fn told_of(failure: Failure) -> Result<String, Failure> {
         other => Err(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_sdk_iam::Client;
+    use aws_sdk_s3::operation::put_object::PutObjectOutput;
+    use incident::{InlinePolicy, hex_digest};
+    use serde_json::json;
+    use wire::{
+        HttpResponse, Rule, answer, attached, error, eve, mock, namesake, respond, shown, shows,
+    };
+
+    use super::*;
+
+    const OWN: &str = "arn:aws:iam::222222222222:policy/own";
+    const ORIGINAL: &str = "evidence/222222222222/AIDAEVE/0001/original.json";
+
+    fn containment() -> Input {
+        let reach = json!({
+            "id": "AIDAEVE", "since": "2026-01-01T00:00:00Z", "deniedBefore": null,
+            "boundary": null,
+        });
+        let denial = json!({ "by": "policy", "already": false, "boundary": true });
+        let input = json!({
+            "purpose": "containment", "execution": wire::execution(), "principal": eve(),
+            "reach": reach, "denial": denial, "finding": {}, "pass": 0,
+            "started": "2026-01-01T00:00:00Z", "entered": "2026-01-01T00:00:01Z",
+        });
+        serde_json::from_value(input).unwrap()
+    }
+
+    /// A user with a policy of its own, an inline policy and a group.
+    fn lists() -> Vec<Rule> {
+        let own = || {
+            let allow = "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22*\
+                         %22%2C%22Resource%22%3A%22arn%3Aaws%3Aiam%3A%3A*%3Arole%2Fa%22%7D%7D";
+            let version = format!("<PolicyVersion><Document>{allow}</Document></PolicyVersion>");
+            answer("GetPolicyVersion", &version)
+        };
+        vec![
+            attached(&[OWN]),
+            mock!(Client::get_policy).then_http_response(|| {
+                answer("GetPolicy", "<Policy><DefaultVersionId>v1</DefaultVersionId></Policy>")
+            }),
+            mock!(Client::get_policy_version).then_http_response(own),
+            mock!(Client::list_user_policies).then_http_response(|| {
+                answer("ListUserPolicies", "<PolicyNames><member>inline</member></PolicyNames>")
+            }),
+            mock!(Client::get_user_policy).then_http_response(|| {
+                answer("GetUserPolicy", "<PolicyDocument>%7B%7D</PolicyDocument>")
+            }),
+            mock!(Client::list_groups_for_user).then_http_response(|| {
+                let group = "<Groups><member><GroupName>group</GroupName></member></Groups>";
+                answer("ListGroupsForUser", group)
+            }),
+            mock!(Client::list_attached_group_policies)
+                .then_http_response(|| answer("ListAttachedGroupPolicies", "")),
+            mock!(Client::list_group_policies)
+                .then_http_response(|| answer("ListGroupPolicies", "")),
+            mock!(Client::get_login_profile).then_http_response(|| error("NoSuchEntity")),
+            mock!(Client::list_mfa_devices).then_http_response(|| answer("ListMFADevices", "")),
+        ]
+    }
+
+    async fn run(shows: &Rule, in_bucket: &[&Rule], input: Input) -> Result<Output, Failure> {
+        let lists = lists();
+        let no_credentials = wire::no_credentials();
+        let rules: Vec<&Rule> = lists.iter().chain(&no_credentials).chain([shows]).collect();
+        let sts = wire::sts(&[&wire::lets_in()]);
+        let entry = Entry::new(sts, wire::iam(&rules), "role".into(), "id".into());
+        let bucket = Bucket::new(wire::s3(in_bucket), "b".into());
+        preserve(&entry, &bucket, input).await
+    }
+
+    async fn evidence(in_bucket: &[&Rule]) -> Evidence {
+        match run(&shows(&eve(), None), in_bucket, containment()).await.unwrap() {
+            Output::Evidence(evidence) => *evidence,
+            Output::Left(left) => panic!("{left:?}"),
+        }
+    }
+
+    fn holds(keys: &'static str) -> Rule {
+        mock!(aws_sdk_s3::Client::list_objects_v2).then_http_response(move || {
+            let content = |key| format!("<Contents><Key>{key}</Key></Contents>");
+            let keys: Vec<_> = keys.split_whitespace().map(content).collect();
+            respond(200, &format!("<ListBucketResult>{}</ListBucketResult>", keys.concat()))
+        })
+    }
+
+    /// The key is free; what is put there can be had.
+    fn takes(key: &'static str) -> (Rule, Arc<Mutex<String>>) {
+        let stored = Arc::new(Mutex::new(String::new()));
+        let put = Arc::clone(&stored);
+        let takes = mock!(aws_sdk_s3::Client::put_object)
+            .match_requests(move |object| {
+                let bytes = object.body().bytes().unwrap_or_default().to_vec();
+                *put.lock().unwrap() = String::from_utf8(bytes).unwrap();
+                object.key() == Some(key) && object.if_none_match() == Some("*")
+            })
+            .then_output(|| PutObjectOutput::builder().version_id("1").build());
+        (takes, stored)
+    }
+
+    fn taken() -> HttpResponse {
+        respond(412, "<Error><Code>PreconditionFailed</Code></Error>")
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_is_what_may_be_taken_away() {
+        let (takes, stored) = takes(ORIGINAL);
+        let evidence = evidence(&[&holds(""), &takes]).await;
+        let sha256 = hex_digest(b"{}");
+        let held = Held {
+            managed_policies: vec![OWN.into()],
+            inline_policies: vec![InlinePolicy { name: "inline".into(), sha256 }],
+            groups: vec!["group".into()],
+        };
+        assert_eq!(evidence.held, held);
+        assert_eq!(evidence.assumable_roles, ["arn:aws:iam::*:role/a"]);
+        let stored = stored.lock().unwrap().clone();
+        assert_eq!(evidence.original.sha256, hex_digest(stored.as_bytes()));
+        let stored: Value = serde_json::from_str(&stored).unwrap();
+        assert_eq!(stored["principal"]["attachedPolicies"], json!([OWN]));
+        let inline = json!([{ "name": "inline", "document": "{}" }]);
+        assert_eq!(stored["principal"]["inlinePolicies"], inline);
+        assert_eq!(stored["principal"]["groups"][0]["name"], "group");
+    }
+
+    #[tokio::test]
+    async fn a_retry_finds_what_it_has_stored_and_stores_nothing() {
+        let (takes, stored) = takes(ORIGINAL);
+        let first = evidence(&[&holds(""), &takes]).await;
+        let read = mock!(aws_sdk_s3::Client::get_object)
+            .match_requests(|get| get.key() == Some(ORIGINAL))
+            .then_http_response(move || {
+                let mut object = respond(200, &stored.lock().unwrap());
+                object.headers_mut().insert("x-amz-version-id", "1");
+                object
+            });
+        assert_eq!(evidence(&[&holds(ORIGINAL), &read]).await, first);
+    }
+
+    #[tokio::test]
+    async fn of_a_namesake_nothing_is_stored() {
+        let as_eve = || shown(&eve(), None);
+        let as_other = || shown(&namesake(), None);
+        let from_the_start = mock!(Client::get_user).then_http_response(as_other);
+        let meanwhile =
+            mock!(Client::get_user).sequence().http_response(as_eve).http_response(as_other);
+        for shows in [from_the_start, meanwhile.build()] {
+            let failure = run(&shows, &[], containment()).await.unwrap_err();
+            assert_eq!(failure.name(), "PrincipalVanished");
+        }
+    }
+
+    #[tokio::test]
+    async fn how_a_case_was_left_is_written_once() {
+        let read_back = || {
+            let verified = json!({
+                "at": "2026-01-01T00:01:00Z", "deniedBy": "policy", "boundary": wire::DENY,
+                "keptPolicies": [wire::DENY], "credentials": [],
+            });
+            let input = json!({
+                "purpose": "left", "execution": wire::execution(), "principal": eve(),
+                "case": "0001", "pass": 0, "verified": verified,
+            });
+            serde_json::from_value(input).unwrap()
+        };
+        let (takes, stored) = takes("evidence/222222222222/AIDAEVE/0001/left.json");
+        let nobody_asks = mock!(Client::get_user).then_http_response(|| error("AccessDenied"));
+        let uri = |output| match output {
+            Output::Left(Written { stored: Some(stored), told }) if told.is_empty() => stored.uri,
+            other => panic!("{other:?}"),
+        };
+        let first = uri(run(&nobody_asks, &[&takes], read_back()).await.unwrap());
+        let full = mock!(aws_sdk_s3::Client::put_object).then_http_response(taken);
+        let read = mock!(aws_sdk_s3::Client::get_object)
+            .then_http_response(move || respond(200, &stored.lock().unwrap()));
+        let again = uri(run(&nobody_asks, &[&full, &read], read_back()).await.unwrap());
+        assert_eq!(again, first);
+        assert_eq!(nobody_asks.num_calls(), 0);
+    }
+}

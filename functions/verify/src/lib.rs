@@ -183,27 +183,21 @@ mod tests {
         mock!(Client::list_groups_for_user).then_http_response(answer)
     }
 
-    /// The other lists of a user, all empty.
+    /// Neither inline policies nor credentials.
     fn lists() -> [Rule; 5] {
-        [
-            mock!(Client::list_user_policies).then_http_response(|| answer("ListUserPolicies", "")),
-            mock!(Client::list_access_keys).then_http_response(|| answer("ListAccessKeys", "")),
-            mock!(Client::list_ssh_public_keys)
-                .then_http_response(|| answer("ListSSHPublicKeys", "")),
-            mock!(Client::list_signing_certificates)
-                .then_http_response(|| answer("ListSigningCertificates", "")),
-            mock!(Client::list_service_specific_credentials)
-                .then_http_response(|| answer("ListServiceSpecificCredentials", "")),
-        ]
+        let [keys, ssh_keys, certificates, service_specific] = wire::no_credentials();
+        let inline =
+            mock!(Client::list_user_policies).then_http_response(|| answer("ListUserPolicies", ""));
+        [inline, keys, ssh_keys, certificates, service_specific]
     }
 
     /// A user under both denies whom IAM shows so, first and last.
     async fn read_back(
-        shown: [fn() -> HttpResponse; 2],
+        looks: [fn() -> HttpResponse; 2],
         groups: &Rule,
         lists: &[Rule],
     ) -> Result<Output, Failure> {
-        let [first, last] = shown;
+        let [first, last] = looks;
         let shows =
             mock!(Client::get_user).sequence().http_response(first).http_response(last).build();
         let attached = attached(&[DENY]);
@@ -244,8 +238,8 @@ mod tests {
         let groups = lists_groups(|| answer("ListGroupsForUser", ""));
         let [as_eve, as_other, as_nobody]: [fn() -> HttpResponse; 3] =
             [as_eve, || shown(&namesake(), Some(DENY)), || error("NoSuchEntity")];
-        for shown in [[as_other, as_other], [as_eve, as_other], [as_eve, as_nobody]] {
-            let failure = read_back(shown, &groups, &lists()).await.unwrap_err();
+        for looks in [[as_other, as_other], [as_eve, as_other], [as_eve, as_nobody]] {
+            let failure = read_back(looks, &groups, &lists()).await.unwrap_err();
             assert_eq!(failure.name(), "PrincipalVanished");
         }
         // Gone while the lists are read.

@@ -3,7 +3,11 @@
 //!
 //! A call for which a test has no rule fails it. So what a step must not call has no rule.
 
-#![expect(clippy::expect_used, reason = "what fails here is to fail the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "what fails here is to fail the test"
+)]
 
 use aws_credential_types::Credentials;
 use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client};
@@ -143,13 +147,27 @@ pub fn shown(principal: &Principal, boundary: Option<&str>) -> HttpResponse {
 /// These policies are attached to users.
 #[must_use]
 pub fn attached(policies: &[&str]) -> Rule {
-    let policies: String = policies
-        .iter()
-        .map(|arn| format!("<member><PolicyArn>{arn}</PolicyArn></member>"))
-        .collect();
-    let policies = format!("<AttachedPolicies>{policies}</AttachedPolicies>");
+    let member = |arn| format!("<member><PolicyArn>{arn}</PolicyArn></member>");
+    let policies: Vec<_> = policies.iter().map(member).collect();
+    let policies = format!("<AttachedPolicies>{}</AttachedPolicies>", policies.concat());
     mock!(aws_sdk_iam::Client::list_attached_user_policies)
         .then_http_response(move || answer("ListAttachedUserPolicies", &policies))
+}
+
+/// Users have no credential that IAM could make inactive: access keys, SSH public keys, signing
+/// certificates, service-specific credentials.
+#[must_use]
+pub fn no_credentials() -> [Rule; 4] {
+    [
+        mock!(aws_sdk_iam::Client::list_access_keys)
+            .then_http_response(|| answer("ListAccessKeys", "")),
+        mock!(aws_sdk_iam::Client::list_ssh_public_keys)
+            .then_http_response(|| answer("ListSSHPublicKeys", "")),
+        mock!(aws_sdk_iam::Client::list_signing_certificates)
+            .then_http_response(|| answer("ListSigningCertificates", "")),
+        mock!(aws_sdk_iam::Client::list_service_specific_credentials)
+            .then_http_response(|| answer("ListServiceSpecificCredentials", "")),
+    ]
 }
 
 /// The execution.
