@@ -36,6 +36,22 @@ fn only_the_entry_to_member_accounts_depends_on_sts() {
 }
 
 #[test]
+fn only_member_reads_iam() {
+    let files = files_below(&repository().join("functions"), &["cases"]).unwrap();
+    let sources = files.iter().filter(|file| file.extension().is_some_and(|end| end == "rs"));
+    let reads = sources.filter(|file| {
+        let source = text(file);
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let source: String = source.split_whitespace().collect();
+        source.contains("iam.get_") || source.contains("iam.list_")
+    });
+    let reads: BTreeSet<_> = reads
+        .filter_map(|file| file.strip_prefix(repository().join("functions")).ok()?.iter().next())
+        .collect();
+    assert_eq!(reads, BTreeSet::from(["member".as_ref()]));
+}
+
+#[test]
 fn each_main_is_ten_lines_or_fewer() {
     for step in steps() {
         let main = text(&folder(&step).join("src/main.rs"));

@@ -129,16 +129,24 @@ fn unseen(failure: Failure, principal: &Principal) -> Failure {
 #[cfg(test)]
 mod tests {
     use incident::DenyBy;
-    use wire::{DENY, Rule, answer, done, error, eve, mock, namesake, shows};
+    use wire::{DENY, Rule, answer, builder, done, error, eve, mock, namesake, shows};
 
     use super::*;
 
     const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
     const POWER_USER: &str = "arn:aws:iam::aws:policy/PowerUserAccess";
 
-    /// The step on `eve`, whose evidence holds two policies beside those that stay, and one
-    /// inline policy, `{}`.
     async fn detach(rules: &[&Rule], denial: Option<Denial>) -> Result<Output, Failure> {
+        detach_from(eve(), rules, denial).await
+    }
+
+    /// The step on who has, by the evidence, two policies beside those that stay, and one inline
+    /// policy, `{}`.
+    async fn detach_from(
+        principal: Principal,
+        rules: &[&Rule],
+        denial: Option<Denial>,
+    ) -> Result<Output, Failure> {
         let sts = wire::sts(&[&wire::lets_in()]);
         let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
         let quarantine = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
@@ -148,7 +156,7 @@ mod tests {
             groups: Vec::new(),
         };
         let execution = wire::execution();
-        detach_policies(&entry, Input { execution, principal: eve(), denial, held }).await
+        detach_policies(&entry, Input { execution, principal, denial, held }).await
     }
 
     fn detaches(policies: &'static [&str]) -> Rule {
@@ -196,6 +204,23 @@ mod tests {
             detach(&[&shows, &detaches, &inline("%7B%7D"), &deletes()], None).await.unwrap();
         assert_eq!(taken.detached, [ADMINISTRATOR, POWER_USER]);
         assert_eq!(taken.deleted, ["all"]);
+    }
+
+    #[tokio::test]
+    async fn a_roles_policies_are_taken_from_the_role() {
+        let detaches = mock!(Client::detach_role_policy)
+            .match_requests(|request| request.role_name() == Some("builder"))
+            .then_http_response(done);
+        let inline = mock!(Client::get_role_policy).then_http_response(|| {
+            answer("GetRolePolicy", "<PolicyDocument>%7B%7D</PolicyDocument>")
+        });
+        let deletes = mock!(Client::delete_role_policy)
+            .match_requests(|request| request.role_name() == Some("builder"))
+            .then_http_response(done);
+        let rules = [&shows(&builder(), Some(DENY)), &detaches, &inline, &deletes];
+        let taken = detach_from(builder(), &rules, None).await.unwrap();
+        assert_eq!((detaches.num_calls(), deletes.num_calls()), (2, 1));
+        assert_eq!((taken.detached.len(), taken.deleted.len()), (2, 1));
     }
 
     #[tokio::test]
