@@ -4,9 +4,11 @@
 //! No I/O, no SDK, no async, no clock: everything here is decided from its input.
 
 mod arn;
+mod credential;
 mod evidence;
 mod execution;
 mod failure;
+mod outcome;
 mod policy;
 mod principal;
 mod protected;
@@ -14,9 +16,11 @@ mod severity;
 mod text;
 
 pub use arn::{AccountId, PrincipalArn, is_name};
+pub use credential::{Credential, CredentialKind};
 pub use evidence::{Evidence, Reach, Stored};
 pub use execution::Execution;
 pub use failure::Failure;
+pub use outcome::{Failed, Holdings, Identity, Names, Outcome, Proof, ReadBack, Verdict};
 pub use policy::{LowestSeverity, Mode, ResponsePolicy};
 pub use principal::{Accused, Denial, DenyBy, Found, Held, InlinePolicy, Kind, Principal};
 pub use principal::{deny_policy, is_kept, matches_pattern};
