@@ -1,8 +1,8 @@
-use incident::{Accused, Execution, Kind};
+use incident::{AccountId, Accused, Execution, Kind, Refusal};
 
 use crate::finding::Finding;
 use crate::rules::{Product, Response};
-use crate::{Action, NO_ROLES, Source, Verdict, is_joined};
+use crate::{Action, Because, NO_ROLES, Source, Verdict, is_joined};
 
 /// How many principals and other resources an execution deals with at most: a finding
 /// names no more, and outcomes of more would not fit a state of 256 KiB.
@@ -20,6 +20,7 @@ impl Verdict {
         execution: &Execution,
         finding: &Finding<'_>,
     ) {
+        let account = &finding.brief.account;
         let mut kept = Vec::new();
         for accused in earlier {
             let resource = accused.resource.clone();
@@ -29,9 +30,12 @@ impl Verdict {
             }
             // The state machine tells principals apart by what the finding calls them.
             if self.accused.iter().any(|other| other.resource == resource) {
-                self.leave(resource, "before the redrive, the finding meant another by that name");
-            } else if let Some(reason) = self.objection(&accused, execution, finding) {
-                self.leave(resource, reason);
+                let reason = "before the redrive, the finding meant another by that name";
+                self.leave(account, resource, Refusal::Ambiguous, reason);
+            } else if let Some(Because(refusal, reason)) =
+                self.objection(&accused, execution, finding)
+            {
+                self.leave(account, resource, refusal, reason);
             } else {
                 kept.push(accused);
             }
@@ -44,7 +48,7 @@ impl Verdict {
         let first = kept.len();
         kept.append(&mut self.accused);
         self.accused = kept;
-        self.bound(first);
+        self.bound(first, account);
     }
 
     /// Why the response policy does not let one of an earlier pass be dealt with now.
@@ -53,7 +57,7 @@ impl Verdict {
         accused: &Accused,
         execution: &Execution,
         finding: &Finding<'_>,
-    ) -> Option<&'static str> {
+    ) -> Option<Because> {
         let (policy, source) = (&self.policy, self.source);
         let response = match (accused.unused_days, accused.kind) {
             (Some(_), _) => Response::RetireUnusedCredentials,
@@ -61,11 +65,14 @@ impl Verdict {
             (None, Kind::Role) => Response::ContainRole,
         };
         if source == Source::Custom && !Product::Custom.sent(execution, policy, finding) {
-            return Some("the response policy does not trust the finding's product any more");
+            let reason = "the response policy does not trust the finding's product any more";
+            return Some(Because(Refusal::Untrusted, reason));
         }
         match response {
             Response::RetireUnusedCredentials if !policy.retire_unused_credentials => {
-                Some("the response policy does not let unused credentials be retired any more")
+                let reason =
+                    "the response policy does not let unused credentials be retired any more";
+                Some(Because(Refusal::RetirementsOff, reason))
             }
             Response::ContainRole if source != Source::Person && !policy.contain_roles => {
                 Some(NO_ROLES)
@@ -74,13 +81,16 @@ impl Verdict {
             response => response
                 .lowest_severity(policy)
                 .is_some_and(|lowest| finding.severity < lowest)
-                .then_some("the response policy asks for a higher severity by now"),
+                .then_some(Because(
+                    Refusal::SeverityTooLow,
+                    "the response policy asks for a higher severity by now",
+                )),
         }
     }
 
     /// Leaves to people what is too much for one execution; of the accused, the `first`
     /// stay.
-    fn bound(&mut self, first: usize) {
+    fn bound(&mut self, first: usize, account: &AccountId) {
         let named = self.accused.len() + self.refused.len();
         if named <= MOST {
             return;
@@ -89,7 +99,8 @@ impl Verdict {
         self.accused.truncate(first.max(room.saturating_sub(self.refused.len())));
         self.refused.truncate(room.saturating_sub(self.accused.len()));
         let left = named - self.accused.len() - self.refused.len();
-        let reason = "that is more than one execution deals with: send it to the custom action";
-        self.leave(format!("{left} more that the finding names by now"), reason);
+        let resource = format!("{left} more that the finding names by now");
+        let reason = "that is more than one execution deals with";
+        self.leave(account, resource, Refusal::TooMany, reason);
     }
 }

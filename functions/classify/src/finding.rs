@@ -3,6 +3,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Brief;
+use crate::subject::session;
+
+/// How many sessions people are told of; GuardDuty names one.
+const MOST_SESSIONS: usize = 4;
+
+/// Characters of a link at most.
+const MOST_OF_A_URL: usize = 1_000;
 
 /// A finding of which no field is trusted, but for those that Security Hub guarantees.
 #[derive(Debug)]
@@ -55,6 +62,8 @@ impl<'a> Finding<'a> {
             account: AccountId::try_from(required("AwsAccountId")?)?,
             title: one_line(&required("Title")?, 256),
             severity: severity.label().to_owned(),
+            source_url: None,
+            sessions: Vec::new(),
         };
         let resources = raw.get("Resources").and_then(Value::as_array).map_or(0, Vec::len);
         if resources > 32 {
@@ -63,7 +72,11 @@ impl<'a> Finding<'a> {
         if brief.id.chars().count() > 512 || brief.product_arn.chars().count() > 2048 {
             return Err("the finding's `Id` or `ProductArn` is longer than ASFF allows".to_owned());
         }
-        Ok(Self { brief, severity, raw })
+        let mut finding = Self { brief, severity, raw };
+        finding.brief.source_url = finding.source_url();
+        finding.brief.sessions = finding.resources().filter_map(|one| session(one, raw)).collect();
+        finding.brief.sessions.truncate(MOST_SESSIONS);
+        Ok(finding)
     }
 
     /// Why nobody is to be touched for the finding any more, though an earlier pass began
@@ -139,6 +152,20 @@ impl<'a> Finding<'a> {
             || self.text(&format!("{info}~1sample")) == "true"
             || within("")
             || within("~1value")
+    }
+
+    /// Where GuardDuty shows the finding. Only of GuardDuty: a link in a mail that anybody
+    /// who may import findings could choose would be one to fish with.
+    ///
+    /// Source: ASFF, `SourceUrl`.
+    fn source_url(&self) -> Option<String> {
+        let url = self.text("/SourceUrl");
+        let is_url = url.starts_with("https://")
+            && (10..=MOST_OF_A_URL).contains(&url.len())
+            && url.bytes().all(|byte| byte.is_ascii_graphic());
+        let guardduty =
+            matches_pattern("arn:*:securityhub:*::product/aws/guardduty", &self.brief.product_arn);
+        (is_url && guardduty).then(|| url.to_owned())
     }
 
     /// Whether an AWS service sent the finding. Nobody else can import findings under

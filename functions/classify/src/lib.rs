@@ -7,7 +7,10 @@ mod limits;
 mod rules;
 mod subject;
 
-use incident::{AccountId, Accused, Execution, Failure, Mode, ResponsePolicy, Severity, one_line};
+use incident::{
+    AccountId, Accused, Execution, Failed, Failure, Mode, Outcome, Refusal, ResponsePolicy,
+    Session, Severity, Verdict as End, cut, one_line,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -65,8 +68,8 @@ pub struct Verdict {
     pub source: Source,
     /// Whom to contain, or whose unused credentials to retire.
     pub accused: Vec<Accused>,
-    /// What the finding names and is left to people.
-    pub refused: Vec<Refused>,
+    /// What the finding names and is left to people: escalated, with a [`Refusal`]'s name.
+    pub refused: Vec<Outcome>,
     /// ARNs of the policies whose holders people have to know.
     pub policies: Vec<String>,
     /// Whether people are told of an escalation however many others there are: it is
@@ -115,17 +118,12 @@ pub struct Brief {
     pub title: String,
     /// `Severity.Label`, or what `Severity.Normalized` means.
     pub severity: String,
-}
-
-/// What is left to people, as an outcome of the state machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Refused {
-    /// What the finding calls it, on one line.
-    pub resource: String,
-    /// Always `escalated`.
-    pub outcome: &'static str,
-    /// Why no machine acts on it.
-    pub reason: String,
+    /// Where GuardDuty shows the finding: an https URL of at most 1,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_url: Option<String>,
+    /// The first four sessions that the finding is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<Session>,
 }
 
 /// Judges the event. What people start, a custom action or a redrive, is judged by
@@ -188,8 +186,16 @@ struct Pass {
     earlier: Vec<Accused>,
 }
 
+/// Why what a finding names is left to people, by name and for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Because(Refusal, &'static str);
+
 /// Why a role is left to people that no person chose.
-const NO_ROLES: &str = "the response policy does not let findings contain roles";
+const NO_ROLES: Because =
+    Because(Refusal::RolesNotContained, "the response policy does not let findings contain roles");
+
+/// The state in whose name refusals stand in outcomes.
+const STATE: &str = "Classify";
 
 fn judge(
     execution: &Execution,
@@ -231,7 +237,7 @@ fn judge(
         verdict.reason = format!("{}, but {reason}", verdict.reason);
         verdict.response = Action::Escalate;
         for accused in std::mem::take(&mut verdict.accused) {
-            verdict.leave(accused.resource, &reason);
+            verdict.leave(account, accused.resource, Refusal::AccountExempt, &reason);
         }
     }
     Ok(())
@@ -280,10 +286,12 @@ fn by_rules(
                 verdict.instruction = verdict.instruction.take().or(rule.instruction.clone());
                 let policy = subject.policy(execution, finding);
                 verdict.policies.extend(policy.filter(|arn| !verdict.policies.contains(arn)));
-                verdict.refuse(&subject, &rule.reason);
+                let refusal = subject.refusal().or(rule.refusal).unwrap_or(Refusal::Unnamed);
+                verdict.refuse(&subject, finding, refusal, &rule.reason);
             }
             Response::ContainRole if !verdict.policy.contain_roles => {
-                verdict.refuse(&subject, NO_ROLES);
+                let Because(refusal, reason) = NO_ROLES;
+                verdict.refuse(&subject, finding, refusal, reason);
             }
             _ => verdict.accuse(&subject, execution, finding, rule.unused_days),
         }
@@ -302,7 +310,8 @@ fn by_choice(execution: &Execution, finding: &Finding<'_>, verdict: &mut Verdict
             | SubjectKind::UserKey
             | SubjectKind::RoleSession => verdict.accuse(&subject, execution, finding, None),
             SubjectKind::RootKey | SubjectKind::FederatedSession | SubjectKind::UnknownKey => {
-                verdict.refuse(&subject, "it is neither a user's nor a role's");
+                let refusal = subject.refusal().unwrap_or(Refusal::UnknownKey);
+                verdict.refuse(&subject, finding, refusal, "it is neither a user's nor a role's");
             }
             SubjectKind::Policy | SubjectKind::Account | SubjectKind::Other => {}
         }
@@ -326,23 +335,44 @@ impl Verdict {
             Ok(accused) if self.accused.iter_mut().any(|other| is_joined(other, &accused)) => {}
             // The state machine tells principals apart by what the finding calls them.
             Ok(accused) if self.accused.iter().any(|other| other.resource == accused.resource) => {
-                self.refuse(subject, "the finding gives it the name of another principal");
+                let reason = "the finding gives it the name of another principal";
+                self.refuse(subject, finding, Refusal::Ambiguous, reason);
             }
             Ok(accused) => self.accused.push(accused),
-            Err(reason) => self.refuse(subject, reason),
+            Err(Because(refusal, reason)) => self.refuse(subject, finding, refusal, reason),
         }
     }
 
-    fn refuse(&mut self, subject: &Subject<'_>, reason: &str) {
-        self.leave(subject.label(), reason);
+    fn refuse(
+        &mut self,
+        subject: &Subject<'_>,
+        finding: &Finding<'_>,
+        refusal: Refusal,
+        reason: &str,
+    ) {
+        self.leave(&finding.brief.account, subject.label(), refusal, reason);
     }
 
-    fn leave(&mut self, resource: String, reason: &str) {
+    fn leave(&mut self, account: &AccountId, resource: String, refusal: Refusal, reason: &str) {
         if self.refused.iter().all(|other| other.resource != resource) {
-            self.refused.push(Refused {
+            self.refused.push(Outcome {
                 resource,
-                outcome: "escalated",
-                reason: reason.to_owned(),
+                account: account.clone(),
+                verdict: End::Escalated,
+                principal: None,
+                identified_by: None,
+                reach: None,
+                denial: None,
+                evidence: None,
+                read_back: None,
+                tagged: None,
+                unused_days: None,
+                failures: vec![Failed {
+                    state: STATE.to_owned(),
+                    error: refusal.name().to_owned(),
+                    cause: cut(reason, 200),
+                }],
+                pass: 0,
             });
         }
     }

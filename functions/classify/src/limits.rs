@@ -61,13 +61,8 @@ impl Limits {
                 window: format!("{account}#{class}#escalations"),
                 most: told,
                 beyond: format!(
-                    "TOO MANY: {told} findings of {whose} about account {account} were left to \
-                     people in this hour. Further ones of this hour are not mailed, unless they \
-                     are urgent, and stay NEW. List them:\n  aws securityhub get-findings \
-                     --filters '{{\"AwsAccountId\": [{{\"Value\": \"{account}\", \"Comparison\": \
-                     \"EQUALS\"}}], \"WorkflowStatus\": [{{\"Value\": \"NEW\", \"Comparison\": \
-                     \"EQUALS\"}}], \"RecordState\": [{{\"Value\": \"ACTIVE\", \"Comparison\": \
-                     \"EQUALS\"}}]}}'"
+                    "{told} findings of {whose} about account {account} were left to people in \
+                     this hour; further ones of this hour are not mailed, unless they are urgent"
                 ),
             },
             urgent: format!("{account}#urgent#{class}#{}", subject(verdict)),

@@ -1,6 +1,6 @@
 use std::sync::LazyLock;
 
-use incident::{Execution, ResponsePolicy, Severity, matches_pattern};
+use incident::{Execution, Refusal, ResponsePolicy, Severity, matches_pattern};
 use serde::Deserialize;
 
 use crate::finding::Finding;
@@ -42,6 +42,10 @@ pub(crate) struct Rule {
     /// Of an escalation: whether people are told however many others there are.
     #[serde(default)]
     pub(crate) urgent: bool,
+    /// Of an escalation: by what name it stands in the outcome, where the resource does not
+    /// say it better.
+    #[serde(default)]
+    pub(crate) refusal: Option<Refusal>,
     /// Of an escalation: what the person is to do.
     #[serde(default)]
     pub(crate) instruction: Option<String>,
@@ -175,6 +179,7 @@ mod tests {
             let matches = [rule.controls.len(), rule.types.len(), titles];
             assert_eq!(matches.iter().filter(|count| **count > 0).count(), 1, "{name}");
             assert_eq!(rule.instruction.is_some(), *response == Response::Escalate, "{name}");
+            assert_eq!(rule.refusal.is_some(), *response == Response::Escalate, "{name}");
             assert!(!rule.urgent || *response == Response::Escalate, "{name}");
             let retires = *response == Response::RetireUnusedCredentials;
             assert_eq!(rule.unused_days.is_some(), retires, "{name}");

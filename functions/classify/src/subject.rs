@@ -1,10 +1,11 @@
-use incident::{Accused, Execution, Kind, PrincipalArn, one_line};
+use incident::{Accused, Execution, Kind, PrincipalArn, Refusal, Session, is_name, one_line};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::Because;
 use crate::finding::Finding;
 
-const ELSEWHERE: &str = "it is in another account than the finding";
+const ELSEWHERE: Because = Because(Refusal::Elsewhere, "it is in another account than the finding");
 
 /// What a resource of a finding is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -94,6 +95,17 @@ impl<'a> Subject<'a> {
         one_line(self.id, if self.id.is_ascii() { 700 } else { 170 })
     }
 
+    /// By what name it is left to people, where that hangs on the resource.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self.kind {
+            SubjectKind::RootKey if is_long_term_key(self.key_id()) => Some(Refusal::RootKey),
+            SubjectKind::RootKey => Some(Refusal::RootSession),
+            SubjectKind::FederatedSession => Some(Refusal::FederatedSession),
+            SubjectKind::UnknownKey => Some(Refusal::UnknownKey),
+            _ => None,
+        }
+    }
+
     /// The ARN of the policy, if it is a customer-managed one of the finding's account.
     pub(crate) fn policy(&self, execution: &Execution, finding: &Finding<'_>) -> Option<String> {
         let account = &finding.brief.account;
@@ -114,7 +126,7 @@ impl<'a> Subject<'a> {
         execution: &Execution,
         finding: &Finding<'_>,
         unused_days: Option<u16>,
-    ) -> Result<Accused, &'static str> {
+    ) -> Result<Accused, Because> {
         let account = finding.brief.account.clone();
         if self.is_elsewhere(account.as_str()) {
             return Err(ELSEWHERE);
@@ -127,23 +139,26 @@ impl<'a> Subject<'a> {
                 let key = is_long_term_key(key).then(|| key.to_owned());
                 let name = self.principal_name();
                 if key.is_none() && name.is_none() {
-                    return Err("it names neither a long-term key nor a user");
+                    let reason = "it names neither a long-term key nor a user";
+                    return Err(Because(Refusal::Unnamed, reason));
                 }
                 (Kind::User, name, key)
             }
             SubjectKind::RoleSession => {
-                let name = self.principal_name().ok_or("it does not name the session's role")?;
+                let reason = "it does not name the session's role";
+                let name = self.principal_name().ok_or(Because(Refusal::Unnamed, reason))?;
                 (Kind::Role, Some(name), None)
             }
-            _ => return Err("it is no user, role or key of one"),
+            _ => return Err(Because(Refusal::Unnamed, "it is no user, role or key of one")),
         };
         let principal_id = self.principal_id(kind);
         // IAM tells nobody whose a session's key is, and its principal may have another name
         // by now, or a namesake.
         let by_key = matches!(self.kind, SubjectKind::UserKey | SubjectKind::RoleSession);
         if by_key && access_key.is_none() && principal_id.is_none() {
-            return Err("it gives no unique id, and the name alone of a session's principal may \
-                        be somebody else's by now");
+            let reason = "it gives no unique id, and the name alone of a session's principal may \
+                          be somebody else's by now";
+            return Err(Because(Refusal::NoUniqueId, reason));
         }
         let resource = self.label();
         Ok(Accused { resource, account, kind, name, access_key, principal_id, unused_days })
@@ -176,13 +191,14 @@ impl<'a> Subject<'a> {
         execution: &Execution,
         finding: &Finding<'_>,
         resource: &str,
-    ) -> Result<String, &'static str> {
-        let arn = PrincipalArn::parse(self.id)?;
+    ) -> Result<String, Because> {
+        let malformed = |reason| Because(Refusal::Malformed, reason);
+        let arn = PrincipalArn::parse(self.id).map_err(malformed)?;
         if arn.resource != resource {
-            return Err("it is not what its type says");
+            return Err(malformed("it is not what its type says"));
         }
         if arn.partition != execution.partition() {
-            return Err("it is in another partition");
+            return Err(Because(Refusal::Elsewhere, "it is in another partition"));
         }
         if arn.account != finding.brief.account.as_str() {
             return Err(ELSEWHERE);
@@ -209,8 +225,57 @@ impl<'a> Subject<'a> {
     fn principal_name(&self) -> Option<String> {
         let names =
             [self.issuer("UserName"), self.detail("PrincipalName"), self.detail("UserName")];
-        names.into_iter().find(|name| incident::is_name(name)).map(str::to_owned)
+        names.into_iter().find(|name| is_name(name)).map(str::to_owned)
     }
+}
+
+/// The session that a resource is, with the instance that the finding names beside it.
+///
+/// Sources: ASFF, `AwsIamAccessKeyDetails` (`PrincipalId`), `AwsEc2Instance`; IAM User
+/// Guide, "IAM JSON policy elements: Principal" (a role session's `AROA…:session`, a
+/// federated user's `account:name`); EC2 User Guide, "Retrieve security credentials" (the
+/// session of an instance's role has the instance's id as its name).
+pub(crate) fn session(resource: &Value, finding: &Value) -> Option<Session> {
+    let subject = Subject::of(resource);
+    let role = match subject.kind {
+        SubjectKind::RoleSession => subject.principal_name(),
+        SubjectKind::FederatedSession
+        | SubjectKind::UnknownKey
+        | SubjectKind::RootKey
+        | SubjectKind::UserKey => None,
+        _ => return None,
+    };
+    let key = subject.key_id();
+    let is_key = (16..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric());
+    let named = [subject.detail("PrincipalId"), subject.issuer("PrincipalId")];
+    let after_colon = named.into_iter().find_map(|id| id.split_once(':')).map(|(_, name)| name);
+    let given = match subject.kind {
+        SubjectKind::FederatedSession => after_colon.or(Some(subject.detail("PrincipalName"))),
+        SubjectKind::RoleSession => after_colon,
+        _ => None,
+    };
+    let name = given.filter(|name| is_name(name) && name.len() <= 64);
+    let beside = finding.get("Resources").and_then(Value::as_array).into_iter().flatten();
+    let beside = beside.filter_map(|other| other.get("Id").and_then(Value::as_str));
+    let instance = beside.filter_map(|arn| arn.rsplit_once(":instance/")).map(|(_, id)| id);
+    let instance = instance.chain(name).find(|id| is_instance(id));
+    let of_a_role = subject.kind == SubjectKind::RoleSession;
+    let session = Session {
+        resource: one_line(subject.id, 100),
+        key: is_key.then(|| key.to_owned()),
+        role,
+        name: name.map(str::to_owned),
+        instance: instance.filter(|_| of_a_role).map(str::to_owned),
+    };
+    let says_more = session.key.is_some() || session.role.is_some() || session.name.is_some();
+    says_more.then_some(session)
+}
+
+/// Source: EC2 User Guide, "Resource IDs".
+fn is_instance(id: &str) -> bool {
+    id.strip_prefix("i-").is_some_and(|digits| {
+        [8, 17].contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 /// Source: IAM User Guide, "IAM identifiers" (unique id prefixes).

@@ -8,6 +8,7 @@ use crate::{AccountId, hex_digest};
 pub struct Execution {
     arn: String,
     partition: String,
+    region: String,
     account: AccountId,
     name: String,
 }
@@ -23,6 +24,12 @@ impl Execution {
     #[must_use]
     pub fn partition(&self) -> &str {
         &self.partition
+    }
+
+    /// The Region that Cordon runs in.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
     }
 
     /// The security account.
@@ -54,13 +61,13 @@ impl TryFrom<String> for Execution {
 
     fn try_from(arn: String) -> Result<Self, String> {
         let parts: Vec<&str> = arn.split(':').collect();
-        let ["arn", partition, "states", _, account, "execution", _, name] = parts.as_slice()
+        let ["arn", partition, "states", region, account, "execution", _, name] = parts.as_slice()
         else {
             return Err(format!("`{arn}` is no execution ARN"));
         };
-        let (partition, name) = ((*partition).to_owned(), (*name).to_owned());
+        let [partition, region, name] = [partition, region, name].map(|part| (*part).to_owned());
         let account = AccountId::try_from((*account).to_owned())?;
-        Ok(Self { arn, partition, account, name })
+        Ok(Self { arn, partition, region, account, name })
     }
 }
 
@@ -86,6 +93,7 @@ mod tests {
         assert_eq!(longest.session_name().len(), 47);
         assert_ne!(longest.session_name(), of("y").session_name());
         assert_eq!(of("y").partition(), "aws");
+        assert_eq!(of("y").region(), "us-east-1");
         assert_eq!(of("y").account().as_str(), "111111111111");
     }
 

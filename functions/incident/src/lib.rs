@@ -12,6 +12,8 @@ mod outcome;
 mod policy;
 mod principal;
 mod protected;
+mod refusal;
+mod session;
 mod severity;
 mod text;
 
@@ -25,5 +27,7 @@ pub use policy::{LowestSeverity, Mode, ResponsePolicy};
 pub use principal::{Accused, Denial, DenyBy, Found, Held, InlinePolicy, Kind, Principal};
 pub use principal::{deny_policy, is_kept, matches_pattern};
 pub use protected::{Protection, protection};
+pub use refusal::Refusal;
+pub use session::Session;
 pub use severity::Severity;
-pub use text::{cut, hex_digest, listed, one_line, tag_value};
+pub use text::{cut, hex_digest, is_plain, listed, one_line, tag_value};

@@ -20,6 +20,12 @@ pub fn one_line(text: &str, most: usize) -> String {
     cut(clean.split_whitespace().collect::<Vec<_>>().join(" ").as_str(), most)
 }
 
+/// Whether `text` holds none of the characters that [`one_line`] replaces.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    !text.chars().any(misleads)
+}
+
 fn misleads(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -21,7 +21,7 @@ pub(crate) fn hold(execution: &str, event: &Value, verdict: &Verdict) {
     assert!(verdict.reason.chars().count() <= 500, "{}", verdict.reason);
     let brief = verdict.finding.iter();
     let texts = brief.flat_map(|brief| [&brief.title, &brief.label]).chain([&verdict.reason]);
-    let refused = verdict.refused.iter().flat_map(|refused| [&refused.resource, &refused.reason]);
+    let refused = verdict.refused.iter().flat_map(|one| [&one.resource, &one.failures[0].cause]);
     let accused = verdict.accused.iter().map(|accused| &accused.resource);
     for text in texts.chain(refused).chain(accused) {
         assert!(!text.contains(char::is_control), "{text:?}");

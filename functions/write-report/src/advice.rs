@@ -1,0 +1,587 @@
+use incident::{Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Verdict, one_line};
+
+use crate::commands::{About, events, search};
+use crate::errors::{UNKNOWN, meaning};
+use crate::facts::{Ending, Facts, Standing, called, first_error, named, standing};
+use crate::shell::Command;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) text: String,
+    /// What to run, in this order, with whose credentials.
+    pub(crate) run: Vec<(Whose, Vec<Command>)>,
+}
+
+/// Whose credentials a command takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Of the account that Cordon runs in.
+    Security,
+    /// Of a member account.
+    Account(String),
+    /// Of the organization's management account, or who administers root access for it.
+    Management,
+}
+
+impl Step {
+    fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into(), run: Vec::new() }
+    }
+
+    fn run(mut self, whose: Whose, commands: Vec<Command>) -> Self {
+        if !commands.is_empty() {
+            self.run.push((whose, commands));
+        }
+        self
+    }
+}
+
+/// What people have to do now, in this order. Of the principals, the first `most` have
+/// commands of their own.
+pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    match facts.ending() {
+        Ending::Contained => after_a_containment(facts, most, &mut steps),
+        Ending::Retired => after_a_retirement(facts, most, &mut steps),
+        Ending::Observed => after_an_observation(facts, most, &mut steps),
+        Ending::Overflow => {
+            after_an_overflow(facts, &mut steps);
+            left_to_people(facts, most, &mut steps);
+        }
+        Ending::Escalated => left_to_people(facts, most, &mut steps),
+        Ending::Abandoned => {
+            for outcome in facts.input.outcomes.iter().take(most) {
+                by_hand(facts, outcome, &mut steps);
+            }
+            if steps.is_empty() {
+                steps.push(Step::of(
+                    "Read the finding, and act by hand on whom it names if that is dangerous.",
+                ));
+            }
+        }
+        _ => after_a_failure(facts, most, &mut steps),
+    }
+    steps.dedup();
+    steps
+}
+
+fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    if let Some(failed) = &facts.input.failure {
+        told.push((&failed.error, ""));
+        steps.push(of_a_step(facts, failed));
+    }
+    for outcome in left(facts) {
+        for failed in causes(outcome) {
+            // Two principals that fail at one step for one reason are mended once.
+            let principal =
+                if is_about_one(&failed.error) { outcome.resource.as_str() } else { "" };
+            if !told.contains(&(&failed.error, principal)) && told.len() < most + 4 {
+                told.push((&failed.error, principal));
+                steps.push(of_a_principal(facts, outcome, failed));
+            }
+        }
+    }
+    let is_unread = facts.input.failure.is_none()
+        && left(facts).any(|one| one.failures.is_empty() && one.verdict == Verdict::Pending);
+    if is_unread {
+        let meaning = meaning("NotContained").unwrap_or(UNKNOWN);
+        steps.push(Step::of(meaning.todo));
+    }
+    if facts.ending() != Ending::UnknownFinding {
+        steps.push(redrive(facts));
+    }
+    let before = steps.len();
+    for outcome in left(facts).take(most) {
+        by_hand(facts, outcome, steps);
+    }
+    if steps.len() > before
+        && let Some(first) = steps.get_mut(before)
+    {
+        first.text = format!("If that can't be mended soon, act by hand. {}", first.text);
+    }
+    if facts.fresh().any(|one| one.verdict == Verdict::Contained) {
+        after_a_containment(facts, most, steps);
+    }
+}
+
+/// What failed, without what failed only in consequence.
+fn causes(outcome: &Outcome) -> impl Iterator<Item = &Failed> {
+    let consequences = ["BoundaryMissing", "DenyMissing", "NotContained"];
+    let first = |failed: &Failed| ["AssumeRole", "Quarantine"].contains(&failed.state.as_str());
+    let explained = outcome.failures.iter().any(first);
+    outcome.failures.iter().filter(move |failed| {
+        first(failed) || !explained || !consequences.contains(&failed.error.as_str())
+    })
+}
+
+/// Those who are not dealt with, the worst first.
+fn left(facts: Facts<'_>) -> impl Iterator<Item = &Outcome> {
+    facts
+        .sorted()
+        .into_iter()
+        .filter(|one| matches!(one.verdict, Verdict::Pending | Verdict::Escalated))
+}
+
+/// Whether what is to be done hangs on the principal.
+fn is_about_one(error: &str) -> bool {
+    error.starts_with("Principal") || incident::Refusal::ALL.iter().any(|it| it.name() == error)
+}
+
+fn redrive(facts: Facts<'_>) -> Step {
+    let command = Command::aws("stepfunctions redrive-execution", facts.region())
+        .with("--execution-arn", facts.execution().arn());
+    Step::of(
+        "Then redrive the execution, within 14 days. It goes by the response policy of that day, \
+         reads back what was done, and does what is left.",
+    )
+    .run(Whose::Security, vec![command])
+}
+
+/// What to do about a step of the whole incident.
+fn of_a_step(facts: Facts<'_>, failed: &Failed) -> Step {
+    let meaning = meaning(&failed.error).unwrap_or(UNKNOWN);
+    let region = facts.region();
+    let commands = match failed.error.as_str() {
+        "ResponsePolicyInvalid" => vec![
+            Command::aws("ssm get-parameter", region).with("--name", "/cordon/response-policy"),
+        ],
+        "Ssm.ParameterNotFoundException" | "Ssm.ParameterNotFound" => vec![
+            Command::aws("ssm put-parameter", region)
+                .with("--name", "/cordon/response-policy")
+                .with("--type", "String")
+                .with("--value", "{}"),
+        ],
+        "FindingNotFound" => vec![
+            Command::aws("stepfunctions describe-execution", region)
+                .with("--execution-arn", facts.execution().arn()),
+            events(region, "EventName", "StartExecution"),
+            events(region, "EventName", "PutEvents"),
+        ],
+        _ => Vec::new(),
+    };
+    Step::of(meaning.todo).run(Whose::Security, commands)
+}
+
+/// What to do about what failed for a principal, or about why it is left to people.
+fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
+    let error = failed.error.as_str();
+    let meaning = meaning(error).unwrap_or(UNKNOWN);
+    let (region, global) = (facts.region(), facts.global_region());
+    let account = Whose::Account(outcome.account.to_string());
+    let session = facts.session(outcome);
+    let key = session.and_then(|session| session.key.as_deref());
+    let of_key = || -> Vec<Command> {
+        key.map(|key| events(region, "AccessKeyId", key)).into_iter().collect()
+    };
+    let named = named(outcome);
+    let about = named.as_ref().map(|named| About::of(facts, named));
+    let name = about.map(|about| about.name);
+    match error {
+        "PrincipalProtected" => of_the_protected(facts, outcome, failed),
+        "PrincipalMayBeImpostor" => {
+            let made = name.map(|name| events(global, "ResourceName", name));
+            let commands = about.map(About::get).into_iter().chain(made).collect();
+            Step::of(meaning.todo).run(account, commands)
+        }
+        "EntryRefused" => {
+            let role = format!("SecurityRemediation-{}", function(&failed.state));
+            let command = Command::aws("iam get-role", region).with("--role-name", &role);
+            Step::of(meaning.todo).run(account, vec![command])
+        }
+        "DenyNotVisible" => {
+            let command = name.map(|name| events(global, "ResourceName", name));
+            Step::of(meaning.todo).run(account, command.into_iter().collect())
+        }
+        "PrincipalNotFound" | "PrincipalMismatch" | "PrincipalVanished" => {
+            let id = id_in(&failed.cause).or(outcome.principal.as_ref().map(|one| one.id.as_str()));
+            let id = id.map(|id| search(region, id));
+            let changed = name.map(|name| events(global, "ResourceName", name));
+            Step::of(meaning.todo).run(account, id.into_iter().chain(changed).collect())
+        }
+        "RootUser" | "RootKey" => of_a_root_key(facts, outcome, key),
+        "RootSession" => Step::of(meaning.todo).run(account, of_key()),
+        "RootMfa" => {
+            let command = Command::aws("iam get-account-summary", region);
+            Step::of(meaning.todo).run(account, vec![command])
+        }
+        "FederatedSession" => {
+            let mut commands: Vec<Command> = of_key();
+            commands.push(events(region, "EventName", "GetFederationToken"));
+            Step::of(meaning.todo).run(account, commands)
+        }
+        "UnknownKey" => {
+            let last = key.map(|key| {
+                Command::aws("iam get-access-key-last-used", region).with("--access-key-id", key)
+            });
+            let commands = last.into_iter().chain(of_key()).collect();
+            Step::of(meaning.todo).run(account, commands)
+        }
+        "NoUniqueId" | "Unnamed" => Step::of(meaning.todo).run(account, of_key()),
+        "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
+        "UnusedPassword" => {
+            let command = about.map(About::delete_password);
+            Step::of(meaning.todo).run(account, command.into_iter().collect())
+        }
+        _ => Step::of(meaning.todo),
+    }
+}
+
+/// Whom no machine contains. What people may do instead hangs on why.
+fn of_the_protected(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
+    let is = |text| failed.cause.contains(text) || outcome.resource.contains(text);
+    let account = Whose::Account(outcome.account.to_string());
+    if is("the response policy exempts") {
+        return Step::of(
+            "The response policy exempts it (`exemptPrincipals`), so Cordon never touches it. If an \
+             attacker uses it, act by hand.",
+        );
+    }
+    if is("/aws-reserved/") {
+        let who = facts.session(outcome).and_then(|session| session.name.as_deref());
+        let who = who.map_or_else(|| "the person".to_owned(), |name| format!("`{name}`"));
+        return Step::of(format!(
+            "IAM Identity Center manages this role, and nobody else can change it. In Identity \
+             Center, disable {who}, end that person's sessions, and take the assignment away."
+        ));
+    }
+    if is("/aws-service-role/") {
+        return Step::of(
+            "An AWS service owns this role, and nobody else can change it. Find out in that service \
+             what makes it act, and stop that.",
+        );
+    }
+    if is("root user") {
+        return of_a_root_key(facts, outcome, None);
+    }
+    let named = named(outcome);
+    let revoke = named.as_ref().map(|named| About::of(facts, named).revoke());
+    Step::of(
+        "AWS or your organization enters the account through it: contained, it locks you out. End \
+         its sessions instead, and find out who used it.",
+    )
+    .run(account, revoke.into_iter().collect())
+}
+
+/// Root's keys are deleted with root's own credentials, which the management account may
+/// lend for that alone.
+///
+/// Sources: STS API Reference, `AssumeRoot`; IAM User Guide, "Perform a privileged task on
+/// a member account".
+fn of_a_root_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> Step {
+    let region = facts.region();
+    let partition = facts.execution().partition();
+    let task = format!(
+        "arn={}",
+        format_args!("arn:{partition}:iam::aws:policy/root-task/IAMDeleteRootUserCredentials")
+    );
+    let assume = Command::aws("sts assume-root", region)
+        .with("--target-principal", outcome.account.as_str())
+        .with("--task-policy-arn", &task);
+    let mut with_root = vec![Command::aws("iam list-access-keys", region)];
+    with_root.extend(
+        key.map(|key| Command::aws("iam delete-access-key", region).with("--access-key-id", key)),
+    );
+    let mut seen: Vec<Command> =
+        key.map(|key| events(region, "AccessKeyId", key)).into_iter().collect();
+    seen.push(events(facts.global_region(), "Username", "root"));
+    Step::of(
+        "Take the root user's key away. The first command lends root's credentials for that, if \
+         your organization manages root access centrally; otherwise sign in as root. Then, with \
+         root's credentials, list the keys and delete those that you do not know. Last, see in \
+         CloudTrail what root did, and change its password.",
+    )
+    .run(Whose::Management, vec![assume])
+    .run(Whose::Account(format!("{} (root)", outcome.account)), with_root)
+    .run(Whose::Account(outcome.account.to_string()), seen)
+}
+
+fn of_a_policy(facts: Facts<'_>, outcome: &Outcome) -> Vec<Command> {
+    let arn = outcome.resource.as_str();
+    if !arn.starts_with("arn:") {
+        return Vec::new();
+    }
+    let of = |operation| Command::aws(operation, facts.region()).with("--policy-arn", arn);
+    vec![of("iam get-policy"), of("iam list-entities-for-policy")]
+}
+
+/// The function that a state calls, which several do under names of their own.
+fn function(state: &str) -> &str {
+    match state {
+        "ReplaceBoundary" => "Quarantine",
+        "DetachRolePolicies" => "DetachPolicies",
+        "RetireCredentials" => "DeactivateKeys",
+        "PreserveLeft" | "Observe" => "Preserve",
+        state => state,
+    }
+}
+
+/// The unique id that a failure gives the search for.
+fn id_in(cause: &str) -> Option<&str> {
+    let (_, rest) = cause.split_once("Id=='")?;
+    let (id, _) = rest.split_once('\'')?;
+    let is_id = (16..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    is_id.then_some(id)
+}
+
+/// What a person does in the machine's place, as far as the facts allow it.
+fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
+    let Some(named) = named(outcome) else { return };
+    let about = About::of(facts, &named);
+    let account = Whose::Account(outcome.account.to_string());
+    let who = called(outcome);
+    let left = outcome.read_back.as_ref().map(|read| &read.left).filter(|left| !is_empty(left));
+    if outcome.unused_days.is_some() {
+        let commands = left.map(|left| about.take(left)).unwrap_or_default();
+        let commands =
+            if commands.is_empty() { about.list_keys().into_iter().collect() } else { commands };
+        steps.push(Step::of(format!("Look at the keys of {who}:")).run(account, commands));
+        return;
+    }
+    match (standing(outcome), left) {
+        _ if matches!(outcome.verdict, Verdict::Contained | Verdict::Retired) => {}
+        (Standing::Out, None) => {}
+        (Standing::Out, Some(left)) => {
+            let text = format!("Take from {who} what it has left:");
+            steps.push(Step::of(text).run(account, about.take(left)));
+        }
+        (Standing::Denied, _) => {
+            let commands = vec![about.get(), about.list_attached()];
+            let text = format!("See whether the deny stands on {who} (AWSDenyAll):");
+            steps.push(Step::of(text).run(account, commands));
+        }
+        (Standing::In, _) => steps.push(containing(facts, outcome, about)),
+    }
+}
+
+/// Denies a principal everything by hand.
+fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
+    let failed = |error: &str| outcome.failures.iter().any(|one| one.error == error);
+    let mut commands = about.deny();
+    if failed("DenyUnavailable") {
+        commands = vec![about.deny_inline()];
+    } else if failed("LimitExceeded") {
+        // No more policies fit: the boundary has no such limit.
+        commands.remove(0);
+    } else {
+        commands.truncate(1);
+    }
+    let known: Vec<Command> = keys(outcome).iter().map(|key| about.set(key, "Inactive")).collect();
+    let is_read = outcome.read_back.is_some();
+    if known.is_empty() && !is_read {
+        commands.extend(about.list_keys());
+    }
+    commands.extend(known);
+    let more = match about.kind {
+        incident::Kind::User if is_read => "",
+        incident::Kind::User => " Then make its keys inactive.",
+        incident::Kind::Role => " That ends all of its sessions, of whoever uses it.",
+    };
+    let who = called(outcome);
+    let of = if facts.observes() { "To contain it by hand, deny" } else { "Deny" };
+    Step::of(format!("{of} {who} everything.{more}"))
+        .run(Whose::Account(outcome.account.to_string()), commands)
+}
+
+/// The keys that are active, as far as is known.
+fn keys(outcome: &Outcome) -> Vec<Credential> {
+    if let Some(read) = &outcome.read_back {
+        return read.left.credentials.first.clone();
+    }
+    if let Some(proof) = &outcome.evidence {
+        return proof.had.credentials.first.clone();
+    }
+    let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
+    keys.map(|id| Credential { kind: CredentialKind::AccessKey, id: id.clone() }).collect()
+}
+
+fn is_empty(holdings: &Holdings) -> bool {
+    *holdings == Holdings::default()
+}
+
+fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
+    let verdict = facts.input.verdict.as_ref();
+    let instruction = verdict.and_then(|verdict| verdict.instruction.as_deref());
+    steps.extend(instruction.map(|text| Step::of(one_line(text, 600))));
+    for outcome in left(facts).filter(|one| one.verdict == Verdict::Escalated).take(most) {
+        for failed in outcome.failures.iter().rev().take(2).rev() {
+            let step = of_a_principal(facts, outcome, failed);
+            if !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+        if custom_action_helps(facts, outcome) {
+            let who = called(outcome);
+            steps.push(Step::of(format!(
+                "To have Cordon contain {who} all the same, choose the finding in Security Hub and \
+                 send it to Cordon's custom action."
+            )));
+        }
+        if may_be_contained_by_hand(outcome) {
+            by_hand(facts, outcome, steps);
+        }
+        if let Some(instance) = facts.session(outcome).and_then(|it| it.instance.as_deref()) {
+            let command = Command::aws("ec2 describe-instances", facts.region())
+                .with("--instance-ids", instance);
+            let text = "The credentials are those of an EC2 instance, which may be the attacker's \
+                        too. Isolate it; look in the finding's Region:";
+            let account = Whose::Account(outcome.account.to_string());
+            steps.push(Step::of(text).run(account, vec![command]));
+        }
+    }
+    if steps.is_empty() {
+        steps.push(Step::of("Read the finding, and decide. Cordon does nothing more about it."));
+    }
+    if facts.fresh().any(|one| one.verdict == Verdict::Contained) {
+        after_a_containment(facts, most, steps);
+    }
+}
+
+/// Whether a person's choice would have it contained. Never advised to somebody who has just
+/// made that choice.
+fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
+    let errors =
+        ["RolesNotContained", "Untrusted", "SeverityTooLow", "ContainmentLimit", "TooMany"];
+    !facts.by_person()
+        && facts.input.mode == Some(Mode::Contain)
+        && outcome.unused_days.is_none()
+        && errors.contains(&first_error(outcome))
+}
+
+/// Whether the facts leave containing it to a person's decision.
+fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
+    let errors = [
+        "RolesNotContained",
+        "Untrusted",
+        "SeverityTooLow",
+        "ContainmentLimit",
+        "AccountExempt",
+        "PrincipalMayBeImpostor",
+    ];
+    let exempt = |failed: &Failed| {
+        failed.error == "PrincipalProtected" && failed.cause.contains("the response policy exempts")
+    };
+    errors.contains(&first_error(outcome)) || outcome.failures.iter().any(exempt)
+}
+
+fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
+    let contained =
+        || facts.input.outcomes.iter().filter(|one| one.verdict == Verdict::Contained).take(most);
+    for outcome in contained() {
+        steps.push(look_back(facts, outcome));
+    }
+    for outcome in contained() {
+        let Some(proof) = &outcome.evidence else { continue };
+        if proof.assumable_roles.first.is_empty() {
+            continue;
+        }
+        let sessions: Vec<Command> = proof
+            .assumable_roles
+            .first
+            .iter()
+            .filter_map(|pattern| role_of(pattern, outcome))
+            .take(4)
+            .map(|name| About { facts, kind: incident::Kind::Role, name }.revoke())
+            .collect();
+        let who = called(outcome);
+        let how = if sessions.is_empty() {
+            "See in CloudTrail (AssumeRole) which it assumed."
+        } else {
+            "This ends those that began before now, of whoever uses the role:"
+        };
+        let account = Whose::Account(outcome.account.to_string());
+        let text = format!(
+            "Sessions of roles that {who} assumed before live on. Its policies let it assume the \
+             roles under `Roles` below. {how}"
+        );
+        steps.push(Step::of(text).run(account, sessions));
+    }
+    steps.push(Step::of(
+        "If it was a false alarm: first name the principal in `exemptPrincipals` of the response \
+         policy. Then give back by hand what the evidence holds. The deny comes off last.",
+    ));
+}
+
+/// The name of a role of the same account that a pattern means and no other.
+fn role_of<'a>(pattern: &'a str, outcome: &Outcome) -> Option<&'a str> {
+    if pattern.contains(['*', '?', '$']) {
+        return None;
+    }
+    let arn = incident::PrincipalArn::parse(pattern).ok()?;
+    (arn.resource == "role" && arn.account == outcome.account.as_str()).then_some(arn.name)
+}
+
+/// What the attacker did with it.
+fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
+    let who = called(outcome);
+    let (region, global) = (facts.region(), facts.global_region());
+    let keys = outcome.evidence.iter().flat_map(|proof| &proof.had.credentials.first);
+    let keys = keys.filter(|one| one.kind == CredentialKind::AccessKey).take(2);
+    let session = facts.session(outcome).and_then(|session| session.key.as_deref());
+    let mut commands: Vec<Command> =
+        keys.map(|key| events(region, "AccessKeyId", &key.id)).collect();
+    commands.extend(session.map(|key| events(region, "AccessKeyId", key)));
+    if let Some(named) = named(outcome) {
+        let attribute = match named.kind {
+            incident::Kind::User => "Username",
+            incident::Kind::Role => "ResourceName",
+        };
+        commands.push(events(global, attribute, &named.name));
+    }
+    commands.dedup();
+    Step::of(format!(
+        "Find out what was done with {who}: new users, keys, roles, instances. CloudTrail answers \
+         for one Region at a time; IAM's own calls are in {global}."
+    ))
+    .run(Whose::Account(outcome.account.to_string()), commands)
+}
+
+fn after_a_retirement(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
+    steps.push(Step::of("Nothing at once. Tell the owner, who may have forgotten the keys."));
+    for outcome in facts.input.outcomes.iter().take(most) {
+        let (Some(read), Some(named)) = (&outcome.read_back, named(outcome)) else { continue };
+        let about = About::of(facts, &named);
+        let keys = read.done.credentials.first.iter().take(2);
+        let commands: Vec<Command> = keys.map(|key| about.set(key, "Active")).collect();
+        if commands.is_empty() {
+            continue;
+        }
+        let text = format!("If {} still needs a key, this makes it active again:", called(outcome));
+        steps.push(Step::of(text).run(Whose::Account(outcome.account.to_string()), commands));
+    }
+}
+
+fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
+    steps.push(Step::of(
+        "Act by hand if somebody here is dangerous: Cordon only observes, and the finding stays as \
+         it is.",
+    ));
+    for outcome in left(facts).take(most) {
+        for failed in outcome.failures.iter().take(2) {
+            steps.push(of_a_principal(facts, outcome, failed));
+        }
+    }
+    for outcome in facts.fresh().filter(|one| one.verdict == Verdict::Observed).take(most) {
+        let Some(named) = named(outcome) else { continue };
+        if outcome.unused_days.is_none() {
+            steps.push(containing(facts, outcome, About::of(facts, &named)));
+        }
+    }
+}
+
+fn after_an_overflow(facts: Facts<'_>, steps: &mut Vec<Step>) {
+    let account = &facts.input.finding.account;
+    let equals = |value: &str| serde_json::json!([{ "Comparison": "EQUALS", "Value": value }]);
+    let filters = serde_json::json!({
+        "AwsAccountId": equals(account),
+        "RecordState": equals("ACTIVE"),
+        "WorkflowStatus": equals("NEW"),
+    });
+    let command = Command::aws("securityhub get-findings", facts.region())
+        .with("--filters", &filters.to_string());
+    steps.push(
+        Step::of("List the account's findings that nobody has dealt with: they stay NEW.")
+            .run(Whose::Security, vec![command]),
+    );
+}

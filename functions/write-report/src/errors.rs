@@ -1,0 +1,364 @@
+//! What each error means, and what people do about it.
+
+/// The errors of the state machine itself and of Lambda, beside
+/// [`incident::Failure::NAMES`] and [`incident::Refusal::ALL`].
+pub const OF_THE_MACHINE: [&str; 15] = [
+    "ContainmentLimit",
+    "UnusedPassword",
+    "RedrivenUnread",
+    "DenyUnavailable",
+    "UnknownResponse",
+    "States.Timeout",
+    "States.DataLimitExceeded",
+    "States.QueryEvaluationError",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ResourceNotFoundException",
+    "Runtime.ExitError",
+    "Runtime.OutOfMemory",
+    "Sandbox.Timedout",
+    "DynamoDB.ProvisionedThroughputExceededException",
+    "Ssm.ParameterNotFoundException",
+];
+
+/// What is known of an error by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meaning {
+    /// Why nobody was touched, as the end of a sentence.
+    pub(crate) why: &'static str,
+    /// What people do about it.
+    pub(crate) todo: &'static str,
+}
+
+/// What any other error comes to.
+pub(crate) const UNKNOWN: Meaning = Meaning {
+    why: "a step failed",
+    todo: "Read the service's words above, and in the execution what the step was given. Mend what \
+           they name.",
+};
+
+/// The meaning of an error that has a name of ours, of Lambda's or of Step Functions';
+/// nothing, where none of them uses the name.
+pub(crate) fn meaning(error: &str) -> Option<Meaning> {
+    let (why, todo) = of_steps(error)
+        .or_else(|| of_principals(error))
+        .or_else(|| of_refusals(error))
+        .or_else(|| of_the_policy(error))
+        .or_else(|| of_the_machine(error))?;
+    Some(Meaning { why, todo })
+}
+
+type Words = (&'static str, &'static str);
+
+fn of_steps(error: &str) -> Option<Words> {
+    Some(match error {
+        "InvalidInput" => (
+            "the parts of Cordon do not fit together",
+            "The parts of Cordon are of different versions. Deploy all of it again, from one.",
+        ),
+        "ResponsePolicyInvalid" => (
+            "the response policy can't be understood",
+            "Mend the response policy: the words above name the field. See what it is now:",
+        ),
+        "EntryRefused" => (
+            "the account does not let Cordon in",
+            "The account does not let this step's function in. Deploy the stack CordonMember there \
+             again. If it is there, compare its external id and organization id with the security \
+             account's. See the role and whom it trusts:",
+        ),
+        "AccessDenied" => (
+            "AWS refuses a call",
+            "Find what refuses the call: a service control policy, a permissions boundary, or a \
+             changed policy of Cordon's role. Mend that.",
+        ),
+        "Throttled" => (
+            "AWS throttles a call",
+            "Something calls AWS so often that Cordon gets no turn. Find out what, or wait some \
+             minutes.",
+        ),
+        "ServiceUnavailable" => (
+            "AWS could not serve a call",
+            "AWS could not serve the call for minutes. Look at the AWS Health Dashboard, and wait \
+             until it can.",
+        ),
+        "LimitExceeded" => (
+            "a quota is used up",
+            "A quota is used up; the words above name it. Make room, or have it raised.",
+        ),
+        "NotFound" => (
+            "something that a call names is gone",
+            "What the call names is gone. Somebody changes the principal at the same time, or has \
+             deleted a part of Cordon. Find out who.",
+        ),
+        "RequestRejected" => (
+            "AWS does not take a call",
+            "AWS does not take the call, and a repetition will not help. The words above say why.",
+        ),
+        "DenyMissing" => (
+            "no deny stands",
+            "No deny stands, so no policy was detached and no group left. Mend what kept Quarantine \
+             from putting AWSDenyAll there.",
+        ),
+        "DenyNotVisible" => (
+            "the deny is not to be seen",
+            "Cordon put AWSDenyAll there, but IAM does not show it or does not go by it. Either \
+             somebody takes it away again, or another policy refuses Cordon's call. Find out who \
+             took it away (DetachUserPolicy, DeleteUserPermissionsBoundary, and the same of roles):",
+        ),
+        "BoundaryMissing" => (
+            "AWSDenyAll is not the permissions boundary",
+            "AWSDenyAll could not become the permissions boundary, so no policy was detached. Most \
+             likely a service control policy asks for another boundary. Exempt from it \
+             role/cordon/SecurityRemediation-Quarantine.",
+        ),
+        "NotContained" => (
+            "it is not contained",
+            "Something gives the principal its rights back: a pipeline, or another administrator. \
+             Stop that.",
+        ),
+        "EvidenceUnreadable" => (
+            "the evidence is unreadable",
+            "What lies there in the evidence bucket is no evidence of Cordon's. Find out who wrote \
+             it. Leave it where it is.",
+        ),
+        "FindingNotFound" => (
+            "Security Hub does not have the finding",
+            "Find out who started this execution. If it was not Security Hub, somebody has made the \
+             finding up. If it was, the finding has been deleted since.",
+        ),
+        "FindingNotUpdated" => (
+            "Security Hub did not update the finding",
+            "Security Hub does not take the update; the words above have its code. Mend that.",
+        ),
+        "FindingBusy" => (
+            "Security Hub could not update the finding",
+            "Security Hub was busy for minutes. Wait until it is not.",
+        ),
+        _ => return None,
+    })
+}
+
+fn of_principals(error: &str) -> Option<Words> {
+    Some(match error {
+        "PrincipalNotFound" => (
+            "the account has no such principal",
+            "It was deleted or renamed before Cordon came. Find out who did that, and what it had \
+             made before: keys, users, roles.",
+        ),
+        "PrincipalMismatch" => (
+            "who has that name now may be somebody else",
+            "Who has the name now was left alone, since it may be a namesake. Find the one who is \
+             meant. Search for the unique id, and in CloudTrail for who renamed or deleted it.",
+        ),
+        "PrincipalVanished" => (
+            "it vanished while it was dealt with",
+            "It was renamed or deleted while Cordon dealt with it. If this finds it, stop who \
+             renames it. If it finds nobody, it was deleted, and who has the name now is somebody \
+             else, who may be under a deny that is not meant for it:",
+        ),
+        "PrincipalProtected" => ("no machine may contain it", "Decide whether to contain it."),
+        "PrincipalMayBeImpostor" => (
+            "it has a protected name, though an attacker could have made it",
+            "Find out who made it, and when. If it is an impostor, contain it by hand. If it is \
+             genuine, containing it may lock you out of the account: end its sessions instead.",
+        ),
+        _ => return None,
+    })
+}
+
+fn of_refusals(error: &str) -> Option<Words> {
+    Some(match error {
+        "RootUser" | "RootKey" => (
+            "the root user is never contained by machine",
+            "Take the key away from whoever has it. From the management account:",
+        ),
+        "RootSession" => (
+            "a session of the root user can't be ended by machine",
+            "Change the root user's password and its MFA device, and delete its access keys. A \
+             session that is open ends within hours. A service control policy that denies the root \
+             user everything ends what it may do at once, but in the management account.",
+        ),
+        "RootMfa" => (
+            "what the root user lacks can only be given by whoever signs in as root",
+            "See what the account has of the root user:",
+        ),
+        "FederatedSession" => (
+            "a federated user has no policies of its own to take away",
+            "See in CloudTrail what the session did. The call GetFederationToken names the user that \
+             made it:",
+        ),
+        "UnknownKey" => {
+            ("the finding does not say whose the key is", "See who has the key, and what it did:")
+        }
+        "WidePolicy" => (
+            "a policy is narrowed by whoever knows what it is for",
+            "See what the policy allows, and who has it:",
+        ),
+        "UnusedPassword" => (
+            "a console password can only be deleted, and would be lost",
+            "If nobody needs the console password, delete it: it can't be made inactive.",
+        ),
+        "RolesNotContained" => (
+            "the response policy lets no finding contain a role",
+            "A role is in use by others beside the attacker: to contain it ends all of its \
+             sessions. Decide whether to.",
+        ),
+        "Unnamed" => (
+            "the finding does not say who is meant",
+            "Read the finding, and find out in CloudTrail who is meant.",
+        ),
+        "Malformed" => (
+            "the finding gives a name that IAM can't have",
+            "Read the finding, and ask whoever sends such findings. The name may be meant to \
+             deceive you.",
+        ),
+        "NoUniqueId" => (
+            "the name alone may be somebody else's by now",
+            "Find out whose session it is, and whether the name is still that one's.",
+        ),
+        "Ambiguous" => (
+            "the finding means two by one name",
+            "Read the finding, and decide which of the two is meant.",
+        ),
+        _ => return None,
+    })
+}
+
+fn of_the_policy(error: &str) -> Option<Words> {
+    Some(match error {
+        "AccountExempt" => (
+            "the response policy exempts the account",
+            "The response policy exempts the account, so Cordon touches nobody there, whoever \
+             asks. Act by hand.",
+        ),
+        "Elsewhere" => (
+            "it is in another account than the finding",
+            "Cordon acts only in the finding's own account. If the principal is yours, act by hand \
+             in its account.",
+        ),
+        "Untrusted" => (
+            "the response policy does not trust the finding's product any more",
+            "Decide whether the finding is true. It was begun with before the redrive.",
+        ),
+        "SeverityTooLow" => (
+            "the response policy asks for a higher severity by now",
+            "Decide whether it is bad enough. It was begun with before the redrive.",
+        ),
+        "RetirementsOff" => (
+            "the response policy does not let unused credentials be retired any more",
+            "Decide whether the unused keys are to be made inactive.",
+        ),
+        "TooMany" => (
+            "there are more than one execution deals with",
+            "The finding names more principals than one execution deals with.",
+        ),
+        "ContainmentLimit" => (
+            "the limit of the hour is reached",
+            "Cordon contains only so many principals of an account in an hour. So many may mean \
+             that the findings are forged, or that the account is lost. Decide which.",
+        ),
+        _ => return None,
+    })
+}
+
+fn of_the_machine(error: &str) -> Option<Words> {
+    Some(match error {
+        "RedrivenUnread" => (
+            "the response policy of today was not read",
+            "The redrive began in the middle, where nothing acts before the response policy of \
+             today is read. One more redrive begins with that.",
+        ),
+        "DenyUnavailable" => (
+            "this partition has no policy AWSDenyAll",
+            "This partition has no managed policy AWSDenyAll, so Cordon can deny nobody here. Deny \
+             by hand with an inline policy.",
+        ),
+        "UnknownResponse" => (
+            "the verdict is none that the machine knows",
+            "Classify and the state machine are of different versions. Deploy all of Cordon again, \
+             from one.",
+        ),
+        "States.Timeout" | "Sandbox.Timedout" => (
+            "a step took too long",
+            "The step took too long. AWS was slow, or the account is very large. Look at the AWS \
+             Health Dashboard and at the function's log.",
+        ),
+        "Runtime.OutOfMemory" => (
+            "a function ran out of memory",
+            "The step's function ran out of memory. Give it more, and look at its log.",
+        ),
+        "Runtime.ExitError" => (
+            "a function crashed",
+            "The step's function crashed. Look at its log; deploy Cordon again if its package is \
+             broken.",
+        ),
+        "Lambda.TooManyRequestsException" => (
+            "Lambda had no room for a function",
+            "The security account's Lambda concurrency was used up for minutes. Find out by what, \
+             or have the quota raised.",
+        ),
+        "States.DataLimitExceeded" => (
+            "the incident is too large for the machine",
+            "What the machine carries is larger than Step Functions allows, and will be again. \
+             Act by hand.",
+        ),
+        "States.QueryEvaluationError" => (
+            "the machine could not compute a value",
+            "The state machine does not understand what a step answered. Deploy all of Cordon \
+             again, from one version.",
+        ),
+        "Ssm.ParameterNotFoundException" | "Ssm.ParameterNotFound" => (
+            "the response policy is missing",
+            "The parameter /cordon/response-policy is missing. Put the policy back. `{}` is one, \
+             with all defaults: it contains.",
+        ),
+        _ if error.starts_with("Ssm.") => (
+            "the response policy could not be read",
+            "The parameter /cordon/response-policy could not be read. The words above say why. Mend \
+             that.",
+        ),
+        _ if error.starts_with("DynamoDB.") => (
+            "what is contained could not be counted",
+            "The table that counts containments could not be written, and nobody is contained \
+             uncounted. The words above say why. Mend that.",
+        ),
+        _ if error.starts_with("Sns.") => (
+            "the topic of the mails took none",
+            "The responders' topic took no mail. The words above say why. Mend the topic, its key \
+             or its policy.",
+        ),
+        _ if error.starts_with("SecurityHub.") => (
+            "Security Hub could not be asked",
+            "Security Hub could not be asked for the finding. The words above say why. Mend that.",
+        ),
+        _ if error.starts_with("Lambda.") || error.starts_with("Runtime.") => (
+            "a function could not be run",
+            "The step's function could not be run. Look at its log and its settings; deploy Cordon \
+             again if it is gone or broken.",
+        ),
+        _ if error.starts_with("States.") => (
+            "the state machine could not go on",
+            "Step Functions could not go on here. The words above say why.",
+        ),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use incident::{Failure, Refusal};
+
+    use super::*;
+
+    #[test]
+    fn every_error_has_a_meaning_of_its_own() {
+        let names = Failure::NAMES.into_iter().chain(Refusal::ALL.map(Refusal::name));
+        for error in names.chain(OF_THE_MACHINE) {
+            let meaning = meaning(error).unwrap_or_else(|| panic!("`{error}` has no advice"));
+            assert!(meaning.todo.ends_with(['.', ':']), "{error}");
+            assert!(!meaning.why.ends_with('.'), "{error}");
+        }
+        for error in ["", "Custom.Error", "NoSuchError", "states.timeout"] {
+            assert_eq!(meaning(error), None, "{error}");
+        }
+    }
+}

@@ -1,0 +1,328 @@
+use incident::{
+    AccountId, Execution, Failed, Kind as Noun, Mode, Outcome, PrincipalArn, Session, Severity,
+    Verdict, deny_policy, is_name, one_line,
+};
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::input::{Input, Kind, Source};
+
+/// What is known, as the words are chosen by it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    pub(crate) input: &'a Input,
+}
+
+/// How the incident stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All are dealt with, at least one of them contained.
+    Contained,
+    /// Unused keys were made inactive, and no more was to be done.
+    Retired,
+    /// People have to decide.
+    Escalated,
+    /// The same, and further ones are not mailed.
+    Overflow,
+    /// Nobody was touched, on purpose.
+    Observed,
+    /// Nothing more is done.
+    Abandoned,
+    /// Security Hub does not have the finding.
+    UnknownFinding,
+    /// The finding was not updated.
+    NotUpdated,
+    /// People were not told at first.
+    Untold,
+    /// It failed before anybody was dealt with.
+    Failed,
+    /// It failed, and nobody knows what was done.
+    Unclear,
+    /// All who are to be contained are denied, but not all is done.
+    Denied,
+    /// Somebody who is to be contained is under no deny.
+    NotContained,
+    /// Unused keys were not all made inactive.
+    NotRetired,
+}
+
+impl Ending {
+    /// The message attribute `verdict`, and the notification's event type.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Contained => "contained",
+            Self::Retired => "retired",
+            Self::Escalated => "escalated",
+            Self::Overflow => "overflow",
+            Self::Observed => "observed",
+            Self::Abandoned => "abandoned",
+            Self::UnknownFinding => "unknownFinding",
+            Self::NotUpdated => "notUpdated",
+            Self::Untold => "untold",
+            Self::Failed => "failed",
+            Self::Unclear => "unclear",
+            Self::Denied => "denied",
+            Self::NotContained => "notContained",
+            Self::NotRetired => "notRetired",
+        }
+    }
+
+    /// The same, in a subject.
+    pub(crate) fn phrase(self) -> &'static str {
+        match self {
+            Self::Contained => "contained",
+            Self::Retired => "unused keys inactive",
+            Self::Escalated => "left to you",
+            Self::Overflow => "too many escalations",
+            Self::Observed => "observed",
+            Self::Abandoned => "nothing more is done",
+            Self::UnknownFinding => "no such finding",
+            Self::NotUpdated => "finding not updated",
+            Self::Untold => "told late",
+            Self::Failed => "failed, nothing done",
+            Self::Unclear => "FAILED, not clear",
+            Self::Denied => "denied, not finished",
+            Self::NotContained => "NOT CONTAINED",
+            Self::NotRetired => "unused keys still active",
+        }
+    }
+}
+
+/// How a principal stands that is to be contained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The deny stands, as read back.
+    Out,
+    /// The deny was put there, but not read back.
+    Denied,
+    /// No deny stands, as far as is known.
+    In,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn of(input: &'a Input) -> Self {
+        Self { input }
+    }
+
+    pub(crate) fn execution(self) -> &'a Execution {
+        &self.input.execution
+    }
+
+    /// Where IAM's calls are recorded, and every command of ours may be sent to.
+    pub(crate) fn region(self) -> &'a str {
+        self.execution().region()
+    }
+
+    /// The Region that has the partition's global events.
+    ///
+    /// Source: CloudTrail User Guide, "Global service events".
+    pub(crate) fn global_region(self) -> &'a str {
+        match self.execution().partition() {
+            "aws" => "us-east-1",
+            "aws-us-gov" => "us-gov-west-1",
+            "aws-cn" => "cn-north-1",
+            _ => self.region(),
+        }
+    }
+
+    pub(crate) fn deny(self) -> String {
+        deny_policy(self.execution().partition())
+    }
+
+    /// The label, where it is one.
+    pub(crate) fn severity(self) -> &'static str {
+        let label = Value::from(self.input.finding.severity.as_str());
+        serde_json::from_value::<Severity>(label).map_or("UNKNOWN", Severity::label)
+    }
+
+    /// The finding's account, where it is one.
+    pub(crate) fn account(self) -> Option<AccountId> {
+        AccountId::try_from(self.input.finding.account.clone()).ok()
+    }
+
+    /// Seconds since Security Hub sent the finding.
+    pub(crate) fn seconds(self) -> Option<i64> {
+        let [sent, now] = [&self.input.sent, &self.input.now]
+            .map(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
+        let seconds = (now? - sent?).whole_seconds();
+        (seconds >= 0).then_some(seconds)
+    }
+
+    /// The execution in the console.
+    pub(crate) fn link(self) -> String {
+        let (region, arn) = (self.region(), self.execution().arn());
+        format!("{}/states/home?region={region}#/v2/executions/details/{arn}", self.input.console)
+    }
+
+    pub(crate) fn by_person(self) -> bool {
+        let source = self.input.verdict.as_ref().and_then(|verdict| verdict.source);
+        source == Some(Source::Person)
+    }
+
+    pub(crate) fn observes(self) -> bool {
+        self.input.mode == Some(Mode::Observe)
+    }
+
+    /// Everybody, the worst first.
+    pub(crate) fn sorted(self) -> Vec<&'a Outcome> {
+        let mut outcomes: Vec<&Outcome> = self.input.outcomes.iter().collect();
+        outcomes.sort_by_key(|one| match (one.verdict, standing(one)) {
+            (Verdict::Pending, Standing::In) => 0,
+            (Verdict::Pending, Standing::Denied) => 1,
+            (Verdict::Pending, Standing::Out) => 2,
+            (Verdict::Escalated, _) => 3,
+            (Verdict::Contained, _) => 4,
+            (Verdict::Observed | Verdict::Retired, _) => 5,
+        });
+        outcomes
+    }
+
+    /// Those of this pass.
+    pub(crate) fn fresh(self) -> impl Iterator<Item = &'a Outcome> {
+        self.input.outcomes.iter().filter(move |one| !self.is_earlier(one))
+    }
+
+    /// Whether it was read back before the redrive, and not since.
+    pub(crate) fn is_earlier(self, outcome: &Outcome) -> bool {
+        outcome.pass < self.input.redrives && !self.is_refusal(outcome)
+    }
+
+    /// Whether `classify` left it to people in this pass: it knows no passes.
+    fn is_refusal(self, outcome: &Outcome) -> bool {
+        outcome.failures.first().is_some_and(|failed| failed.state == "Classify")
+    }
+
+    /// The session that the finding describes by the name that it gives to an outcome.
+    pub(crate) fn session(self, outcome: &Outcome) -> Option<&'a Session> {
+        self.input.finding.sessions.iter().find(|one| one.resource == outcome.resource)
+    }
+
+    pub(crate) fn ending(self) -> Ending {
+        let outcomes = &self.input.outcomes;
+        let all = |verdict| !outcomes.is_empty() && outcomes.iter().all(|it| it.verdict == verdict);
+        match self.input.kind {
+            Kind::Contained if all(Verdict::Retired) => Ending::Retired,
+            Kind::Contained => Ending::Contained,
+            Kind::Escalated => Ending::Escalated,
+            Kind::Overflow => Ending::Overflow,
+            Kind::Observed => Ending::Observed,
+            Kind::Abandoned => Ending::Abandoned,
+            Kind::Failed => match &self.input.failure {
+                Some(failed) => ending_of(failed),
+                None => self.ending_of_principals(),
+            },
+        }
+    }
+
+    fn ending_of_principals(self) -> Ending {
+        let mut pending =
+            self.input.outcomes.iter().filter(|one| one.verdict == Verdict::Pending).peekable();
+        if pending.peek().is_none() {
+            return Ending::Unclear;
+        }
+        let (attacks, unused): (Vec<_>, Vec<_>) = pending.partition(|it| it.unused_days.is_none());
+        let somebody_is_in = attacks.iter().any(|one| standing(one) == Standing::In);
+        match (attacks.is_empty(), unused.is_empty()) {
+            (true, _) => Ending::NotRetired,
+            _ if somebody_is_in => Ending::NotContained,
+            _ => Ending::Denied,
+        }
+    }
+}
+
+fn ending_of(failed: &Failed) -> Ending {
+    match (failed.state.as_str(), failed.error.as_str()) {
+        (_, "FindingNotFound") => Ending::UnknownFinding,
+        ("Resolve" | "NotifyFinding", _) => Ending::NotUpdated,
+        (state, _) if state.starts_with("Tell") => Ending::Untold,
+        ("Principals", _) => Ending::Unclear,
+        _ => Ending::Failed,
+    }
+}
+
+pub(crate) fn standing(outcome: &Outcome) -> Standing {
+    let denied_before = outcome.principal.as_ref().and_then(|one| one.denied_before);
+    match (&outcome.read_back, &outcome.denial) {
+        (Some(read), _) if read.denied_by.is_some() => Standing::Out,
+        (Some(_), _) => Standing::In,
+        (None, Some(denial)) if denial.by.is_some() => Standing::Denied,
+        (None, None) if denied_before.is_some() => Standing::Denied,
+        (None, _) => Standing::In,
+    }
+}
+
+/// Whether a deny stood on it before the incident.
+pub(crate) fn denied_before(outcome: &Outcome) -> bool {
+    let known = outcome.principal.as_ref().and_then(|one| one.denied_before);
+    known.is_some() || outcome.denial.as_ref().is_some_and(|denial| denial.already)
+}
+
+/// A principal as people call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) kind: Noun,
+    pub(crate) name: String,
+    /// Its ARN, or what the finding takes for that.
+    pub(crate) arn: String,
+}
+
+/// Who it is: by its account's word, or else by the finding's, where that is an ARN.
+pub(crate) fn named(outcome: &Outcome) -> Option<Named> {
+    if let Some(one) = &outcome.principal {
+        return Some(Named { kind: one.kind, name: one.name.clone(), arn: one.arn.clone() });
+    }
+    let arn = PrincipalArn::parse(&outcome.resource).ok()?;
+    let kind = if arn.resource == "user" { Noun::User } else { Noun::Role };
+    Some(Named { kind, name: arn.name.to_owned(), arn: outcome.resource.clone() })
+}
+
+/// What a sentence calls it.
+pub(crate) fn called(outcome: &Outcome) -> String {
+    if let Some(Named { kind, name, .. }) = named(outcome) {
+        return format!("the {} `{}`", kind.noun(), one_line(&name, 128));
+    }
+    match first_error(outcome) {
+        "RootUser" | "RootKey" | "RootSession" | "RootMfa" => "the root user".to_owned(),
+        _ => match outcome.resource.rsplit_once(':') {
+            Some((_, key)) if is_key(key) => format!("the access key `{key}`"),
+            Some((_, policy)) if policy.starts_with("policy/") => match policy.rsplit_once('/') {
+                Some((_, name)) if is_name(name) => format!("the policy `{name}`"),
+                _ => "a policy".to_owned(),
+            },
+            _ => "a principal that the finding names".to_owned(),
+        },
+    }
+}
+
+/// Source: IAM User Guide, "IAM identifiers" (unique id prefixes).
+fn is_key(id: &str) -> bool {
+    let of_a_key = id.starts_with("AKIA") || id.starts_with("ASIA");
+    of_a_key && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// `text` as the beginning of a sentence.
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    first.into_iter().chain([characters.collect()]).collect()
+}
+
+/// What a subject calls it, in ASCII: of the finding's own words nothing but an ARN's name.
+pub(crate) fn short(outcome: &Outcome) -> String {
+    if let Some(Named { kind, name, .. }) = named(outcome) {
+        return format!("{}/{name}", kind.noun());
+    }
+    match first_error(outcome) {
+        "RootUser" | "RootKey" | "RootSession" | "RootMfa" => "root".to_owned(),
+        "FederatedSession" => "a federated user".to_owned(),
+        "UnknownKey" => "an unknown key".to_owned(),
+        "WidePolicy" => "a policy".to_owned(),
+        _ => "a principal".to_owned(),
+    }
+}
+
+/// The error that decides what people are told first.
+pub(crate) fn first_error(outcome: &Outcome) -> &str {
+    outcome.failures.first().map_or("", |failed| failed.error.as_str())
+}

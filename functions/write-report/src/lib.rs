@@ -1,0 +1,73 @@
+//! Finds the words for what became of an incident: a mail, a short line, the finding's note
+//! and fields, and a document for machines. Pure: the same facts always have the same words.
+
+mod advice;
+mod cause;
+mod commands;
+mod errors;
+mod facts;
+mod input;
+mod mail;
+mod message;
+mod note;
+mod page;
+mod sentences;
+mod shell;
+
+use std::collections::BTreeMap;
+
+use incident::Failure;
+use serde::Serialize;
+
+pub use errors::OF_THE_MACHINE;
+use facts::Facts;
+pub use input::{Finding, Input, Judged, Kind, Source};
+
+/// How large the answer is at most, as JSON: SNS takes 256 KiB for all copies of a message
+/// together, and a state carries no more.
+///
+/// Sources: SNS API Reference, `Publish`; Step Functions Developer Guide, "Quotas".
+pub const LARGEST: usize = 200 * 1024;
+
+/// The step's output.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The mail's subject: ASCII, fewer than 100 characters, nothing of the finding's text.
+    pub subject: String,
+    /// How it ended, in one word, for a message attribute: see this crate's README.
+    pub verdict: &'static str,
+    /// The finding's note: one line of at most 512 characters, which claims nothing of what
+    /// Security Hub is to make of the finding.
+    pub note: String,
+    /// The finding's user-defined fields, at most 50.
+    pub fields: BTreeMap<String, String>,
+    /// The message, for `MessageStructure=json`: a copy for each protocol.
+    pub message: String,
+}
+
+/// Writes the report. At most [`LARGEST`] bytes as JSON: where there is too much to tell,
+/// the first principals are told in full and the others by name, and the mail says so.
+///
+/// Fails with [`Failure::InvalidInput`] only where its own text can't be put into JSON.
+pub fn write_report(input: &Input) -> Result<Report, Failure> {
+    let facts = Facts::of(input);
+    let mut report = Report {
+        subject: mail::subject(facts),
+        verdict: facts.ending().word(),
+        note: note::note(facts),
+        fields: note::fields(facts),
+        message: String::new(),
+    };
+    for most in [32, 12, 6, 3, 1] {
+        report.message = message::message(facts, most).map_err(unwritable)?;
+        if serde_json::to_vec(&report).map_err(unwritable)?.len() <= LARGEST {
+            break;
+        }
+    }
+    Ok(report)
+}
+
+fn unwritable(error: serde_json::Error) -> Failure {
+    Failure::InvalidInput(error.to_string())
+}

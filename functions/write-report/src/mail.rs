@@ -1,0 +1,367 @@
+use incident::{DenyBy, Holdings, Names, Outcome, Proof, ReadBack, Verdict, hex_digest, one_line};
+
+use crate::advice::{Step, Whose, steps};
+use crate::cause::Said;
+use crate::facts::{Facts, Standing, called, capitalized, denied_before, named, short, standing};
+use crate::page::Page;
+use crate::sentences;
+
+/// Characters of a subject at most.
+///
+/// Source: SNS API Reference, `Publish` (`Subject`): ASCII, fewer than 100 characters.
+const MOST_OF_A_SUBJECT: usize = 99;
+
+/// The subject: two incidents do not share one, and the verdict is never cut.
+pub(crate) fn subject(facts: Facts<'_>) -> String {
+    let severity = facts.severity();
+    let verdict = facts.ending().phrase();
+    let account = facts.account();
+    let account = account.as_ref().map_or("an unknown account", incident::AccountId::as_str);
+    let number = number(facts);
+    let frame = format!("[{severity}] {verdict}:  in {account} ({number})");
+    let room = MOST_OF_A_SUBJECT.saturating_sub(frame.len());
+    let who = whom(facts, room);
+    format!("[{severity}] {verdict}: {who} in {account} ({number})")
+}
+
+/// Whom a subject names, in so many ASCII characters; a long name is cut.
+fn whom(facts: Facts<'_>, room: usize) -> String {
+    let outcomes = facts.sorted();
+    let Some(worst) = outcomes.first() else { return "nobody named".to_owned() };
+    let more = match outcomes.len() {
+        0 | 1 => String::new(),
+        all => format!(" and {} more", all - 1),
+    };
+    let name = short(worst);
+    let room = room.saturating_sub(more.len());
+    if name.len() <= room {
+        return format!("{name}{more}");
+    }
+    let cut: String = name.chars().take(room.saturating_sub(3)).collect();
+    format!("{cut}...{more}")
+}
+
+/// Twelve digits that tell the execution from others: those that its name begins with,
+/// where EventBridge gave it one (a UUID), or else of the name's digest.
+pub(crate) fn number(facts: Facts<'_>) -> String {
+    let name = facts.execution().name();
+    let begin: String = name.chars().take(13).collect();
+    let is_uuid = begin.char_indices().all(|(at, c)| match at {
+        8 => c == '-',
+        _ => c.is_ascii_digit() || ('a'..='f').contains(&c),
+    });
+    if is_uuid && begin.len() == 13 && name.len() >= 36 {
+        return begin.replace('-', "");
+    }
+    hex_digest(name.as_bytes()).chars().take(12).collect()
+}
+
+/// The mail's text; the first `most` principals are told of in full.
+pub(crate) fn text(facts: Facts<'_>, most: usize) -> String {
+    let mut page = Page::default();
+    page.prose(sentences::first(facts).join(" "));
+    why(facts, &mut page);
+    let outcomes = facts.sorted();
+    if let Some(failed) = &facts.input.failure {
+        page.heading("What failed");
+        failure(&mut page, failed);
+    }
+    for outcome in outcomes.iter().copied().take(most) {
+        principal(facts, outcome, &mut page);
+    }
+    holders(facts, &mut page);
+    if outcomes.len() > most {
+        page.heading(&format!("{} more principals", outcomes.len() - most));
+        page.prose(
+            "There is no room here to tell them in full. All of it is in the execution, which is \
+             named at the end.",
+        );
+        for outcome in outcomes.iter().copied().skip(most) {
+            page.item(sentences::of(facts, outcome));
+        }
+    }
+    page.heading("What to do now");
+    for (number, step) in (1..).zip(steps(facts, most.min(8))) {
+        self::step(&mut page, number, &step);
+    }
+    the_end(facts, most, &mut page);
+    page.to_string()
+}
+
+fn why(facts: Facts<'_>, page: &mut Page) {
+    let finding = &facts.input.finding;
+    page.heading("Why");
+    if let Some(reason) = facts.input.verdict.as_ref().map(|verdict| verdict.reason.as_str())
+        && !reason.is_empty()
+    {
+        page.indented(2, capitalized(&format!("{}.", one_line(reason, 500))));
+    }
+    page.indented(2, format!("The finding ({}) says of itself:", facts.severity()));
+    page.quote(2, one_line(&finding.title, 256));
+    if let Some(names) = &finding.names {
+        page.indented(2, "It names:");
+        page.quote(2, one_line(names, 512));
+    }
+    for session in &finding.sessions {
+        let role = session.role.as_ref().map(|role| format!("of the role `{role}`"));
+        let name = session.name.as_ref().map(|name| format!("named `{name}`"));
+        let instance = session.instance.as_ref().map(|id| format!("on the instance `{id}`"));
+        let key = session.key.as_ref().map(|key| format!("with the key `{key}`"));
+        let said: Vec<String> = [role, name, instance, key].into_iter().flatten().collect();
+        let is_session = session.key.as_ref().is_none_or(|key| !key.starts_with("AKIA"));
+        if is_session {
+            page.indented(2, format!("It is about a session {}.", said.join(", ")));
+        }
+    }
+}
+
+fn principal(facts: Facts<'_>, outcome: &Outcome, page: &mut Page) {
+    let title = match named(outcome) {
+        Some(named) => format!("{} {}", capitalized(named.kind.noun()), one_line(&named.name, 128)),
+        None => capitalized(&called(outcome)),
+    };
+    let when = if facts.is_earlier(outcome) { ", before the redrive" } else { "" };
+    page.heading(&format!("{title}{when}"));
+    match named(outcome) {
+        Some(named) => page.alone(2, one_line(&named.arn, 700)),
+        None => page.quote(2, one_line(&outcome.resource, 700)),
+    }
+    if let Some(by) = &outcome.identified_by {
+        page.indented(2, format!("Identified by {}.", one_line(by, 400)));
+    }
+    match (&outcome.read_back, outcome.verdict) {
+        (_, Verdict::Observed) => would(facts, outcome, page),
+        (Some(read), _) => read_back(facts, outcome, read, page),
+        (None, Verdict::Pending) => not_read_back(outcome, page),
+        (None, _) => {}
+    }
+    if matches!(outcome.verdict, Verdict::Escalated | Verdict::Pending) {
+        for failed in &outcome.failures {
+            failure(page, failed);
+        }
+    }
+    if outcome.tagged == Some(false) {
+        page.part("Not tagged: it has no room for more tags.");
+    }
+    if outcome.read_back.as_ref().is_some_and(|read| read.unused_password) {
+        page.part("It has a console password, as unused as its keys. Cordon leaves that to you.");
+    }
+}
+
+fn failure(page: &mut Page, failed: &incident::Failed) {
+    let said = Said::of(failed);
+    let call = said.call.map_or_else(String::new, |call| format!(" at the call {call}"));
+    let (state, error) = (one_line(&failed.state, 80), one_line(&failed.error, 120));
+    if state == "Classify" && incident::Refusal::ALL.iter().any(|one| one.name() == error) {
+        page.part(format!("Left to you ({error}): {}.", said.words));
+        return;
+    }
+    let end = if said.words.is_empty() { "." } else { ":" };
+    page.part(format!("Failed: {state}{call}, with {error}{end}"));
+    if !said.words.is_empty() {
+        page.quote(2, said.words);
+    }
+}
+
+fn read_back(facts: Facts<'_>, outcome: &Outcome, read: &ReadBack, page: &mut Page) {
+    page.part("Done, as read back:");
+    let deny = facts.deny();
+    let as_boundary = read.boundary.as_deref() == Some(&deny);
+    let before = if denied_before(outcome) { ", as before this incident" } else { "" };
+    let stands = match (read.denied_by, as_boundary) {
+        (None, _) => None,
+        (Some(DenyBy::Policy), true) => Some("attached, and as permissions boundary"),
+        (Some(DenyBy::Policy), false) => Some("attached"),
+        (Some(DenyBy::Boundary), _) => Some("as permissions boundary"),
+    };
+    let mut any = stands.is_some();
+    if let Some(stands) = stands {
+        page.item(format!("denied everything by AWSDenyAll ({stands}{before})"));
+    }
+    any |= holdings(page, &read.done, ["is inactive", "detached", "deleted", "left"]);
+    if !any {
+        page.item("nothing");
+    }
+    page.part("Left:");
+    let mut any = false;
+    if read.denied_by.is_none() && outcome.unused_days.is_none() {
+        page.item("no deny stands on it");
+        any = true;
+    }
+    any |= holdings(page, &read.left, ["is active", "is attached", "is there", "has it"]);
+    if !any {
+        page.item(match outcome.unused_days {
+            Some(_) => "no access key that is active and unused",
+            None => "nothing that a containment takes away",
+        });
+    }
+}
+
+/// Names what a principal has or had; whether there is anything.
+fn holdings(page: &mut Page, holdings: &Holdings, verbs: [&str; 4]) -> bool {
+    let [of_credentials, of_policies, of_inline, of_groups] = verbs;
+    for one in &holdings.credentials.first {
+        let (noun, id) = (one.kind.noun(), one_line(&one.id, 128));
+        page.item(format!("{noun} `{id}` {of_credentials}"));
+    }
+    more(page, &holdings.credentials, "credentials");
+    for arn in &holdings.policies.first {
+        page.item(format!("policy {of_policies}:"));
+        page.alone(2, one_line(arn, 700));
+    }
+    more(page, &holdings.policies, "policies");
+    for name in &holdings.inline_policies.first {
+        page.item(format!("inline policy `{}` {of_inline}", one_line(name, 128)));
+    }
+    more(page, &holdings.inline_policies, "inline policies");
+    for name in &holdings.groups.first {
+        page.item(format!("group `{}` {of_groups}", one_line(name, 128)));
+    }
+    more(page, &holdings.groups, "groups");
+    *holdings != Holdings::default()
+}
+
+fn more<T>(page: &mut Page, names: &Names<T>, noun: &str) {
+    if names.more > 0 {
+        page.item(format!("and {} more {noun}", names.more));
+    }
+}
+
+fn not_read_back(outcome: &Outcome, page: &mut Page) {
+    page.part("Done and left: not read back.");
+    match (&outcome.denial, standing(outcome)) {
+        (Some(denial), _) if denial.by.is_some() => {
+            let by = match denial.by {
+                Some(DenyBy::Boundary) => "as permissions boundary",
+                _ => "attached",
+            };
+            page.item(format!("Quarantine says: denied everything by AWSDenyAll ({by})"));
+        }
+        (_, Standing::Denied) => page.item("a deny stood on it when it was identified"),
+        _ => page.item("no step has put a deny on it"),
+    }
+    if outcome.evidence.is_none() {
+        page.item("no evidence is stored, so nothing was taken away");
+    } else if let Some(proof) = &outcome.evidence {
+        page.prose("By the evidence it had:");
+        if !holdings(page, &proof.had, ["was active", "was attached", "was there", "had it"]) {
+            page.item("nothing that a containment takes away");
+        }
+    }
+}
+
+fn would(facts: Facts<'_>, outcome: &Outcome, page: &mut Page) {
+    match outcome.unused_days {
+        Some(days) => {
+            page.part(format!("Cordon would make inactive what of this is unused for {days} days:"))
+        }
+        None => {
+            page.part("Cordon would:");
+            let deny = facts.deny();
+            page.item("deny it everything, with the policy");
+            page.alone(2, deny);
+            page.prose("and take away:");
+        }
+    }
+    let Some(proof) = &outcome.evidence else {
+        page.item("what it has: that could not be read");
+        return;
+    };
+    if !holdings(page, &proof.had, ["is active", "is attached", "is there", "has it"]) {
+        page.item("nothing: it has nothing of that");
+    }
+}
+
+fn holders(facts: Facts<'_>, page: &mut Page) {
+    if facts.input.holders.is_empty() {
+        return;
+    }
+    page.heading("Who has the policy");
+    for holder in facts.input.holders.iter().take(60) {
+        page.quote(2, one_line(holder, 700));
+    }
+    if let more @ 1.. = facts.input.holders.len().saturating_sub(60) {
+        page.item(format!("and {more} more lines, in the execution"));
+    }
+}
+
+fn step(page: &mut Page, number: usize, step: &Step) {
+    page.numbered(number, &step.text);
+    for (whose, commands) in &step.run {
+        let lines: Vec<&str> = commands.iter().filter_map(|command| command.line()).collect();
+        let whose = match whose {
+            Whose::Security => "the security account, where Cordon runs".to_owned(),
+            Whose::Account(account) => format!("account {account}"),
+            Whose::Management => "the management account, or who manages root access".to_owned(),
+        };
+        if !lines.is_empty() {
+            page.indented(3, format!("With credentials of {whose}:"));
+        }
+        for line in &lines {
+            page.alone(5, *line);
+        }
+        if lines.len() < commands.len() {
+            page.indented(3, "A name here holds control characters: no command is given for it.");
+        }
+    }
+}
+
+fn the_end(facts: Facts<'_>, most: usize, page: &mut Page) {
+    let outcomes = facts.sorted().into_iter().take(most);
+    let proofs: Vec<&Proof> = outcomes.filter_map(|one| one.evidence.as_ref()).collect();
+    if !proofs.is_empty() {
+        page.heading("Evidence");
+    }
+    for proof in proofs {
+        page.alone(2, one_line(&proof.original, 1_000));
+        page.alone(2, format!("SHA-256 {}", one_line(&proof.sha256, 64)));
+        if proof.snapshot != proof.original {
+            page.indented(2, "and of this incident:");
+            page.alone(2, one_line(&proof.snapshot, 1_000));
+            page.alone(2, format!("SHA-256 {}", one_line(&proof.snapshot_sha256, 64)));
+        }
+        for told in &proof.told {
+            page.quote(2, one_line(told, 400));
+        }
+    }
+    roles(facts, most, page);
+    page.heading("Finding");
+    let finding = &facts.input.finding;
+    let label = one_line(&finding.label, 512);
+    if label.contains(' ') {
+        page.quote(2, label);
+    } else {
+        page.alone(2, label);
+    }
+    if let Some(url) = &finding.source_url {
+        page.indented(2, "GuardDuty shows it here:");
+        page.alone(2, one_line(url, 1_000));
+    }
+    page.heading("Execution");
+    page.alone(2, facts.execution().arn());
+    page.alone(2, facts.link());
+    if let Some(seconds) = facts.seconds() {
+        let told = sentences::lasted(seconds);
+        page.indented(2, format!("Told {told} after Security Hub sent the finding."));
+    }
+}
+
+fn roles(facts: Facts<'_>, most: usize, page: &mut Page) {
+    let outcomes = facts.sorted().into_iter().take(most);
+    let roles: Vec<&Names> = outcomes
+        .filter(|one| one.verdict != Verdict::Retired)
+        .filter_map(|one| one.evidence.as_ref())
+        .map(|proof| &proof.assumable_roles)
+        .filter(|roles| !roles.first.is_empty())
+        .collect();
+    if roles.is_empty() {
+        return;
+    }
+    page.heading("Roles");
+    for names in roles {
+        for pattern in &names.first {
+            page.alone(2, one_line(pattern, 700));
+        }
+        more(page, names, "roles");
+    }
+}

@@ -1,0 +1,245 @@
+use std::collections::BTreeMap;
+
+use incident::{Holdings, Outcome, Verdict, cut, one_line};
+use serde::Serialize;
+use serde_json::Error;
+
+use crate::advice::steps;
+use crate::cause::Said;
+use crate::facts::{Facts, Standing, named, standing};
+use crate::{mail, sentences};
+
+/// Characters of a short message at most: one SMS of GSM's alphabet, with room for the
+/// sender's name that SNS puts before it.
+///
+/// Source: SNS Developer Guide, "Mobile text messaging" (140 bytes for a part).
+const MOST_OF_AN_SMS: usize = 140;
+
+/// Of how many principals a document has facts of their own.
+const PRINCIPALS: usize = 10;
+
+/// A message for all protocols.
+///
+/// Source: SNS API Reference, `Publish` (`MessageStructure`).
+#[derive(Debug, Serialize)]
+struct Message<'a> {
+    default: &'a str,
+    email: &'a str,
+    sms: &'a str,
+    https: &'a str,
+    sqs: &'a str,
+    lambda: &'a str,
+}
+
+/// A custom notification of AWS's chat integration (Amazon Q Developer in chat
+/// applications, before: AWS Chatbot).
+///
+/// Source: Amazon Q Developer in chat applications Administrator Guide, "Custom
+/// notifications": a title has at most 250 characters, a description 8,000.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Notification {
+    version: &'static str,
+    source: &'static str,
+    content: Content,
+    metadata: Metadata,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Content {
+    text_type: &'static str,
+    title: String,
+    description: String,
+    next_steps: Vec<String>,
+    keywords: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    thread_id: String,
+    summary: String,
+    event_type: String,
+    related_resources: Vec<String>,
+    additional_context: BTreeMap<String, String>,
+}
+
+/// The message as SNS takes it for `MessageStructure=json`.
+pub(crate) fn message(facts: Facts<'_>, most: usize) -> Result<String, Error> {
+    let text = mail::text(facts, most);
+    let document = serde_json::to_string(&notification(facts, most))?;
+    let sms = sms(facts);
+    serde_json::to_string(&Message {
+        default: &text,
+        email: &text,
+        sms: &sms,
+        https: &document,
+        sqs: &document,
+        lambda: &document,
+    })
+}
+
+/// The subject, and where there is room how it stands with the attacker.
+fn sms(facts: Facts<'_>) -> String {
+    let subject = format!("Cordon {}", mail::subject(facts));
+    let attacks = || facts.input.outcomes.iter().filter(|one| one.verdict == Verdict::Pending);
+    let more = if attacks().any(|one| one.unused_days.is_none() && standing(one) == Standing::In) {
+        " ATTACKER STILL IN"
+    } else {
+        ""
+    };
+    let text = format!("{subject}{more}");
+    text.chars().filter(char::is_ascii).take(MOST_OF_AN_SMS).collect()
+}
+
+fn notification(facts: Facts<'_>, most: usize) -> Notification {
+    let subject = mail::subject(facts);
+    let said = sentences::first(facts).iter().map(|one| escaped(one)).collect::<Vec<_>>();
+    let mut description = said.join("\n");
+    let shown = most.min(PRINCIPALS);
+    for outcome in
+        facts.input.outcomes.iter().take(shown).filter(|_| facts.input.outcomes.len() > 1)
+    {
+        description.push('\n');
+        description.push_str(&format!("- {}", escaped(&sentences::of(facts, outcome))));
+    }
+    let all = steps(facts, 1);
+    let next_steps = all.iter().take(6).map(|step| cut(&escaped(&step.text), 350)).collect();
+    let keywords = vec![
+        facts.severity().to_owned(),
+        facts.ending().word().to_owned(),
+        cut(&facts.account().map(String::from).unwrap_or_default(), 12),
+    ];
+    Notification {
+        version: "1.0",
+        source: "custom",
+        content: Content {
+            text_type: "client-markdown",
+            title: cut(&escaped(&subject), 250),
+            description: cut(&description, 4_000),
+            next_steps,
+            keywords: keywords.into_iter().filter(|word| !word.is_empty()).collect(),
+        },
+        metadata: Metadata {
+            thread_id: mail::number(facts),
+            summary: cut(&escaped(&subject), 250),
+            event_type: facts.ending().word().to_owned(),
+            related_resources: related(facts),
+            additional_context: context(facts, shown),
+        },
+    }
+}
+
+fn related(facts: Facts<'_>) -> Vec<String> {
+    let named = facts.input.outcomes.iter().take(PRINCIPALS).filter_map(named);
+    let execution = facts.execution().arn().to_owned();
+    named.map(|one| one.arn).chain([execution]).collect()
+}
+
+/// The facts, each as a text.
+fn context(facts: Facts<'_>, shown: usize) -> BTreeMap<String, String> {
+    let input = facts.input;
+    let finding = &input.finding;
+    let mut context = BTreeMap::new();
+    let mut set = |field: &str, value: &str| {
+        if !value.is_empty() {
+            context.insert(field.to_owned(), value.to_owned());
+        }
+    };
+    set("verdict", facts.ending().word());
+    set("severity", facts.severity());
+    set("account", &facts.account().map(String::from).unwrap_or_default());
+    set("findingId", &one_line(&finding.label, 512));
+    set("findingTitle", &one_line(&finding.title, 256));
+    set("findingUrl", finding.source_url.as_deref().unwrap_or_default());
+    set("execution", facts.execution().arn());
+    set("executionUrl", &facts.link());
+    set("redrives", &input.redrives.to_string());
+    set("sent", &one_line(&input.sent, 40));
+    set("told", &one_line(&input.now, 40));
+    if let Some(verdict) = &input.verdict {
+        set("reason", &one_line(&verdict.reason, 500));
+    }
+    if let Some(failed) = &input.failure {
+        set("failedState", &one_line(&failed.state, 80));
+        set("failedWith", &one_line(&failed.error, 120));
+        set("failedBecause", &Said::of(failed).words);
+    }
+    set("principals", &input.outcomes.len().to_string());
+    if input.outcomes.len() > shown {
+        set("cut", &format!("only the first {shown} principals are told: the execution has all"));
+    }
+    for (n, outcome) in (1..).zip(input.outcomes.iter().take(shown)) {
+        for (field, value) in of_principal(outcome) {
+            set(&format!("principal{n}{field}"), &value);
+        }
+    }
+    context
+}
+
+fn of_principal(outcome: &Outcome) -> Vec<(&'static str, String)> {
+    let verdict = match outcome.verdict {
+        Verdict::Contained => "contained",
+        Verdict::Retired => "retired",
+        Verdict::Observed => "observed",
+        Verdict::Escalated => "escalated",
+        Verdict::Pending => "pending",
+    };
+    let mut facts = vec![
+        ("Resource", one_line(&outcome.resource, 700)),
+        ("Verdict", verdict.to_owned()),
+        ("Pass", outcome.pass.to_string()),
+    ];
+    if let Some(one) = &outcome.principal {
+        facts.push(("Arn", one.arn.clone()));
+        facts.push(("Id", one.id.clone()));
+    }
+    if let Some(read) = &outcome.read_back {
+        facts.push(("Denied", read.denied_by.is_some().to_string()));
+        facts.push(("Done", list(&read.done)));
+        facts.push(("Left", list(&read.left)));
+    }
+    if let Some(proof) = &outcome.evidence {
+        facts.push(("Evidence", proof.original.clone()));
+        facts.push(("EvidenceSha256", proof.sha256.clone()));
+    }
+    let failures: Vec<String> = outcome
+        .failures
+        .iter()
+        .map(|failed| format!("{} {}", failed.state, failed.error))
+        .collect();
+    facts.push(("Failures", one_line(&failures.join(", "), 500)));
+    facts
+}
+
+fn list(holdings: &Holdings) -> String {
+    let Holdings { credentials, policies, inline_policies, groups } = holdings;
+    let mut all: Vec<&str> = credentials.first.iter().map(|one| one.id.as_str()).collect();
+    for names in [policies, inline_policies, groups] {
+        all.extend(names.first.iter().map(String::as_str));
+    }
+    let more = credentials.more + policies.more + inline_policies.more + groups.more;
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", one_line(&all.join(", "), 1_000))
+}
+
+/// Words for a chat: what others wrote can mention nobody and make no link.
+///
+/// Source: Slack API, "Formatting text for app surfaces" (escaping `&`, `<` and `>`).
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_mention_nobody() {
+        assert_eq!(
+            escaped("<!channel> & <http://x|y>"),
+            "&lt;!channel&gt; &amp; &lt;http://x|y&gt;"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+use std::collections::BTreeMap;
+
+use incident::{DenyBy, Holdings, Outcome, Proof, Verdict, cut, one_line};
+
+use crate::errors::{UNKNOWN, meaning};
+use crate::facts::{Facts, Standing, first_error, named, standing};
+use crate::input::Kind;
+
+/// Characters of a note at most.
+///
+/// Source: Security Hub API Reference, `NoteUpdate` (`Text`).
+const MOST_OF_A_NOTE: usize = 512;
+
+/// Of how many principals a finding has fields: it takes 50 in all.
+///
+/// Source: ASFF, `UserDefinedFields`.
+const PRINCIPALS: usize = 9;
+
+/// The finding's note. It is written before Security Hub has taken the update, and claims
+/// nothing of it; of what an earlier pass read back, and this one did not, it says nothing.
+pub(crate) fn note(facts: Facts<'_>) -> String {
+    let input = facts.input;
+    let mut parts: Vec<String> = Vec::new();
+    let nobody = input.outcomes.is_empty();
+    if let Some(verdict) = &input.verdict
+        && (nobody || matches!(input.kind, Kind::Overflow))
+        && !verdict.reason.is_empty()
+    {
+        parts.push(format!("Not contained by machine: {}.", verdict.reason));
+    }
+    parts.extend(facts.fresh().map(describe));
+    if input.kind != Kind::Contained {
+        parts.push("People were told.".to_owned());
+    }
+    let end = format!("Execution {}.", one_line(facts.execution().name(), 80));
+    let room = MOST_OF_A_NOTE.saturating_sub(1 + end.chars().count());
+    format!("{} {end}", one_line(&parts.join(" "), room)).trim_start().to_owned()
+}
+
+fn describe(one: &Outcome) -> String {
+    let who = match named(one) {
+        Some(named) => format!("{} {}", named.kind.noun(), named.name),
+        None => cut(&one.resource, 150),
+    };
+    let evidence = one.evidence.as_ref().map(in_the_evidence).unwrap_or_default();
+    let tags = if one.tagged == Some(false) { " It has no room for tags." } else { "" };
+    match one.verdict {
+        Verdict::Contained => {
+            let deny = match one.read_back.as_ref().and_then(|read| read.denied_by) {
+                Some(DenyBy::Boundary) => "AWSDenyAll as permissions boundary",
+                _ => "AWSDenyAll attached",
+            };
+            format!(
+                "{who} is contained, as read back: {deny}; {}.{tags}{evidence} Sessions of roles \
+                 that it assumed before live on.",
+                counted(one)
+            )
+        }
+        Verdict::Retired => format!(
+            "{who} has no unused access key that is active, as read back: {} made inactive.{tags}\
+             {evidence}",
+            done(one, |done| done.credentials.first.len() + done.credentials.more)
+        ),
+        Verdict::Observed => format!("{who} was observed, and not touched.{evidence}"),
+        Verdict::Escalated => {
+            let why = meaning(first_error(one)).unwrap_or(UNKNOWN).why;
+            format!("{who} is left to people: {why}.")
+        }
+        Verdict::Pending => {
+            let stands = match standing(one) {
+                Standing::Out => "it is denied, as read back",
+                Standing::Denied => "it was denied, which was not read back",
+                Standing::In => "no deny stands on it",
+            };
+            let failed = one.failures.last();
+            let failed = failed.map_or_else(String::new, |it| format!("; {} failed", it.state));
+            format!("{who} is left to people: {stands}{failed}.")
+        }
+    }
+}
+
+/// For a note, which has no room for two addresses.
+fn in_the_evidence(proof: &Proof) -> String {
+    let Proof { original, snapshot, .. } = proof;
+    if original == snapshot {
+        return format!(" Evidence: {original}.");
+    }
+    let name = snapshot.rsplit_once('/').map_or(snapshot.as_str(), |(_, name)| name);
+    format!(" Evidence: {original}, and beside it of this incident {name}.")
+}
+
+fn done(one: &Outcome, of: fn(&Holdings) -> usize) -> usize {
+    one.read_back.as_ref().map_or(0, |read| of(&read.done))
+}
+
+/// What is counted, by the field that has it.
+type Count = (&'static str, fn(&Holdings) -> usize);
+
+const COUNTS: [Count; 4] = [
+    ("CordonCredentialsDeactivated", |it| it.credentials.first.len() + it.credentials.more),
+    ("CordonPoliciesDetached", |it| it.policies.first.len() + it.policies.more),
+    ("CordonInlinePoliciesDeleted", |it| it.inline_policies.first.len() + it.inline_policies.more),
+    ("CordonGroupsLeft", |it| it.groups.first.len() + it.groups.more),
+];
+
+fn counted(one: &Outcome) -> String {
+    let [credentials, policies, inline, groups] = COUNTS.map(|(_, of)| done(one, of));
+    format!(
+        "{credentials} credentials deactivated, {policies} policies detached, {inline} inline \
+         policies deleted, {groups} groups left"
+    )
+}
+
+/// The finding's user-defined fields, which lead to the execution and to the evidence.
+pub(crate) fn fields(facts: Facts<'_>) -> BTreeMap<String, String> {
+    let input = facts.input;
+    let mut fields =
+        BTreeMap::from([("CordonExecution".to_owned(), facts.execution().arn().to_owned())]);
+    if input.kind == Kind::Contained {
+        fields.extend(COUNTS.map(|(field, of)| {
+            let sum: usize = input.outcomes.iter().map(|one| done(one, of)).sum();
+            (field.to_owned(), sum.to_string())
+        }));
+    }
+    for (n, one) in facts.fresh().take(PRINCIPALS).enumerate() {
+        let mut set = |field: &str, value: &str| {
+            let suffix = if n == 0 { String::new() } else { (n + 1).to_string() };
+            fields.insert(format!("{field}{suffix}"), value.to_owned());
+        };
+        if let Some(principal) = &one.principal {
+            set("CordonPrincipal", &principal.arn);
+        }
+        if let Some(evidence) = &one.evidence {
+            set("CordonEvidence", &evidence.original);
+            set("CordonEvidenceSha256", &evidence.sha256);
+            set("CordonSnapshot", &evidence.snapshot);
+            set("CordonSnapshotSha256", &evidence.snapshot_sha256);
+        }
+    }
+    fields
+}

@@ -1,0 +1,242 @@
+use incident::{Outcome, Verdict, one_line};
+
+use crate::errors::{UNKNOWN, meaning};
+use crate::facts::{
+    Ending, Facts, Standing, called, capitalized, denied_before, first_error, standing,
+};
+
+/// How it stands with the attacker, by the facts: what a mail says first.
+pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
+    let mut said = match facts.ending() {
+        Ending::Contained => contained(facts),
+        Ending::Retired => retired(facts),
+        Ending::Escalated => escalated(facts),
+        Ending::Overflow => overflow(facts),
+        Ending::Observed => observed(facts),
+        Ending::Abandoned => abandoned(facts),
+        Ending::UnknownFinding => vec![
+            "Security Hub does not have the finding that this is about.".to_owned(),
+            "Was this execution started by hand?".to_owned(),
+            touched(facts),
+        ],
+        Ending::NotUpdated => {
+            vec!["Security Hub did not update the finding.".to_owned(), touched(facts)]
+        }
+        Ending::Untold => {
+            vec![touched(facts), "A mail that says so could not be sent at first.".to_owned()]
+        }
+        Ending::Failed => failed(facts),
+        Ending::Unclear => vec![
+            "It is not known whether the attacker is out: Cordon failed while it dealt with this \
+             finding."
+                .to_owned(),
+            touched(facts),
+        ],
+        Ending::Denied | Ending::NotContained => pending(facts),
+        Ending::NotRetired => vec![
+            "No attack is reported here: unused keys were to be made inactive, and not all are."
+                .to_owned(),
+        ],
+    };
+    said.retain(|sentence| !sentence.is_empty());
+    said.extend(of_the_finding(facts));
+    said
+}
+
+/// How one principal stands, in a sentence.
+pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome) -> String {
+    let (who, account) = (called(outcome), &outcome.account);
+    let when = if facts.is_earlier(outcome) { ", as read back before the redrive" } else { "" };
+    match outcome.verdict {
+        Verdict::Contained if denied_before(outcome) => format!(
+            "The attacker was out before this incident: {who} in account {account} was denied \
+             already, and is contained{when}."
+        ),
+        Verdict::Contained => {
+            format!("The attacker is out: {who} in account {account} is contained{when}.")
+        }
+        Verdict::Retired => {
+            format!("Unused keys of {who} in account {account} are inactive{when}.")
+        }
+        Verdict::Observed => format!("Cordon would act on {who} in account {account}."),
+        Verdict::Escalated => {
+            let why = meaning(first_error(outcome)).unwrap_or(UNKNOWN).why;
+            format!("{} in account {account} is left to you: {why}.", capitalized(&who))
+        }
+        Verdict::Pending if outcome.unused_days.is_some() => {
+            format!("Unused keys of {who} in account {account} are not all inactive.")
+        }
+        Verdict::Pending => match standing(outcome) {
+            Standing::Out => format!(
+                "The attacker is out, but not all is done: {who} in account {account} is denied \
+                 everything, as read back{}.",
+                if when.is_empty() { "" } else { " before the redrive" }
+            ),
+            Standing::Denied => format!(
+                "The attacker is most likely out: {who} in account {account} was denied \
+                 everything, but that was not read back."
+            ),
+            Standing::In => {
+                format!("THE ATTACKER IS STILL IN: no deny stands on {who} in account {account}.")
+            }
+        },
+    }
+}
+
+fn of_all(facts: Facts<'_>, outcomes: &[&Outcome]) -> Vec<String> {
+    if let [one] = outcomes {
+        return vec![of(facts, one)];
+    }
+    let mut said: Vec<String> = outcomes.iter().take(3).map(|one| of(facts, one)).collect();
+    if let more @ 1.. = outcomes.len().saturating_sub(3) {
+        said.push(format!("{more} more principals are told of below."));
+    }
+    said
+}
+
+fn contained(facts: Facts<'_>) -> Vec<String> {
+    let mut said = match facts.sorted().as_slice() {
+        [] => vec!["The attacker is out.".to_owned()],
+        [one] => vec![of(facts, one)],
+        all => {
+            let contained = all.iter().filter(|one| one.verdict == Verdict::Contained).count();
+            let mut said =
+                vec![format!("The attacker is out: {contained} principals are contained.")];
+            if contained < all.len() {
+                said.push(format!("Of {} more, unused keys are inactive.", all.len() - contained));
+            }
+            said
+        }
+    };
+    let took = facts.seconds().map_or_else(String::new, |seconds| {
+        format!(", {} after Security Hub sent the finding", lasted(seconds))
+    });
+    said.push(format!("Denied by AWSDenyAll, and read back from the account{took}."));
+    said
+}
+
+/// Seconds, as people say them.
+pub(crate) fn lasted(seconds: i64) -> String {
+    match seconds {
+        1 => "1 second".to_owned(),
+        0..300 => format!("{seconds} seconds"),
+        300..7_200 => format!("{} minutes", seconds / 60),
+        7_200..172_800 => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+fn retired(facts: Facts<'_>) -> Vec<String> {
+    let mut said = vec!["No attack is reported here.".to_owned()];
+    said.extend(of_all(facts, &facts.sorted()));
+    let days = facts.input.outcomes.iter().find_map(|one| one.unused_days);
+    said.extend(days.map(|days| format!("They were unused for {days} days.")));
+    said.push("All else is as it was, as read back.".to_owned());
+    said
+}
+
+fn escalated(facts: Facts<'_>) -> Vec<String> {
+    let all = facts.sorted();
+    let acted = |one: &&&Outcome| matches!(one.verdict, Verdict::Contained | Verdict::Retired);
+    if all.iter().filter(acted).count() == 0 {
+        let mut said = vec!["Nobody was touched.".to_owned()];
+        if all.is_empty() {
+            let reason = facts.input.verdict.as_ref().map_or("", |it| it.reason.as_str());
+            said.push(format!("This is left to you: {}.", one_line(reason, 500)));
+        }
+        said.extend(of_all(facts, &all));
+        return said;
+    }
+    let mut said = vec!["Part of this is left to you.".to_owned()];
+    said.extend(of_all(facts, &all));
+    said
+}
+
+fn overflow(facts: Facts<'_>) -> Vec<String> {
+    let beyond = facts.input.verdict.as_ref().map_or("", |verdict| verdict.beyond.as_str());
+    let beyond = beyond.lines().next().unwrap_or_default();
+    let mut said = vec![
+        "Nobody was touched, and this is the last mail of its kind in this hour.".to_owned(),
+        one_line(beyond, 400),
+    ];
+    said.push("The first that was not mailed by itself is this one.".to_owned());
+    said
+}
+
+fn observed(facts: Facts<'_>) -> Vec<String> {
+    let mut said =
+        vec!["Nobody was touched: Cordon only observes now (mode `observe`).".to_owned()];
+    said.extend(of_all(facts, &facts.sorted()));
+    said
+}
+
+fn abandoned(facts: Facts<'_>) -> Vec<String> {
+    let reason = facts.input.verdict.as_ref().map_or("", |verdict| verdict.reason.as_str());
+    let reason = one_line(reason, 500);
+    let mut said = vec![format!("Nothing more is done about this finding: {reason}.")];
+    said.push(touched(facts));
+    said
+}
+
+fn failed(facts: Facts<'_>) -> Vec<String> {
+    let what = match facts.input.redrives {
+        0 => "Nothing was changed",
+        _ => "Nothing more was changed in this redrive",
+    };
+    let mut said = vec![format!("{what}: Cordon failed before it dealt with anybody.")];
+    if facts.input.outcomes.is_empty() {
+        said.push("If there is an attacker, the attacker is still in.".to_owned());
+    } else {
+        said.push(touched(facts));
+    }
+    said
+}
+
+fn pending(facts: Facts<'_>) -> Vec<String> {
+    let all = facts.sorted();
+    let mut said = of_all(facts, &all);
+    if let [one] = all.as_slice()
+        && standing(one) == Standing::In
+        && let Some(read) = &one.read_back
+        && read.left.credentials.first.is_empty()
+        && !read.done.credentials.first.is_empty()
+    {
+        said.push(
+            "Its keys are inactive, but a session that was made with one before lives on for hours."
+                .to_owned(),
+        );
+    }
+    said
+}
+
+/// What became of everybody, where a mail is about something else first.
+fn touched(facts: Facts<'_>) -> String {
+    let all = facts.sorted();
+    if all.is_empty() {
+        return "Nobody was touched.".to_owned();
+    }
+    of_all(facts, &all).join(" ")
+}
+
+/// What becomes of the finding, which is as good as done when people read this.
+fn of_the_finding(facts: Facts<'_>) -> Option<String> {
+    let said = match facts.ending() {
+        Ending::Contained | Ending::Retired => "The finding is RESOLVED.",
+        Ending::Escalated if facts.observes() => "The finding stays as it is.",
+        Ending::Escalated => "The finding becomes NOTIFIED, not RESOLVED.",
+        Ending::Overflow => "The finding stays NEW.",
+        Ending::Observed | Ending::Abandoned => "The finding stays as it is.",
+        Ending::UnknownFinding => return None,
+        Ending::Untold => match facts.input.failure.as_ref().map(|failed| failed.state.as_str()) {
+            Some("TellContained") => "The finding is RESOLVED.",
+            _ => "The finding stays as it is until a redrive.",
+        },
+        Ending::NotUpdated
+        | Ending::Failed
+        | Ending::Unclear
+        | Ending::Denied
+        | Ending::NotContained
+        | Ending::NotRetired => "The finding stays as it is until a redrive.",
+    };
+    Some(said.to_owned())
+}

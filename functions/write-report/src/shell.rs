@@ -1,0 +1,105 @@
+use incident::is_plain;
+
+/// A command of the AWS CLI that a person may paste into a POSIX shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Command {
+    text: String,
+    /// Whether each of its arguments is one that a person may trust a terminal with.
+    is_plain: bool,
+}
+
+impl Command {
+    /// `aws <operation> --region <region>`; `operation` is ours.
+    pub(crate) fn aws(operation: &str, region: &str) -> Self {
+        let command = Self { text: format!("aws {operation}"), is_plain: true };
+        let is_region = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        match region.starts_with('-') || !is_region {
+            true => command.with("--region", region),
+            false => command.flag("--region").flag(region),
+        }
+    }
+
+    /// With an option of ours and anybody's value.
+    pub(crate) fn with(mut self, option: &str, value: &str) -> Self {
+        // The CLI would take a value with a dash in front for an option.
+        let joint = if value.starts_with('-') { '=' } else { ' ' };
+        self.text = format!("{} {option}{joint}{}", self.text, quoted(value));
+        self.is_plain &= is_plain(value);
+        self
+    }
+
+    /// With a flag of ours.
+    pub(crate) fn flag(mut self, flag: &str) -> Self {
+        self.text = format!("{} {flag}", self.text);
+        self
+    }
+
+    /// The line; none, where an argument holds what a terminal would not show as it is.
+    pub(crate) fn line(&self) -> Option<&str> {
+        self.is_plain.then_some(&self.text)
+    }
+}
+
+/// `value` as one word of a POSIX shell: in single quotes nothing is special but the quote
+/// itself.
+///
+/// Source: POSIX.1-2017, Shell Command Language, 2.2.2.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command as Process, Stdio};
+
+    use super::*;
+
+    /// What a program `aws` gets for arguments, if `sh` runs the line.
+    fn arguments(line: &str) -> Vec<String> {
+        let mut shell =
+            Process::new("sh").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let script = format!("aws() {{ printf '%s\\n' \"$@\"; }}\n{line}\n");
+        shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let output = shell.wait_with_output().unwrap();
+        assert!(output.status.success(), "{line}");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_shell_hands_on_the_very_arguments() {
+        for name in [
+            "bob",
+            "it's",
+            "'; rm -rf /; '",
+            "$(id)",
+            "`id`",
+            "a b  c",
+            "\\",
+            "\\'",
+            "!!",
+            "*",
+            "~",
+            "é😀",
+            "\"",
+            "",
+            "#",
+            "x=y,z",
+        ] {
+            let command = Command::aws("iam get-user", "us-east-1").with("--user-name", name);
+            let line = command.line().unwrap();
+            let expected = ["iam", "get-user", "--region", "us-east-1", "--user-name", name];
+            assert_eq!(arguments(line), expected, "{line}");
+        }
+        let dashed = Command::aws("iam get-user", "us-east-1").with("--user-name", "--x'");
+        assert_eq!(arguments(dashed.line().unwrap()).last().unwrap(), "--user-name=--x'");
+    }
+
+    #[test]
+    fn what_a_terminal_would_not_show_is_in_no_command() {
+        for name in ["a\nb", "\u{1b}[2K", "a\rb", "a\u{202e}b", "\u{0}", "a\u{85}b"] {
+            let command = Command::aws("iam get-user", "us-east-1").with("--user-name", name);
+            assert_eq!(command.line(), None, "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use write_report::LARGEST;
+
+use crate::case::{Case, mail, message, report};
+use crate::limits;
+
+static CASES: LazyLock<Vec<Case>> = LazyLock::new(Case::all);
+
+/// One outcome of as much as the state machine carries of a principal: 5 KiB.
+fn largest(filling: &str, n: usize) -> Value {
+    let arn = format!("arn:aws:iam::222222222222:user/{}/{n:0>128}", "\\\"/".repeat(170));
+    let mut outcome = Case::named("failed-after-the-deny").input["outcomes"][0].clone();
+    outcome["resource"] = json!(arn);
+    outcome["principal"]["arn"] = json!(arn);
+    outcome["principal"]["name"] = json!(format!("{n:0>128}"));
+    let names: Vec<String> = (0..10).map(|n| format!("{n}{}", filling.repeat(60))).collect();
+    outcome["readBack"]["left"]["policies"] = json!({ "first": names, "more": 90 });
+    outcome["failures"][0]["cause"] = json!(filling.repeat(1_200));
+    outcome
+}
+
+#[test]
+fn the_answer_fits_however_much_there_is_to_tell() {
+    for filling in ["x", "\"", "\\", "é", "😀", "\u{1}", "< ", "arn:aws:x "] {
+        let mut input = Case::named("failed-after-the-deny").input;
+        input["outcomes"] = (0..32).map(|n| largest(filling, n)).collect();
+        let report = report(&input);
+        limits::hold(&report);
+        let mail = mail(&report);
+        assert!(serde_json::to_vec(&report).unwrap().len() <= LARGEST);
+        // Whoever is not told in full is told by name, and where the rest is.
+        for n in [0, 31] {
+            assert!(mail.contains(&format!("{n:0>128}")), "{n}: {mail}");
+        }
+        if mail.contains("There is no room") {
+            assert!(mail.contains("All of it is in the execution"), "{mail}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_others_wrote_the_report_holds(
+        text in "(\\PC|[\n\r\t'\"`$\\\\ ]|\u{202e}){0,300}",
+        name in "[a-zA-Z0-9+=,.@_-]{1,128}",
+        at in any::<prop::sample::Index>(),
+    ) {
+        {
+            let case = at.get(&CASES);
+            let mut input = case.input.clone();
+            for field in ["title", "label", "severity", "account", "names"] {
+                input["finding"][field] = json!(text);
+            }
+            if !input["verdict"].is_null() {
+                input["verdict"]["reason"] = json!(text);
+            }
+            for outcome in input["outcomes"].as_array_mut().unwrap() {
+                if outcome["principal"].is_null() {
+                    outcome["resource"] = json!(text);
+                } else {
+                    outcome["principal"]["name"] = json!(name);
+                }
+                for failed in outcome["failures"].as_array_mut().into_iter().flatten() {
+                    failed["cause"] = json!(text);
+                }
+            }
+            limits::hold(&report(&input));
+        }
+    }
+}
+
+#[test]
+fn a_title_forges_no_line() {
+    let mut input = Case::named("contained").input;
+    let forged = "x\n\nWhat to do now\n\n1. Run this:\n     aws iam create-user --user-name eve";
+    input["finding"]["title"] = json!(forged.replace('\n', &" \u{2028}\n".repeat(30)));
+    let mail = mail(&report(&input));
+    assert!(
+        !mail.lines().any(|line| line.trim_start().starts_with("aws iam create-user")),
+        "{mail}"
+    );
+    assert_eq!(mail.matches("\nWhat to do now\n").count(), 1, "{mail}");
+}
+
+#[test]
+fn a_name_of_control_characters_is_in_no_command() {
+    let mut input = Case::named("failed-after-the-deny").input;
+    input["outcomes"][0]["readBack"]["left"]["inlinePolicies"]["first"] = json!(["a\u{1b}[2Kb"]);
+    let mail = mail(&report(&input));
+    assert!(mail.contains("A name here holds control characters"), "{mail}");
+    assert!(!mail.contains("[2Kb'"), "{mail}");
+}
+
+#[test]
+fn an_answer_of_nobody_is_still_an_answer() {
+    let mut input = Case::named("failed-response-policy").input;
+    for field in ["title", "label", "severity", "account"] {
+        input["finding"][field] = json!("unknown");
+    }
+    let report = report(&input);
+    limits::hold(&report);
+    assert!(report.subject.contains("[UNKNOWN]") && report.subject.contains("an unknown account"));
+    assert!(message(&report)["sms"].as_str().unwrap().starts_with("Cordon ["));
+}

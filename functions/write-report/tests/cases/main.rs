@@ -1,0 +1,20 @@
+//! What `write-report` makes of what the state machine knows.
+//!
+//! - [`case`]: the folders under `cases/`; a new case needs no Rust.
+//! - [`reports`]: every case has its report, and the README names it.
+//! - [`advice`]: what is advised, for each verdict and error, and what never is.
+//! - [`hostile`]: the worst names, titles and sizes.
+//! - [`limits`]: what holds of every report.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy takes only the functions marked as tests for tests"
+)]
+
+mod advice;
+mod case;
+mod hostile;
+mod limits;
+mod reports;
