@@ -2,8 +2,12 @@ use incident::{Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Verd
 
 use crate::commands::{About, events, search};
 use crate::errors::{UNKNOWN, meaning};
-use crate::facts::{Ending, Facts, Standing, called, first_error, named, standing};
+use crate::facts::{Ending, Facts, Standing, first_error, named, standing};
+use crate::sentences::EXEMPTS;
 use crate::shell::Command;
+
+/// Errors that no redrive gets over.
+const HOPELESS: [&str; 2] = ["DenyUnavailable", "States.DataLimitExceeded"];
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,14 +93,20 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         let meaning = meaning("NotContained").unwrap_or(UNKNOWN);
         steps.push(Step::of(meaning.todo));
     }
-    if facts.ending() != Ending::UnknownFinding {
+    let redriven = facts.ending() != Ending::UnknownFinding
+        && (told.is_empty() || !told.iter().all(|(error, _)| HOPELESS.contains(error)));
+    if redriven {
         steps.push(redrive(facts));
     }
     let before = steps.len();
     for outcome in left(facts).take(most) {
         by_hand(facts, outcome, steps);
     }
-    if steps.len() > before
+    if facts.ending() == Ending::Failed {
+        by_hand_for_names(facts, steps);
+    }
+    if redriven
+        && steps.len() > before
         && let Some(first) = steps.get_mut(before)
     {
         first.text = format!("If that can't be mended soon, act by hand. {}", first.text);
@@ -152,6 +162,10 @@ fn of_a_step(facts: Facts<'_>, failed: &Failed) -> Step {
                 .with("--name", "/cordon/response-policy")
                 .with("--type", "String")
                 .with("--value", "{}"),
+        ],
+        _ if failed.state == "Principals" => vec![
+            Command::aws("stepfunctions describe-execution", region)
+                .with("--execution-arn", facts.execution().arn()),
         ],
         "FindingNotFound" => vec![
             Command::aws("stepfunctions describe-execution", region)
@@ -212,11 +226,17 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
             Step::of(meaning.todo).run(account, commands)
         }
         "UnknownKey" => {
-            let last = key.map(|key| {
+            let last = key.filter(|key| key.starts_with("AKIA")).map(|key| {
                 Command::aws("iam get-access-key-last-used", region).with("--access-key-id", key)
             });
             let commands = last.into_iter().chain(of_key()).collect();
             Step::of(meaning.todo).run(account, commands)
+        }
+        "RolesNotContained" => {
+            let role = session.and_then(|session| session.role.as_deref()).or(name);
+            let revoke =
+                role.map(|name| About { facts, kind: incident::Kind::Role, name }.revoke());
+            Step::of(meaning.todo).run(account, of_key().into_iter().chain(revoke).collect())
         }
         "NoUniqueId" | "Unnamed" => Step::of(meaning.todo).run(account, of_key()),
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
@@ -232,7 +252,7 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
 fn of_the_protected(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     let is = |text| failed.cause.contains(text) || outcome.resource.contains(text);
     let account = Whose::Account(outcome.account.to_string());
-    if is("the response policy exempts") {
+    if is(EXEMPTS) {
         return Step::of(
             "The response policy exempts it (`exemptPrincipals`), so Cordon never touches it. If an \
              attacker uses it, act by hand.",
@@ -328,15 +348,25 @@ fn id_in(cause: &str) -> Option<&str> {
 /// What a person does in the machine's place, as far as the facts allow it.
 fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
     let Some(named) = named(outcome) else { return };
+    // Under its name may be somebody else by now.
+    let lost = ["PrincipalVanished", "PrincipalNotFound", "PrincipalMismatch"];
+    if outcome.failures.iter().any(|failed| lost.contains(&failed.error.as_str())) {
+        return;
+    }
     let about = About::of(facts, &named);
     let account = Whose::Account(outcome.account.to_string());
-    let who = called(outcome);
+    let who = facts.called(outcome);
     let left = outcome.read_back.as_ref().map(|read| &read.left).filter(|left| !is_empty(left));
     if outcome.unused_days.is_some() {
-        let commands = left.map(|left| about.take(left)).unwrap_or_default();
+        let commands =
+            left.map(|left| about.take(left, outcome.evidence.is_some())).unwrap_or_default();
         let commands =
             if commands.is_empty() { about.list_keys().into_iter().collect() } else { commands };
-        steps.push(Step::of(format!("Look at the keys of {who}:")).run(account, commands));
+        let text = match left {
+            Some(_) => format!("Make the unused keys of {who} inactive:"),
+            None => format!("Look at the keys of {who}:"),
+        };
+        steps.push(Step::of(text).run(account, commands));
         return;
     }
     match (standing(outcome), left) {
@@ -344,7 +374,7 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
         (Standing::Out, None) => {}
         (Standing::Out, Some(left)) => {
             let text = format!("Take from {who} what it has left:");
-            steps.push(Step::of(text).run(account, about.take(left)));
+            steps.push(Step::of(text).run(account, about.take(left, outcome.evidence.is_some())));
         }
         (Standing::Denied, _) => {
             let commands = vec![about.get(), about.list_attached()];
@@ -378,10 +408,40 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
         incident::Kind::User => " Then make its keys inactive.",
         incident::Kind::Role => " That ends all of its sessions, of whoever uses it.",
     };
-    let who = called(outcome);
-    let of = if facts.observes() { "To contain it by hand, deny" } else { "Deny" };
+    let who = facts.called(outcome);
+    let of = match outcome.verdict {
+        _ if facts.observes() => "To contain it by hand, deny",
+        Verdict::Escalated if failed("PrincipalMayBeImpostor") => "If it is an impostor, deny",
+        Verdict::Escalated => "If it is dangerous, deny",
+        _ => "Deny",
+    };
     Step::of(format!("{of} {who} everything.{more}"))
         .run(Whose::Account(outcome.account.to_string()), commands)
+}
+
+/// The same for whom the finding names by its own word, where nobody has judged it.
+fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
+    let (Some(names), Some(account), true) =
+        (&facts.input.finding.names, facts.account(), facts.input.outcomes.is_empty())
+    else {
+        return;
+    };
+    let arns = names.split(", ").filter_map(|name| incident::PrincipalArn::parse(name).ok());
+    for arn in arns.filter(|arn| arn.account == account.as_str()).take(2) {
+        let kind = if arn.resource == "user" { incident::Kind::User } else { incident::Kind::Role };
+        let about = About { facts, kind, name: arn.name };
+        let mut commands = about.deny();
+        commands.truncate(1);
+        commands.extend(about.list_keys());
+        steps.push(
+            Step::of(format!(
+                "The finding names the {} `{}`. If it is right, deny that one everything.",
+                kind.noun(),
+                arn.name
+            ))
+            .run(Whose::Account(account.to_string()), commands),
+        );
+    }
 }
 
 /// The keys that are active, as far as is known.
@@ -412,7 +472,7 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             }
         }
         if custom_action_helps(facts, outcome) {
-            let who = called(outcome);
+            let who = facts.called(outcome);
             steps.push(Step::of(format!(
                 "To have Cordon contain {who} all the same, choose the finding in Security Hub and \
                  send it to Cordon's custom action."
@@ -459,9 +519,8 @@ fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
         "AccountExempt",
         "PrincipalMayBeImpostor",
     ];
-    let exempt = |failed: &Failed| {
-        failed.error == "PrincipalProtected" && failed.cause.contains("the response policy exempts")
-    };
+    let exempt =
+        |failed: &Failed| failed.error == "PrincipalProtected" && failed.cause.contains(EXEMPTS);
     errors.contains(&first_error(outcome)) || outcome.failures.iter().any(exempt)
 }
 
@@ -484,7 +543,7 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             .take(4)
             .map(|name| About { facts, kind: incident::Kind::Role, name }.revoke())
             .collect();
-        let who = called(outcome);
+        let who = facts.called(outcome);
         let how = if sessions.is_empty() {
             "See in CloudTrail (AssumeRole) which it assumed."
         } else {
@@ -514,13 +573,17 @@ fn role_of<'a>(pattern: &'a str, outcome: &Outcome) -> Option<&'a str> {
 
 /// What the attacker did with it.
 fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
-    let who = called(outcome);
+    let who = facts.called(outcome);
     let (region, global) = (facts.region(), facts.global_region());
-    let keys = outcome.evidence.iter().flat_map(|proof| &proof.had.credentials.first);
-    let keys = keys.filter(|one| one.kind == CredentialKind::AccessKey).take(2);
+    let had = outcome.evidence.iter().flat_map(|proof| &proof.had.credentials.first);
+    let had = had.filter(|one| one.kind == CredentialKind::AccessKey).map(|one| &one.id);
+    let known = outcome.principal.iter().flat_map(|one| &one.access_keys);
+    let mut keys: Vec<&String> = had.chain(known).collect();
+    keys.dedup();
+    keys.truncate(2);
     let session = facts.session(outcome).and_then(|session| session.key.as_deref());
     let mut commands: Vec<Command> =
-        keys.map(|key| events(region, "AccessKeyId", &key.id)).collect();
+        keys.into_iter().map(|key| events(region, "AccessKeyId", key)).collect();
     commands.extend(session.map(|key| events(region, "AccessKeyId", key)));
     if let Some(named) = named(outcome) {
         let attribute = match named.kind {
@@ -547,7 +610,8 @@ fn after_a_retirement(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         if commands.is_empty() {
             continue;
         }
-        let text = format!("If {} still needs a key, this makes it active again:", called(outcome));
+        let text =
+            format!("If {} still needs a key, this makes it active again:", facts.called(outcome));
         steps.push(Step::of(text).run(Whose::Account(outcome.account.to_string()), commands));
     }
 }

@@ -108,8 +108,11 @@ impl<'a> About<'a> {
             .with("--status", status)
     }
 
-    /// Takes away what is left of it, by name.
-    pub(crate) fn take(self, left: &Holdings) -> Vec<Command> {
+    /// Takes away what is left of it, by name: where no evidence holds it, only what can be
+    /// given back as it was.
+    pub(crate) fn take(self, left: &Holdings, is_preserved: bool) -> Vec<Command> {
+        let kept = Holdings { credentials: left.credentials.clone(), ..Holdings::default() };
+        let left = if is_preserved { left } else { &kept };
         let credentials = left.credentials.first.iter().map(|one| self.set(one, "Inactive"));
         let policies = left.policies.first.iter();
         let policies = policies.map(|arn| self.iam("detach", "policy").with("--policy-arn", arn));

@@ -29,6 +29,18 @@ pub(crate) struct Meaning {
     pub(crate) todo: &'static str,
 }
 
+/// Whether the error is no failure, but names why people have to decide.
+pub(crate) fn is_a_decision(error: &str) -> bool {
+    let decisions = [
+        "PrincipalNotFound",
+        "PrincipalMismatch",
+        "PrincipalProtected",
+        "PrincipalMayBeImpostor",
+        "ContainmentLimit",
+    ];
+    decisions.contains(&error) || incident::Refusal::ALL.iter().any(|one| one.name() == error)
+}
+
 /// What any other error comes to.
 pub(crate) const UNKNOWN: Meaning = Meaning {
     why: "a step failed",
@@ -199,8 +211,9 @@ fn of_refusals(error: &str) -> Option<Words> {
         ),
         "RolesNotContained" => (
             "the response policy lets no finding contain a role",
-            "A role is in use by others beside the attacker: to contain it ends all of its \
-             sessions. Decide whether to.",
+            "Others may use the role beside the attacker: to contain it ends all of their sessions, \
+             and those that begin later. See what this session did. To end by hand only those \
+             sessions that have begun before now, put this policy on the role:",
         ),
         "Unnamed" => (
             "the finding does not say who is meant",

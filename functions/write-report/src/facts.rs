@@ -141,6 +141,12 @@ impl<'a> Facts<'a> {
         AccountId::try_from(self.input.finding.account.clone()).ok()
     }
 
+    /// The finding's id, on one line.
+    pub(crate) fn label(self) -> String {
+        let label = one_line(&self.input.finding.label, 512);
+        if label.is_empty() { "unknown".to_owned() } else { label }
+    }
+
     /// Seconds since Security Hub sent the finding.
     pub(crate) fn seconds(self) -> Option<i64> {
         let [sent, now] = [&self.input.sent, &self.input.now]
@@ -196,6 +202,46 @@ impl<'a> Facts<'a> {
     /// The session that the finding describes by the name that it gives to an outcome.
     pub(crate) fn session(self, outcome: &Outcome) -> Option<&'a Session> {
         self.input.finding.sessions.iter().find(|one| one.resource == outcome.resource)
+    }
+
+    /// What a sentence calls it.
+    pub(crate) fn called(self, outcome: &Outcome) -> String {
+        if let Some(Named { kind, name, .. }) = named(outcome) {
+            return format!("the {} `{}`", kind.noun(), one_line(&name, 128));
+        }
+        if let Some(session) = self.session(outcome) {
+            match (&session.role, &session.name) {
+                (Some(role), _) => return format!("a session of the role `{role}`"),
+                (None, Some(name)) => return format!("a session of the federated user `{name}`"),
+                (None, None) => {}
+            }
+        }
+        match first_error(outcome) {
+            "RootUser" | "RootKey" | "RootSession" | "RootMfa" => "the root user".to_owned(),
+            _ => match outcome.resource.rsplit_once(':') {
+                Some((_, key)) if is_key(key) => format!("the access key `{key}`"),
+                Some((_, policy)) if policy.starts_with("policy/") => called_policy(policy),
+                _ => "a principal that the finding names".to_owned(),
+            },
+        }
+    }
+
+    /// What a subject calls it, in ASCII: of the finding's own words nothing but names that
+    /// IAM could give.
+    pub(crate) fn short(self, outcome: &Outcome) -> String {
+        if let Some(Named { kind, name, .. }) = named(outcome) {
+            return format!("{}/{name}", kind.noun());
+        }
+        if let Some(role) = self.session(outcome).and_then(|session| session.role.as_ref()) {
+            return format!("a session of role/{role}");
+        }
+        match first_error(outcome) {
+            "RootUser" | "RootKey" | "RootSession" | "RootMfa" => "root".to_owned(),
+            "FederatedSession" => "a federated user".to_owned(),
+            "UnknownKey" => "an unknown key".to_owned(),
+            "WidePolicy" => "a policy".to_owned(),
+            _ => "a principal".to_owned(),
+        }
     }
 
     pub(crate) fn ending(self) -> Ending {
@@ -277,21 +323,10 @@ pub(crate) fn named(outcome: &Outcome) -> Option<Named> {
     Some(Named { kind, name: arn.name.to_owned(), arn: outcome.resource.clone() })
 }
 
-/// What a sentence calls it.
-pub(crate) fn called(outcome: &Outcome) -> String {
-    if let Some(Named { kind, name, .. }) = named(outcome) {
-        return format!("the {} `{}`", kind.noun(), one_line(&name, 128));
-    }
-    match first_error(outcome) {
-        "RootUser" | "RootKey" | "RootSession" | "RootMfa" => "the root user".to_owned(),
-        _ => match outcome.resource.rsplit_once(':') {
-            Some((_, key)) if is_key(key) => format!("the access key `{key}`"),
-            Some((_, policy)) if policy.starts_with("policy/") => match policy.rsplit_once('/') {
-                Some((_, name)) if is_name(name) => format!("the policy `{name}`"),
-                _ => "a policy".to_owned(),
-            },
-            _ => "a principal that the finding names".to_owned(),
-        },
+fn called_policy(resource: &str) -> String {
+    match resource.rsplit_once('/') {
+        Some((_, name)) if is_name(name) => format!("the policy `{name}`"),
+        _ => "a policy".to_owned(),
     }
 }
 
@@ -306,20 +341,6 @@ pub(crate) fn capitalized(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string());
     first.into_iter().chain([characters.collect()]).collect()
-}
-
-/// What a subject calls it, in ASCII: of the finding's own words nothing but an ARN's name.
-pub(crate) fn short(outcome: &Outcome) -> String {
-    if let Some(Named { kind, name, .. }) = named(outcome) {
-        return format!("{}/{name}", kind.noun());
-    }
-    match first_error(outcome) {
-        "RootUser" | "RootKey" | "RootSession" | "RootMfa" => "root".to_owned(),
-        "FederatedSession" => "a federated user".to_owned(),
-        "UnknownKey" => "an unknown key".to_owned(),
-        "WidePolicy" => "a policy".to_owned(),
-        _ => "a principal".to_owned(),
-    }
 }
 
 /// The error that decides what people are told first.

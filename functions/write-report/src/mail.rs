@@ -2,7 +2,9 @@ use incident::{DenyBy, Holdings, Names, Outcome, Proof, ReadBack, Verdict, hex_d
 
 use crate::advice::{Step, Whose, steps};
 use crate::cause::Said;
-use crate::facts::{Facts, Standing, called, capitalized, denied_before, named, short, standing};
+use crate::errors::is_a_decision;
+use crate::facts::{Facts, Standing, capitalized, denied_before, named, standing};
+use crate::input::Kind;
 use crate::page::Page;
 use crate::sentences;
 
@@ -32,7 +34,7 @@ fn whom(facts: Facts<'_>, room: usize) -> String {
         0 | 1 => String::new(),
         all => format!(" and {} more", all - 1),
     };
-    let name = short(worst);
+    let name = facts.short(worst);
     let room = room.saturating_sub(more.len());
     if name.len() <= room {
         return format!("{name}{more}");
@@ -77,7 +79,7 @@ pub(crate) fn text(facts: Facts<'_>, most: usize) -> String {
              named at the end.",
         );
         for outcome in outcomes.iter().copied().skip(most) {
-            page.item(sentences::of(facts, outcome));
+            page.item(sentences::of(facts, outcome, false));
         }
     }
     page.heading("What to do now");
@@ -91,7 +93,8 @@ pub(crate) fn text(facts: Facts<'_>, most: usize) -> String {
 fn why(facts: Facts<'_>, page: &mut Page) {
     let finding = &facts.input.finding;
     page.heading("Why");
-    if let Some(reason) = facts.input.verdict.as_ref().map(|verdict| verdict.reason.as_str())
+    if facts.input.kind != Kind::Abandoned
+        && let Some(reason) = facts.input.verdict.as_ref().map(|verdict| verdict.reason.as_str())
         && !reason.is_empty()
     {
         page.indented(2, capitalized(&format!("{}.", one_line(reason, 500))));
@@ -117,13 +120,13 @@ fn why(facts: Facts<'_>, page: &mut Page) {
 
 fn principal(facts: Facts<'_>, outcome: &Outcome, page: &mut Page) {
     let title = match named(outcome) {
-        Some(named) => format!("{} {}", capitalized(named.kind.noun()), one_line(&named.name, 128)),
-        None => capitalized(&called(outcome)),
+        Some(named) => format!("{} {}", capitalized(named.kind.noun()), one_line(&named.name, 50)),
+        None => capitalized(&facts.called(outcome)),
     };
     let when = if facts.is_earlier(outcome) { ", before the redrive" } else { "" };
     page.heading(&format!("{title}{when}"));
     match named(outcome) {
-        Some(named) => page.alone(2, one_line(&named.arn, 700)),
+        Some(named) => page.word(2, one_line(&named.arn, 700)),
         None => page.quote(2, one_line(&outcome.resource, 700)),
     }
     if let Some(by) = &outcome.identified_by {
@@ -152,8 +155,12 @@ fn failure(page: &mut Page, failed: &incident::Failed) {
     let said = Said::of(failed);
     let call = said.call.map_or_else(String::new, |call| format!(" at the call {call}"));
     let (state, error) = (one_line(&failed.state, 80), one_line(&failed.error, 120));
-    if state == "Classify" && incident::Refusal::ALL.iter().any(|one| one.name() == error) {
-        page.part(format!("Left to you ({error}): {}.", said.words));
+    if is_a_decision(&error) {
+        let end = if said.words.is_empty() { "." } else { ":" };
+        page.part(format!("Left to you, {error}{end}"));
+        if !said.words.is_empty() {
+            page.quote(2, said.words);
+        }
         return;
     }
     let end = if said.words.is_empty() { "." } else { ":" };
@@ -178,7 +185,7 @@ fn read_back(facts: Facts<'_>, outcome: &Outcome, read: &ReadBack, page: &mut Pa
     if let Some(stands) = stands {
         page.item(format!("denied everything by AWSDenyAll ({stands}{before})"));
     }
-    any |= holdings(page, &read.done, ["is inactive", "detached", "deleted", "left"]);
+    any |= holdings(page, &read.done, Tense::Done);
     if !any {
         page.item("nothing");
     }
@@ -188,7 +195,7 @@ fn read_back(facts: Facts<'_>, outcome: &Outcome, read: &ReadBack, page: &mut Pa
         page.item("no deny stands on it");
         any = true;
     }
-    any |= holdings(page, &read.left, ["is active", "is attached", "is there", "has it"]);
+    any |= holdings(page, &read.left, Tense::Left);
     if !any {
         page.item(match outcome.unused_days {
             Some(_) => "no access key that is active and unused",
@@ -197,25 +204,55 @@ fn read_back(facts: Facts<'_>, outcome: &Outcome, read: &ReadBack, page: &mut Pa
     }
 }
 
+/// How a mail tells of what a principal has.
+#[derive(Debug, Clone, Copy)]
+enum Tense {
+    Done,
+    Left,
+    Had,
+    Would,
+}
+
 /// Names what a principal has or had; whether there is anything.
-fn holdings(page: &mut Page, holdings: &Holdings, verbs: [&str; 4]) -> bool {
-    let [of_credentials, of_policies, of_inline, of_groups] = verbs;
+fn holdings(page: &mut Page, holdings: &Holdings, tense: Tense) -> bool {
     for one in &holdings.credentials.first {
-        let (noun, id) = (one.kind.noun(), one_line(&one.id, 128));
-        page.item(format!("{noun} `{id}` {of_credentials}"));
+        let what = format!("{} `{}`", one.kind.noun(), one_line(&one.id, 128));
+        page.item(match tense {
+            Tense::Done => format!("{what} is inactive"),
+            Tense::Left => format!("{what} is active"),
+            Tense::Had => format!("{what} was active"),
+            Tense::Would => format!("make the {what} inactive"),
+        });
     }
     more(page, &holdings.credentials, "credentials");
     for arn in &holdings.policies.first {
-        page.item(format!("policy {of_policies}:"));
-        page.alone(2, one_line(arn, 700));
+        page.item(match tense {
+            Tense::Done => "policy detached:",
+            Tense::Left => "policy is attached:",
+            Tense::Had => "policy was attached:",
+            Tense::Would => "detach the policy:",
+        });
+        page.word(2, one_line(arn, 700));
     }
     more(page, &holdings.policies, "policies");
     for name in &holdings.inline_policies.first {
-        page.item(format!("inline policy `{}` {of_inline}", one_line(name, 128)));
+        let what = format!("inline policy `{}`", one_line(name, 128));
+        page.item(match tense {
+            Tense::Done => format!("{what} deleted"),
+            Tense::Left => format!("{what} is there"),
+            Tense::Had => format!("{what} was there"),
+            Tense::Would => format!("delete the {what}"),
+        });
     }
     more(page, &holdings.inline_policies, "inline policies");
     for name in &holdings.groups.first {
-        page.item(format!("group `{}` {of_groups}", one_line(name, 128)));
+        let what = format!("the group `{}`", one_line(name, 128));
+        page.item(match tense {
+            Tense::Done => format!("taken out of {what}"),
+            Tense::Left => format!("is in {what}"),
+            Tense::Had => format!("was in {what}"),
+            Tense::Would => format!("take it out of {what}"),
+        });
     }
     more(page, &holdings.groups, "groups");
     *holdings != Holdings::default()
@@ -228,6 +265,11 @@ fn more<T>(page: &mut Page, names: &Names<T>, noun: &str) {
 }
 
 fn not_read_back(outcome: &Outcome, page: &mut Page) {
+    let begun = outcome.failures.first().is_none_or(|first| first.state != "AssumeRole");
+    if !begun && outcome.denial.is_none() && outcome.evidence.is_none() {
+        page.part("Nothing was changed: Cordon could not identify it.");
+        return;
+    }
     page.part("Done and left: not read back.");
     match (&outcome.denial, standing(outcome)) {
         (Some(denial), _) if denial.by.is_some() => {
@@ -244,31 +286,30 @@ fn not_read_back(outcome: &Outcome, page: &mut Page) {
         page.item("no evidence is stored, so nothing was taken away");
     } else if let Some(proof) = &outcome.evidence {
         page.prose("By the evidence it had:");
-        if !holdings(page, &proof.had, ["was active", "was attached", "was there", "had it"]) {
+        if !holdings(page, &proof.had, Tense::Had) {
             page.item("nothing that a containment takes away");
         }
     }
 }
 
 fn would(facts: Facts<'_>, outcome: &Outcome, page: &mut Page) {
-    match outcome.unused_days {
-        Some(days) => {
-            page.part(format!("Cordon would make inactive what of this is unused for {days} days:"))
+    let mut had = outcome.evidence.as_ref().map(|proof| proof.had.clone());
+    if let Some(days) = outcome.unused_days {
+        page.part(format!("Cordon would make inactive what of this is unused for {days} days:"));
+        let keys = had.map(|had| Holdings { credentials: had.credentials, ..Holdings::default() });
+        had = keys;
+        if !had.as_ref().is_some_and(|had| holdings(page, had, Tense::Left)) {
+            page.item("nothing: no access key is active");
         }
-        None => {
-            page.part("Cordon would:");
-            let deny = facts.deny();
-            page.item("deny it everything, with the policy");
-            page.alone(2, deny);
-            page.prose("and take away:");
-        }
-    }
-    let Some(proof) = &outcome.evidence else {
-        page.item("what it has: that could not be read");
         return;
-    };
-    if !holdings(page, &proof.had, ["is active", "is attached", "is there", "has it"]) {
-        page.item("nothing: it has nothing of that");
+    }
+    page.part("Cordon would:");
+    page.item("deny it everything, with the policy:");
+    page.alone(2, facts.deny());
+    match had {
+        Some(had) if holdings(page, &had, Tense::Would) => {}
+        Some(_) => page.item("take nothing away, since it has nothing of that"),
+        None => page.item("take away what it has; that could not be read"),
     }
 }
 
@@ -313,11 +354,11 @@ fn the_end(facts: Facts<'_>, most: usize, page: &mut Page) {
         page.heading("Evidence");
     }
     for proof in proofs {
-        page.alone(2, one_line(&proof.original, 1_000));
+        page.word(2, one_line(&proof.original, 1_000));
         page.alone(2, format!("SHA-256 {}", one_line(&proof.sha256, 64)));
         if proof.snapshot != proof.original {
             page.indented(2, "and of this incident:");
-            page.alone(2, one_line(&proof.snapshot, 1_000));
+            page.word(2, one_line(&proof.snapshot, 1_000));
             page.alone(2, format!("SHA-256 {}", one_line(&proof.snapshot_sha256, 64)));
         }
         for told in &proof.told {
@@ -327,12 +368,8 @@ fn the_end(facts: Facts<'_>, most: usize, page: &mut Page) {
     roles(facts, most, page);
     page.heading("Finding");
     let finding = &facts.input.finding;
-    let label = one_line(&finding.label, 512);
-    if label.contains(' ') {
-        page.quote(2, label);
-    } else {
-        page.alone(2, label);
-    }
+    let label = facts.label();
+    page.word(2, label);
     if let Some(url) = &finding.source_url {
         page.indented(2, "GuardDuty shows it here:");
         page.alone(2, one_line(url, 1_000));
@@ -360,7 +397,7 @@ fn roles(facts: Facts<'_>, most: usize, page: &mut Page) {
     page.heading("Roles");
     for names in roles {
         for pattern in &names.first {
-            page.alone(2, one_line(pattern, 700));
+            page.word(2, one_line(pattern, 700));
         }
         more(page, names, "roles");
     }

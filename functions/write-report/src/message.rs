@@ -102,7 +102,7 @@ fn notification(facts: Facts<'_>, most: usize) -> Notification {
         facts.input.outcomes.iter().take(shown).filter(|_| facts.input.outcomes.len() > 1)
     {
         description.push('\n');
-        description.push_str(&format!("- {}", escaped(&sentences::of(facts, outcome))));
+        description.push_str(&format!("- {}", escaped(&sentences::of(facts, outcome, false))));
     }
     let all = steps(facts, 1);
     let next_steps = all.iter().take(6).map(|step| cut(&escaped(&step.text), 350)).collect();
@@ -150,7 +150,7 @@ fn context(facts: Facts<'_>, shown: usize) -> BTreeMap<String, String> {
     set("verdict", facts.ending().word());
     set("severity", facts.severity());
     set("account", &facts.account().map(String::from).unwrap_or_default());
-    set("findingId", &one_line(&finding.label, 512));
+    set("findingId", &facts.label());
     set("findingTitle", &one_line(&finding.title, 256));
     set("findingUrl", finding.source_url.as_deref().unwrap_or_default());
     set("execution", facts.execution().arn());

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use incident::{DenyBy, Holdings, Outcome, Proof, Verdict, cut, one_line};
 
-use crate::errors::{UNKNOWN, meaning};
-use crate::facts::{Facts, Standing, first_error, named, standing};
+use crate::facts::{Facts, Standing, named, standing};
 use crate::input::Kind;
+use crate::sentences::why;
 
 /// Characters of a note at most.
 ///
@@ -63,8 +63,7 @@ fn describe(one: &Outcome) -> String {
         ),
         Verdict::Observed => format!("{who} was observed, and not touched.{evidence}"),
         Verdict::Escalated => {
-            let why = meaning(first_error(one)).unwrap_or(UNKNOWN).why;
-            format!("{who} is left to people: {why}.")
+            format!("{who} is left to people: {}.", why(one))
         }
         Verdict::Pending => {
             let stands = match standing(one) {

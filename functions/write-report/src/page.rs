@@ -54,6 +54,11 @@ impl Page {
         self.0.push(Line::Quote(indent, said(text)));
     }
 
+    /// What ought to be one word, of others.
+    pub(crate) fn word(&mut self, indent: usize, text: String) {
+        if text.contains(' ') { self.quote(indent, text) } else { self.alone(indent, text) }
+    }
+
     pub(crate) fn alone(&mut self, indent: usize, text: impl Into<String>) {
         self.0.push(Line::Alone(indent, said(text)));
     }

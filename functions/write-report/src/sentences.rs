@@ -1,9 +1,10 @@
-use incident::{Outcome, Verdict, one_line};
+use incident::{Failed, Holdings, Outcome, Verdict, one_line};
 
 use crate::errors::{UNKNOWN, meaning};
-use crate::facts::{
-    Ending, Facts, Standing, called, capitalized, denied_before, first_error, standing,
-};
+use crate::facts::{Ending, Facts, Standing, capitalized, denied_before, first_error, standing};
+
+/// How a failure says that the response policy exempts the principal.
+pub(crate) const EXEMPTS: &str = "the response policy exempts";
 
 /// How it stands with the attacker, by the facts: what a mail says first.
 pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
@@ -43,53 +44,81 @@ pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
     said
 }
 
-/// How one principal stands, in a sentence.
-pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome) -> String {
-    let (who, account) = (called(outcome), &outcome.account);
-    let when = if facts.is_earlier(outcome) { ", as read back before the redrive" } else { "" };
-    match outcome.verdict {
-        Verdict::Contained if denied_before(outcome) => format!(
-            "The attacker was out before this incident: {who} in account {account} was denied \
-             already, and is contained{when}."
+/// How one principal stands, in a sentence; `alone`, where the sentence says how it stands
+/// with the attacker.
+pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
+    let who = format!("{} in account {}", facts.called(outcome), outcome.account);
+    let before = if facts.is_earlier(outcome) { ", as read back before the redrive" } else { "" };
+    let sentence = match outcome.verdict {
+        Verdict::Contained if alone && denied_before(outcome) => format!(
+            "The attacker was out before this incident: {who} was denied already, and is \
+             contained{before}."
         ),
-        Verdict::Contained => {
-            format!("The attacker is out: {who} in account {account} is contained{when}.")
+        Verdict::Contained if alone => {
+            format!("The attacker is out: {who} is contained{before}.")
         }
-        Verdict::Retired => {
-            format!("Unused keys of {who} in account {account} are inactive{when}.")
+        Verdict::Contained => format!("{who} is contained{before}."),
+        Verdict::Retired => format!("unused keys of {who} are inactive{before}."),
+        Verdict::Observed if outcome.unused_days.is_some() => {
+            format!("Cordon would make unused keys of {who} inactive.")
         }
-        Verdict::Observed => format!("Cordon would act on {who} in account {account}."),
-        Verdict::Escalated => {
-            let why = meaning(first_error(outcome)).unwrap_or(UNKNOWN).why;
-            format!("{} in account {account} is left to you: {why}.", capitalized(&who))
-        }
+        Verdict::Observed => format!("Cordon would contain {who}."),
+        Verdict::Escalated => format!("{who} is left to you: {}.", why(outcome)),
         Verdict::Pending if outcome.unused_days.is_some() => {
-            format!("Unused keys of {who} in account {account} are not all inactive.")
+            format!("unused keys of {who} are not all inactive.")
         }
-        Verdict::Pending => match standing(outcome) {
-            Standing::Out => format!(
-                "The attacker is out, but not all is done: {who} in account {account} is denied \
-                 everything, as read back{}.",
-                if when.is_empty() { "" } else { " before the redrive" }
-            ),
-            Standing::Denied => format!(
-                "The attacker is most likely out: {who} in account {account} was denied \
-                 everything, but that was not read back."
-            ),
-            Standing::In => {
-                format!("THE ATTACKER IS STILL IN: no deny stands on {who} in account {account}.")
-            }
-        },
+        Verdict::Pending => pending_one(outcome, &who, before, alone),
+    };
+    capitalized(&sentence)
+}
+
+fn pending_one(outcome: &Outcome, who: &str, before: &str, alone: bool) -> String {
+    let vanished = outcome.failures.iter().any(|failed| failed.error == "PrincipalVanished");
+    let read = outcome.read_back.is_some();
+    match (standing(outcome), alone) {
+        (Standing::Out, true) => {
+            let read = if before.is_empty() { ", as read back" } else { before };
+            format!("The attacker is out, but not all is done: {who} is denied everything{read}.")
+        }
+        (Standing::Out, false) => format!("{who} is denied everything, but not all is done."),
+        (Standing::Denied, true) => format!(
+            "The attacker is most likely out: {who} was denied everything, but that was not read \
+             back."
+        ),
+        (Standing::Denied, false) => {
+            format!("{who} was denied everything, but that was not read back.")
+        }
+        (Standing::In, true) if vanished => {
+            format!("THE ATTACKER MAY STILL BE IN: {who} vanished while Cordon dealt with it.")
+        }
+        (Standing::In, false) if vanished => format!("{who} vanished while Cordon dealt with it."),
+        (Standing::In, true) if read => {
+            format!("THE ATTACKER IS STILL IN: no deny stands on {who}, as read back.")
+        }
+        (Standing::In, true) => {
+            format!("THE ATTACKER IS STILL IN: Cordon could not put a deny on {who}.")
+        }
+        (Standing::In, false) => format!("no deny stands on {who}."),
     }
 }
 
-fn of_all(facts: Facts<'_>, outcomes: &[&Outcome]) -> Vec<String> {
-    if let [one] = outcomes {
-        return vec![of(facts, one)];
+/// Why a principal is left to people.
+pub(crate) fn why(outcome: &Outcome) -> &'static str {
+    let exempt =
+        |failed: &Failed| failed.error == "PrincipalProtected" && failed.cause.contains(EXEMPTS);
+    if outcome.failures.iter().any(exempt) {
+        return "the response policy exempts it";
     }
-    let mut said: Vec<String> = outcomes.iter().take(3).map(|one| of(facts, one)).collect();
+    meaning(first_error(outcome)).unwrap_or(UNKNOWN).why
+}
+
+fn of_all(facts: Facts<'_>, outcomes: &[&Outcome]) -> Vec<String> {
+    let is_attack = facts.sorted().first().is_some_and(|one| one.verdict == Verdict::Pending);
+    let alone = |n: usize| outcomes.len() == 1 || n == 0 && is_attack;
+    let told = outcomes.iter().take(3).enumerate();
+    let mut said: Vec<String> = told.map(|(n, one)| of(facts, one, alone(n))).collect();
     if let more @ 1.. = outcomes.len().saturating_sub(3) {
-        said.push(format!("{more} more principals are told of below."));
+        said.push(format!("{more} more are told of below."));
     }
     said
 }
@@ -97,11 +126,13 @@ fn of_all(facts: Facts<'_>, outcomes: &[&Outcome]) -> Vec<String> {
 fn contained(facts: Facts<'_>) -> Vec<String> {
     let mut said = match facts.sorted().as_slice() {
         [] => vec!["The attacker is out.".to_owned()],
-        [one] => vec![of(facts, one)],
+        [one] => vec![of(facts, one, true)],
         all => {
             let contained = all.iter().filter(|one| one.verdict == Verdict::Contained).count();
-            let mut said =
-                vec![format!("The attacker is out: {contained} principals are contained.")];
+            let mut said = vec![{
+                let are = if contained == 1 { "principal is" } else { "principals are" };
+                format!("The attacker is out: {contained} {are} contained.")
+            }];
             if contained < all.len() {
                 said.push(format!("Of {} more, unused keys are inactive.", all.len() - contained));
             }
@@ -137,7 +168,10 @@ fn retired(facts: Facts<'_>) -> Vec<String> {
 
 fn escalated(facts: Facts<'_>) -> Vec<String> {
     let all = facts.sorted();
-    let acted = |one: &&&Outcome| matches!(one.verdict, Verdict::Contained | Verdict::Retired);
+    let acted = |one: &&&Outcome| {
+        let done = one.read_back.as_ref().is_some_and(|read| read.done != Holdings::default());
+        done || matches!(one.verdict, Verdict::Contained | Verdict::Retired)
+    };
     if all.iter().filter(acted).count() == 0 {
         let mut said = vec!["Nobody was touched.".to_owned()];
         if all.is_empty() {
@@ -157,7 +191,7 @@ fn overflow(facts: Facts<'_>) -> Vec<String> {
     let beyond = beyond.lines().next().unwrap_or_default();
     let mut said = vec![
         "Nobody was touched, and this is the last mail of its kind in this hour.".to_owned(),
-        one_line(beyond, 400),
+        format!("{}.", one_line(beyond, 400)),
     ];
     said.push("The first that was not mailed by itself is this one.".to_owned());
     said
