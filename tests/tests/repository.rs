@@ -16,8 +16,8 @@ use serde_json::{Value, json as value};
 const AWS: [&str; 3] = ["aws-sdk-", "aws-config", "aws-smithy-"];
 
 #[test]
-fn the_domain_the_shell_and_classify_have_no_aws_sdk_in_their_tree() {
-    for name in ["incident", "lambda", "classify"] {
+fn the_domain_the_shell_and_what_judges_and_words_have_no_aws_sdk_in_their_tree() {
+    for name in ["incident", "lambda", "classify", "write-report"] {
         let tree = tree(name);
         assert!(tree.contains("serde"), "`cargo tree` shows nothing of `{name}`");
         let aws: Vec<_> =

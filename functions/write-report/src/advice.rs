@@ -157,7 +157,7 @@ fn of_a_step(facts: Facts<'_>, failed: &Failed) -> Step {
         "ResponsePolicyInvalid" => vec![
             Command::aws("ssm get-parameter", region).with("--name", "/cordon/response-policy"),
         ],
-        "Ssm.ParameterNotFoundException" | "Ssm.ParameterNotFound" => vec![
+        error if error.contains("ParameterNotFound") => vec![
             Command::aws("ssm put-parameter", region)
                 .with("--name", "/cordon/response-policy")
                 .with("--type", "String")
@@ -215,7 +215,6 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
             Step::of(meaning.todo).run(account, id.into_iter().chain(changed).collect())
         }
         "RootUser" | "RootKey" => of_a_root_key(facts, outcome, key),
-        "RootSession" => Step::of(meaning.todo).run(account, of_key()),
         "RootMfa" => {
             let command = Command::aws("iam get-account-summary", region);
             Step::of(meaning.todo).run(account, vec![command])
@@ -238,7 +237,7 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
                 role.map(|name| About { facts, kind: incident::Kind::Role, name }.revoke());
             Step::of(meaning.todo).run(account, of_key().into_iter().chain(revoke).collect())
         }
-        "NoUniqueId" | "Unnamed" => Step::of(meaning.todo).run(account, of_key()),
+        "RootSession" | "NoUniqueId" | "Unnamed" => Step::of(meaning.todo).run(account, of_key()),
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
         "UnusedPassword" => {
             let command = about.map(About::delete_password);

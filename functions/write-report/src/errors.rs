@@ -319,41 +319,47 @@ fn of_the_machine(error: &str) -> Option<Words> {
             "The state machine does not understand what a step answered. Deploy all of Cordon \
              again, from one version.",
         ),
-        "Ssm.ParameterNotFoundException" | "Ssm.ParameterNotFound" => (
+        _ if is_of("Ssm", error) && error.contains("ParameterNotFound") => (
             "the response policy is missing",
             "The parameter /cordon/response-policy is missing. Put the policy back. `{}` is one, \
              with all defaults: it contains.",
         ),
-        _ if error.starts_with("Ssm.") => (
+        _ if is_of("Ssm", error) => (
             "the response policy could not be read",
             "The parameter /cordon/response-policy could not be read. The words above say why. Mend \
              that.",
         ),
-        _ if error.starts_with("DynamoDB.") => (
+        _ if is_of("DynamoDB", error) => (
             "what is contained could not be counted",
             "The table that counts containments could not be written, and nobody is contained \
              uncounted. The words above say why. Mend that.",
         ),
-        _ if error.starts_with("Sns.") => (
+        _ if is_of("Sns", error) => (
             "the topic of the mails took none",
             "The responders' topic took no mail. The words above say why. Mend the topic, its key \
              or its policy.",
         ),
-        _ if error.starts_with("SecurityHub.") => (
+        _ if is_of("SecurityHub", error) => (
             "Security Hub could not be asked",
             "Security Hub could not be asked for the finding. The words above say why. Mend that.",
         ),
-        _ if error.starts_with("Lambda.") || error.starts_with("Runtime.") => (
+        _ if is_of("Lambda", error) || is_of("Runtime", error) => (
             "a function could not be run",
             "The step's function could not be run. Look at its log and its settings; deploy Cordon \
              again if it is gone or broken.",
         ),
-        _ if error.starts_with("States.") => (
+        _ if is_of("States", error) => (
             "the state machine could not go on",
             "Step Functions could not go on here. The words above say why.",
         ),
         _ => return None,
     })
+}
+
+/// Whether it is an error of a service, whose name Step Functions spells in two ways
+/// (`Sns.`, `SNS.`).
+fn is_of(service: &str, error: &str) -> bool {
+    error.split_once('.').is_some_and(|(name, _)| name.eq_ignore_ascii_case(service))
 }
 
 #[cfg(test)]
@@ -370,7 +376,8 @@ mod tests {
             assert!(meaning.todo.ends_with(['.', ':']), "{error}");
             assert!(!meaning.why.ends_with('.'), "{error}");
         }
-        for error in ["", "Custom.Error", "NoSuchError", "states.timeout"] {
+        assert_eq!(meaning("SNS.AmazonSNSException"), meaning("Sns.KmsAccessDeniedException"));
+        for error in ["", "Custom.Error", "NoSuchError", "timeout"] {
             assert_eq!(meaning(error), None, "{error}");
         }
     }

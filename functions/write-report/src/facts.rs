@@ -191,12 +191,9 @@ impl<'a> Facts<'a> {
 
     /// Whether it was read back before the redrive, and not since.
     pub(crate) fn is_earlier(self, outcome: &Outcome) -> bool {
-        outcome.pass < self.input.redrives && !self.is_refusal(outcome)
-    }
-
-    /// Whether `classify` left it to people in this pass: it knows no passes.
-    fn is_refusal(self, outcome: &Outcome) -> bool {
-        outcome.failures.first().is_some_and(|failed| failed.state == "Classify")
+        // What `classify` leaves to people, it does in each pass anew, and knows no passes.
+        let refused = outcome.failures.first().is_some_and(|failed| failed.state == "Classify");
+        outcome.pass < self.input.redrives && !refused
     }
 
     /// The session that the finding describes by the name that it gives to an outcome.
@@ -291,10 +288,9 @@ pub(crate) fn standing(outcome: &Outcome) -> Standing {
     let denied_before = outcome.principal.as_ref().and_then(|one| one.denied_before);
     match (&outcome.read_back, &outcome.denial) {
         (Some(read), _) if read.denied_by.is_some() => Standing::Out,
-        (Some(_), _) => Standing::In,
         (None, Some(denial)) if denial.by.is_some() => Standing::Denied,
         (None, None) if denied_before.is_some() => Standing::Denied,
-        (None, _) => Standing::In,
+        _ => Standing::In,
     }
 }
 

@@ -60,14 +60,14 @@ pub fn write_report(input: &Input) -> Result<Report, Failure> {
         message: String::new(),
     };
     for most in [32, 12, 6, 3, 1] {
-        report.message = message::message(facts, most).map_err(unwritable)?;
-        if serde_json::to_vec(&report).map_err(unwritable)?.len() <= LARGEST {
+        report.message = message::message(facts, most).map_err(|error| unwritable(&error))?;
+        if serde_json::to_vec(&report).map_err(|error| unwritable(&error))?.len() <= LARGEST {
             break;
         }
     }
     Ok(report)
 }
 
-fn unwritable(error: serde_json::Error) -> Failure {
+fn unwritable(error: &serde_json::Error) -> Failure {
     Failure::InvalidInput(error.to_string())
 }

@@ -35,7 +35,7 @@ struct Message<'a> {
 /// applications, before: AWS Chatbot).
 ///
 /// Source: Amazon Q Developer in chat applications Administrator Guide, "Custom
-/// notifications": a title has at most 250 characters, a description 8,000.
+/// notifications".
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Notification {
@@ -101,8 +101,8 @@ fn notification(facts: Facts<'_>, most: usize) -> Notification {
     for outcome in
         facts.input.outcomes.iter().take(shown).filter(|_| facts.input.outcomes.len() > 1)
     {
-        description.push('\n');
-        description.push_str(&format!("- {}", escaped(&sentences::of(facts, outcome, false))));
+        description.push_str("\n- ");
+        description.push_str(&escaped(&sentences::of(facts, outcome, false)));
     }
     let all = steps(facts, 1);
     let next_steps = all.iter().take(6).map(|step| cut(&escaped(&step.text), 350)).collect();

@@ -31,7 +31,7 @@ pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
             "It is not known whether the attacker is out: Cordon failed while it dealt with this \
              finding."
                 .to_owned(),
-            touched(facts),
+            if facts.input.outcomes.is_empty() { String::new() } else { touched(facts) },
         ],
         Ending::Denied | Ending::NotContained => pending(facts),
         Ending::NotRetired => vec![

@@ -13,9 +13,10 @@ impl Command {
     pub(crate) fn aws(operation: &str, region: &str) -> Self {
         let command = Self { text: format!("aws {operation}"), is_plain: true };
         let is_region = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        match region.starts_with('-') || !is_region {
-            true => command.with("--region", region),
-            false => command.flag("--region").flag(region),
+        if is_region && !region.starts_with('-') {
+            command.flag("--region").flag(region)
+        } else {
+            command.with("--region", region)
         }
     }
 

@@ -5,6 +5,7 @@
 //! - [`mutations`]: every field of every case damaged, one at a time.
 //! - [`properties`]: whatever the bytes.
 //! - [`read_back`]: what people start, and what earlier passes began.
+//! - [`told`]: what people are told of a finding and of what is left to them.
 //! - [`limits`]: what holds of every verdict, right or wrong.
 
 #![expect(
@@ -20,4 +21,5 @@ mod limits;
 mod mutations;
 mod properties;
 mod read_back;
+mod told;
 mod verdicts;

@@ -1,3 +1,4 @@
+use std::process::Command;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -85,6 +86,63 @@ fn a_title_forges_no_line() {
         "{mail}"
     );
     assert_eq!(mail.matches("\nWhat to do now\n").count(), 1, "{mail}");
+}
+
+/// What a program `aws` gets for arguments, if a person pastes a mail's commands.
+fn pasted(mail: &str) -> Vec<Vec<String>> {
+    let lines = mail.lines().filter_map(|line| line.strip_prefix("     aws "));
+    let lines: Vec<String> = lines.map(|line| format!("aws {line}")).collect();
+    let stub = "aws() { printf '%s\\0' \"$@\"; printf '\\n\\0'; }";
+    let script = format!("{stub}\n{}\n", lines.join("\n"));
+    let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let output = String::from_utf8(output.stdout).unwrap();
+    let mut commands = vec![Vec::new()];
+    for argument in output.split_terminator('\0') {
+        match argument {
+            "\n" => commands.push(Vec::new()),
+            argument => commands.last_mut().unwrap().push(argument.to_owned()),
+        }
+    }
+    assert_eq!(commands.pop(), Some(Vec::new()));
+    assert_eq!(commands.len(), lines.len());
+    commands
+}
+
+#[test]
+fn pasted_commands_hand_on_the_very_names() {
+    let names = ["it's", "$(id>&2)", "`id>&2`", "a\"b\\", "'; id>&2; '", "*"];
+    let mut input = Case::named("failed-after-the-deny").input;
+    input["outcomes"][0]["principal"]["name"] = json!("-o'$(id)");
+    input["outcomes"][0]["readBack"]["left"]["inlinePolicies"]["first"] = json!(names);
+    let commands = pasted(&mail(&report(&input)));
+    let deletes = |name: &str| {
+        let region = ["--region", "us-east-1"];
+        let begin = ["iam", "delete-user-policy"].into_iter().chain(region);
+        let own = ["--user-name=-o'$(id)", "--policy-name", name];
+        begin.chain(own).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for name in names {
+        assert!(commands.contains(&deletes(name)), "{name}: {commands:?}");
+    }
+}
+
+#[test]
+fn every_command_has_its_region_and_what_it_is_about() {
+    for case in Case::all() {
+        let mail = mail(&case.report());
+        for command in pasted(&mail) {
+            assert_eq!(command[2], "--region", "{}: {command:?}", case.name);
+            let lists_root = command[1] == "list-access-keys" && command.len() == 4;
+            let iam_of_a_user = ["attach-user-policy", "update-access-key", "list-access-keys"];
+            let needs_user = iam_of_a_user.contains(&command[1].as_str()) && !lists_root;
+            let has_user = command.iter().any(|argument| argument.starts_with("--user-name"));
+            assert!(has_user || !needs_user, "{}: {command:?}", case.name);
+        }
+        let commands = mail.lines().filter(|line| line.starts_with("     aws ")).count();
+        let whose = mail.matches("With credentials of").count();
+        assert!(commands == 0 || whose > 0, "{}", case.name);
+    }
 }
 
 #[test]

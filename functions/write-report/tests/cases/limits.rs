@@ -65,9 +65,9 @@ fn document(document: &Value, report: &Report) {
     let steps = content["nextSteps"].as_array().unwrap();
     assert!((1..=10).contains(&steps.len()) && steps.iter().all(|step| length(step) <= 350));
     assert_eq!(metadata["eventType"], report.verdict);
-    let context = metadata["additionalContext"].as_object().unwrap();
-    assert!(context.values().all(Value::is_string), "{context:?}");
+    let facts = metadata["additionalContext"].as_object().unwrap();
+    assert!(facts.values().all(Value::is_string), "{facts:?}");
     for field in ["verdict", "severity", "execution", "findingId"] {
-        assert!(context.contains_key(field), "{field}");
+        assert!(facts.contains_key(field), "{field}");
     }
 }
