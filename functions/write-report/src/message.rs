@@ -105,7 +105,7 @@ fn notification(facts: Facts<'_>, most: usize) -> Notification {
         description.push_str(&escaped(&sentences::of(facts, outcome, false)));
     }
     let all = steps(facts, 1);
-    let next_steps = all.iter().take(6).map(|step| cut(&escaped(&step.text), 350)).collect();
+    let next_steps = all.iter().take(6).map(|step| brief(&step.text)).collect();
     let keywords = vec![
         facts.severity().to_owned(),
         facts.ending().word().to_owned(),
@@ -131,10 +131,16 @@ fn notification(facts: Facts<'_>, most: usize) -> Notification {
     }
 }
 
+/// What is to be done, without the commands that a mail has.
+fn brief(text: &str) -> String {
+    let text = text.strip_suffix(':').map_or_else(|| text.to_owned(), |text| format!("{text}."));
+    cut(&escaped(&text), 350)
+}
+
 fn related(facts: Facts<'_>) -> Vec<String> {
     let named = facts.input.outcomes.iter().take(PRINCIPALS).filter_map(named);
     let execution = facts.execution().arn().to_owned();
-    named.map(|one| one.arn).chain([execution]).collect()
+    named.map(|one| escaped(&one.arn)).chain([execution]).collect()
 }
 
 /// The facts, each as a text.
@@ -144,7 +150,7 @@ fn context(facts: Facts<'_>, shown: usize) -> BTreeMap<String, String> {
     let mut context = BTreeMap::new();
     let mut set = |field: &str, value: &str| {
         if !value.is_empty() {
-            context.insert(field.to_owned(), value.to_owned());
+            context.insert(field.to_owned(), escaped(value));
         }
     };
     set("verdict", facts.ending().word());

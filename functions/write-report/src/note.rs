@@ -71,7 +71,7 @@ fn describe(one: &Outcome) -> String {
                 Standing::Denied => "it was denied, which was not read back",
                 Standing::In => "no deny stands on it",
             };
-            let failed = one.failures.last();
+            let failed = one.failures.first();
             let failed = failed.map_or_else(String::new, |it| format!("; {} failed", it.state));
             format!("{who} is left to people: {stands}{failed}.")
         }
