@@ -372,8 +372,13 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
         _ if matches!(outcome.verdict, Verdict::Contained | Verdict::Retired) => {}
         (Standing::Out, None) => {}
         (Standing::Out, Some(left)) => {
-            let text = format!("Take from {who} what it has left:");
-            steps.push(Step::of(text).run(account, about.take(left, outcome.evidence.is_some())));
+            let commands = about.take(left, outcome.evidence.is_some());
+            let text = if commands.len() < size(left) {
+                format!("Take from {who} what it has left; this is not all of it:")
+            } else {
+                format!("Take from {who} what it has left:")
+            };
+            steps.push(Step::of(text).run(account, commands));
         }
         (Standing::Denied, _) => {
             let commands = vec![about.get(), about.list_attached()];
@@ -457,6 +462,12 @@ fn keys(outcome: &Outcome) -> Vec<Credential> {
 
 fn is_empty(holdings: &Holdings) -> bool {
     *holdings == Holdings::default()
+}
+
+fn size(holdings: &Holdings) -> usize {
+    let Holdings { credentials, policies, inline_policies, groups } = holdings;
+    let names = [policies, inline_policies, groups].map(|names| names.first.len() + names.more);
+    credentials.first.len() + credentials.more + names.iter().sum::<usize>()
 }
 
 fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {

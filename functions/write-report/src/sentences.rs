@@ -168,11 +168,7 @@ fn retired(facts: Facts<'_>) -> Vec<String> {
 
 fn escalated(facts: Facts<'_>) -> Vec<String> {
     let all = facts.sorted();
-    let acted = |one: &&&Outcome| {
-        let done = one.read_back.as_ref().is_some_and(|read| read.done != Holdings::default());
-        done || matches!(one.verdict, Verdict::Contained | Verdict::Retired)
-    };
-    if all.iter().filter(acted).count() == 0 {
+    if !all.iter().any(|one| acted(one)) {
         let mut said = vec!["Nobody was touched.".to_owned()];
         if all.is_empty() {
             let reason = facts.input.verdict.as_ref().map_or("", |it| it.reason.as_str());
@@ -184,6 +180,13 @@ fn escalated(facts: Facts<'_>) -> Vec<String> {
     let mut said = vec!["Part of this is left to you.".to_owned()];
     said.extend(of_all(facts, &all));
     said
+}
+
+/// Whether anything was done to it.
+fn acted(outcome: &Outcome) -> bool {
+    let read = outcome.read_back.as_ref();
+    matches!(outcome.verdict, Verdict::Contained | Verdict::Retired)
+        || read.is_some_and(|read| read.done != Holdings::default())
 }
 
 fn overflow(facts: Facts<'_>) -> Vec<String> {
@@ -198,8 +201,10 @@ fn overflow(facts: Facts<'_>) -> Vec<String> {
 }
 
 fn observed(facts: Facts<'_>) -> Vec<String> {
-    let mut said =
-        vec!["Nobody was touched: Cordon only observes now (mode `observe`).".to_owned()];
+    let all = facts.sorted();
+    let earlier = all.iter().any(|one| facts.is_earlier(one) && acted(one));
+    let whom = if earlier { "Nobody more" } else { "Nobody" };
+    let mut said = vec![format!("{whom} was touched: Cordon only observes now (mode `observe`).")];
     said.extend(of_all(facts, &facts.sorted()));
     said
 }
