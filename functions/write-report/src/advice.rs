@@ -373,7 +373,11 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
         (Standing::Out, None) => {}
         (Standing::Out, Some(left)) => {
             let commands = about.take(left, outcome.evidence.is_some());
-            let text = if commands.len() < size(left) {
+            let text = if outcome.evidence.is_none() {
+                format!(
+                    "Make the keys of {who} inactive. Take nothing else without evidence of it:"
+                )
+            } else if commands.len() < size(left) {
                 format!("Take from {who} what it has left; this is not all of it:")
             } else {
                 format!("Take from {who} what it has left:")
