@@ -87,7 +87,8 @@ export class Step extends Construct {
       architectures: [configuration.architecture],
       code: { s3Bucket: code.s3BucketName, s3Key: code.s3ObjectKey },
       role: role.attrArn,
-      timeout: 20,
+      // A report is words, and people wait for it.
+      timeout: step.state === 'WriteReport' ? 2 : 20,
       memorySize: 512,
       loggingConfig: { logGroup: logGroup.logGroupName },
       environment: {

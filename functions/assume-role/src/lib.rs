@@ -5,14 +5,17 @@ mod identity;
 
 use aws_sdk_iam::Client;
 use incident::{
-    Accused, Execution, Failure, Kind, Principal, Reach, ResponsePolicy, matches_pattern,
-    protection,
+    Accused, Execution, Failure, Identity, Kind, Principal, Reach, ResponsePolicy, cut,
+    matches_pattern, protection,
 };
 use member::deny::denied;
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
 
 use identity::{Identified, Known};
+
+/// So many characters tell by what a principal was identified.
+const IDENTIFIED_BY: usize = 250;
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -27,8 +30,10 @@ pub struct Input {
     known: Option<Known>,
     /// When this pass entered the step (RFC 3339).
     entered: String,
-    /// How an earlier pass of the execution reached the principal.
+    /// How the execution reached the principal before.
     reach: Option<Reach>,
+    /// Whether that was in this pass.
+    again: bool,
 }
 
 /// The step's output.
@@ -37,6 +42,8 @@ pub struct Input {
 pub struct Output {
     /// The principal as its account knows it.
     principal: Principal,
+    /// The same, as an outcome names it.
+    identity: Identity,
     /// When the incident reached it, and what stood on it then.
     reach: Reach,
     /// By what it was identified, for a person.
@@ -56,7 +63,8 @@ pub struct Output {
 /// protects it and that it did not have before, and with [`Failure::PrincipalProtected`] or
 /// [`Failure::PrincipalMayBeImpostor`] where no machine is to contain it.
 pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input { execution, principal: accused, policy, known, entered, reach: earlier } = input;
+    let Input { execution, principal: accused, policy, known, entered, reach: earlier, again } =
+        input;
     let iam = enter(entry, &execution, &accused).await?;
     let Identified { found, attached, access_keys, by } = match &known {
         Some(known) => identity::again(&iam, &accused, known).await?,
@@ -68,7 +76,7 @@ pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure>
         since: entered,
         id: found.id.clone(),
     };
-    let reach = reach.after(earlier);
+    let reach = reach.after(earlier, again);
     let principal = Principal {
         denied_before: reach.denied_before,
         boundary: reach.boundary.clone(),
@@ -84,7 +92,13 @@ pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure>
     refused.map_err(|failure| {
         no_way_out(failure, &principal, known.as_ref().map(|known| known.arn.as_str()))
     })?;
-    Ok(Output { principal, reach, identified_by: by, session: execution.session_name() })
+    Ok(Output {
+        identity: Identity::from(&principal),
+        principal,
+        reach,
+        identified_by: cut(&by, IDENTIFIED_BY),
+        session: execution.session_name(),
+    })
 }
 
 /// The session reaches every principal of its kind in the account: which of them is
@@ -108,7 +122,8 @@ async fn enter(entry: &Entry, execution: &Execution, accused: &Accused) -> Resul
 
 /// Who was identified under a name that protects nobody, and has since been renamed or moved
 /// into one that does, has got away by that, and is not one for people to decide about alone:
-/// it is [`Failure::PrincipalVanished`].
+/// it is [`Failure::PrincipalVanished`]. Of a path too long for an outcome nobody knows any
+/// more what it was, and the same is said.
 fn no_way_out(failure: Failure, principal: &Principal, known: Option<&str>) -> Failure {
     match known {
         Some(arn) if arn != principal.arn => Failure::PrincipalVanished(format!(
@@ -181,6 +196,7 @@ mod tests {
             known,
             entered: "2026-01-01T00:00:00Z".into(),
             reach: None,
+            again: false,
         };
         assume_role(&entry, input).await
     }

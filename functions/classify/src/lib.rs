@@ -12,7 +12,7 @@ use incident::{
     Session, Severity, Verdict as End, cut, one_line,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -28,8 +28,11 @@ pub struct Input {
     /// The execution's ARN.
     pub execution: Execution,
     /// The event that started the execution, as it came. Hostile. Where `read` is set,
-    /// its finding is Security Hub's record instead, or is missing, where there is none.
+    /// without its finding.
     pub event: Value,
+    /// The finding as Security Hub has it, where it was asked and has it.
+    #[serde(default)]
+    pub record: Vec<Value>,
     /// The response policy, as the parameter holds it.
     pub policy: String,
     /// Whether Security Hub was asked for the finding.
@@ -134,11 +137,15 @@ pub struct Brief {
 /// Security Hub has no record, and with [`Failure::InvalidInput`] where it was not asked.
 /// Otherwise there is a verdict, whatever the event holds.
 pub fn classify(input: Input) -> Result<Verdict, Failure> {
-    let Input { execution, event, policy, read, redriven, chosen_as, earlier } = input;
+    let Input { execution, mut event, record, policy, read, redriven, chosen_as, earlier } = input;
     let policy = ResponsePolicy::parse(&policy)?;
-    if read && event.pointer("/detail/findings").and_then(Value::as_array).is_none_or(Vec::is_empty)
-    {
-        return Err(Failure::FindingNotFound);
+    if read {
+        if record.is_empty() {
+            return Err(Failure::FindingNotFound);
+        }
+        if let Some(event) = event.as_object_mut() {
+            event.insert("detail".to_owned(), json!({ "findings": record }));
+        }
     }
     let sent = event.get("time").and_then(Value::as_str);
     let sent = sent.filter(|time| OffsetDateTime::parse(time, &Rfc3339).is_ok());

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{DenyBy, Found, Held};
+use crate::{DenyBy, Held, Holdings, Proof};
 
 /// When an incident reached a principal, and what stood on it at that moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,17 +19,20 @@ pub struct Reach {
 
 impl Reach {
     /// The reach of an execution that has reached a principal before, `earlier`, and reads
-    /// it again now: the earlier one for as long as a deny stands on that very principal.
-    /// Where none stands, the principal was given back or never taken: it is reached anew.
+    /// it again now: the earlier one for as long as a deny stands on that very principal, and
+    /// in any case within one pass (`again`), in which nobody gives anything back. Where none
+    /// stands in a later pass, the principal was given back or never taken: it is reached anew.
     /// Another boundary that the customer has set since is the customer's, too.
     #[must_use]
-    pub fn after(self, earlier: Option<Self>) -> Self {
+    pub fn after(self, earlier: Option<Self>, again: bool) -> Self {
         let deny = ":aws:policy/AWSDenyAll";
         match earlier {
-            Some(earlier) if earlier.id == self.id && self.denied_before.is_some() => Self {
-                boundary: self.boundary.filter(|now| !now.ends_with(deny)).or(earlier.boundary),
-                ..earlier
-            },
+            Some(earlier) if earlier.id == self.id && (again || self.denied_before.is_some()) => {
+                Self {
+                    boundary: self.boundary.filter(|now| !now.ends_with(deny)).or(earlier.boundary),
+                    ..earlier
+                }
+            }
             _ => self,
         }
     }
@@ -59,15 +62,10 @@ pub struct Evidence {
     pub snapshot: Stored,
     /// What the snapshot holds, and later steps may therefore take away.
     pub held: Held,
-    /// What original and snapshot hold together: what a contained principal has lost.
-    pub found: Found,
-    /// ARN patterns of roles that the principal's policies let it assume, cut to 20.
-    pub assumable_roles: Vec<String>,
-    /// How many more of them there are.
-    pub more_assumable_roles: usize,
-    /// What people have to know of the evidence, each on one line: what lies there that is
-    /// no evidence.
-    pub told: Vec<String>,
+    /// What original and snapshot hold together, whole: what a contained principal has lost.
+    pub had: Holdings,
+    /// The same for people, cut.
+    pub proof: Proof,
 }
 
 #[cfg(test)]
@@ -91,8 +89,18 @@ mod tests {
             (reach("AIDA1", again, denied), None, false),
         ] {
             let expected = if kept { first.clone() } else { now.clone() };
-            assert_eq!(now.after(earlier), expected);
+            assert_eq!(now.after(earlier, false), expected);
         }
+    }
+
+    #[test]
+    fn within_a_pass_it_is_kept_though_the_deny_is_gone_or_not_shown() {
+        let first = reach("AIDA1", "first", None);
+        let now = reach("AIDA1", "again", None);
+        assert_eq!(now.clone().after(Some(first.clone()), true), first);
+        let other = reach("AIDA2", "again", None);
+        assert_eq!(other.clone().after(Some(first), true), other);
+        assert_eq!(now.clone().after(None, true), now);
     }
 
     #[test]
@@ -114,7 +122,8 @@ mod tests {
                 ..reach("AIDA1", "first", Some(DenyBy::Policy))
             };
             let expected = of(kept);
-            assert_eq!(of(now).after(Some(of(before))), expected, "{before:?}, then {now:?}");
+            let after = of(now).after(Some(of(before)), false);
+            assert_eq!(after, expected, "{before:?}, then {now:?}");
         }
     }
 }

@@ -10,6 +10,10 @@ pub enum Failure {
     /// The step's input is not what the state machine is to pass. Not retried.
     #[error("the step's input is unusable: {0}")]
     InvalidInput(String),
+    /// People have redriven the execution, and the response policy of today was not read
+    /// since. Nothing is done, and the machine reads it first.
+    #[error("the execution was redriven, and the response policy of today is to be read first")]
+    PolicyUnread,
     /// The response policy can't be understood; nobody is contained. Not retried:
     /// once it is mended, the execution is redriven.
     #[error("the response policy is unusable: {0}")]
@@ -109,6 +113,14 @@ pub enum Failure {
     /// principal's privilege. Nothing is taken away.
     #[error("no deny stands on `{0}`: nothing was taken away")]
     DenyMissing(String),
+    /// This partition has no `AWSDenyAll` that could be put on a principal. Not retried.
+    #[error("IAM has no policy `{policy}`, by which everything would be denied")]
+    DenyUnavailable {
+        /// Its ARN.
+        policy: String,
+        /// What the service answered.
+        source: Source,
+    },
     /// The deny that Quarantine has put on the principal is not to be seen everywhere.
     /// Retried: IAM may show it later.
     ///
@@ -127,14 +139,6 @@ pub enum Failure {
     BoundaryMissing {
         /// Why not, and what to do.
         why: String,
-    },
-    /// Read back, the principal is not contained.
-    #[error("`{arn}` is not contained: {left}")]
-    NotContained {
-        /// The principal's ARN.
-        arn: String,
-        /// What is left, for a person.
-        left: String,
     },
     /// What lies in the evidence bucket under this key is no evidence. Not retried.
     #[error("the evidence `{key}` is unreadable")]
@@ -161,8 +165,9 @@ pub enum Failure {
 
 impl Failure {
     /// The name of each failure, in the order of the variants.
-    pub const NAMES: [&str; 22] = [
+    pub const NAMES: [&str; 23] = [
         "InvalidInput",
+        "PolicyUnread",
         "ResponsePolicyInvalid",
         "EntryRefused",
         "AccessDenied",
@@ -177,9 +182,9 @@ impl Failure {
         "PrincipalProtected",
         "PrincipalMayBeImpostor",
         "DenyMissing",
+        "DenyUnavailable",
         "DenyNotVisible",
         "BoundaryMissing",
-        "NotContained",
         "EvidenceUnreadable",
         "FindingNotFound",
         "FindingNotUpdated",
@@ -191,6 +196,7 @@ impl Failure {
     pub fn name(&self) -> &'static str {
         match self {
             Self::InvalidInput(_) => "InvalidInput",
+            Self::PolicyUnread => "PolicyUnread",
             Self::ResponsePolicyInvalid(_) => "ResponsePolicyInvalid",
             Self::EntryRefused { .. } => "EntryRefused",
             Self::AccessDenied { .. } => "AccessDenied",
@@ -205,9 +211,9 @@ impl Failure {
             Self::PrincipalProtected { .. } => "PrincipalProtected",
             Self::PrincipalMayBeImpostor { .. } => "PrincipalMayBeImpostor",
             Self::DenyMissing(_) => "DenyMissing",
+            Self::DenyUnavailable { .. } => "DenyUnavailable",
             Self::DenyNotVisible { .. } => "DenyNotVisible",
             Self::BoundaryMissing { .. } => "BoundaryMissing",
-            Self::NotContained { .. } => "NotContained",
             Self::EvidenceUnreadable { .. } => "EvidenceUnreadable",
             Self::FindingNotFound => "FindingNotFound",
             Self::FindingNotUpdated(_) => "FindingNotUpdated",
@@ -231,10 +237,11 @@ impl Failure {
         self
     }
 
-    /// The failure with all its causes, outermost first, on one line.
+    /// The failure with all its causes, outermost first, on one line. It travels as JSON in
+    /// JSON in JSON, each of which escapes quotation marks again.
     #[must_use]
     pub fn chain(&self) -> String {
-        crate::text::one_line(&chain_of(self), 1_000)
+        crate::text::one_line(&chain_of(self), 1_000).replace('"', "'").replace('\\', "/")
     }
 }
 

@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Credential, Denial, DenyBy, Kind, Reach};
+use crate::{AccountId, Credential, Denial, DenyBy, Kind, Principal, Reach};
 
 /// What became of a principal, by what is known of it: what steps did or failed with, and
 /// what was read back. The state machine puts it together, one for each principal of a
@@ -15,29 +17,29 @@ pub struct Outcome {
     /// How it ended.
     pub verdict: Verdict,
     /// Who it is, where it was identified, by this execution or an earlier pass of it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<Identity>,
     /// By what it was identified in this pass.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identified_by: Option<String>,
     /// When the incident reached it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reach: Option<Reach>,
     /// What Quarantine did, by its own word.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denial: Option<Denial>,
     /// Where the evidence lies, and what the principal had.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Proof>,
     /// What Verify read; nothing, where it never answered.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_back: Option<ReadBack>,
     /// Whether it carries the tags; nothing, where Tag never answered.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tagged: Option<bool>,
     /// For how many days credentials are unused that were to be made inactive; nothing,
     /// where the principal was to be contained.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused_days: Option<u16>,
     /// What failed, and why it is left to people, in the order in which it came.
     #[serde(default)]
@@ -66,7 +68,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// Its true ARN, with its path.
+    /// Its ARN. Of a very long path stands `...` in its place: the name alone is unique.
     pub arn: String,
     /// A user or a role.
     pub kind: Kind,
@@ -80,6 +82,22 @@ pub struct Identity {
     /// The deny that stood before the incident.
     #[serde(default)]
     pub denied_before: Option<DenyBy>,
+}
+
+impl From<&Principal> for Identity {
+    fn from(principal: &Principal) -> Self {
+        let Principal { arn, path, kind, name, id, access_keys, denied_before, .. } = principal;
+        let long = serde_json::to_string(path).map_or(true, |json| json.len() > LONGEST_PATH);
+        let arn = if long { arn.replacen(path.as_str(), "/.../", 1) } else { arn.clone() };
+        Self {
+            arn,
+            kind: *kind,
+            name: name.clone(),
+            id: id.clone(),
+            access_keys: access_keys.clone(),
+            denied_before: *denied_before,
+        }
+    }
 }
 
 /// Where the evidence of a principal lies, as far as an outcome names it.
@@ -136,6 +154,52 @@ pub struct Holdings {
     pub groups: Names,
 }
 
+/// So many bytes of JSON a path may have in an outcome.
+const LONGEST_PATH: usize = 100;
+
+/// How many bytes of JSON [`Holdings::cut`] leaves where a finding names so many principals:
+/// an execution carries the outcomes of all of them at once.
+#[must_use]
+pub fn room(principals: usize) -> usize {
+    (11_200 / principals.max(1)).clamp(350, 2_800)
+}
+
+impl Holdings {
+    /// What of this is not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self {
+            credentials: self.credentials.without(&other.credentials),
+            policies: self.policies.without(&other.policies),
+            inline_policies: self.inline_policies.without(&other.inline_policies),
+            groups: self.groups.without(&other.groups),
+        }
+    }
+
+    /// The same in so many bytes ([`room`]), whatever names there are: credentials first,
+    /// since people act on them first.
+    #[must_use]
+    pub fn cut(self, room: usize) -> Self {
+        let mut room =
+            room - "{}".len() - 4 * r#""inlinePolicies":{"first":[],"more":1234},"#.len();
+        Self {
+            credentials: self.credentials.cut(&mut room),
+            groups: self.groups.cut(&mut room),
+            policies: self.policies.cut(&mut room),
+            inline_policies: self.inline_policies.cut(&mut room),
+        }
+    }
+
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.credentials.is_empty()
+            && self.policies.is_empty()
+            && self.inline_policies.is_empty()
+            && self.groups.is_empty()
+    }
+}
+
 /// A list of names, of which the first are given and the others counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names<T = String> {
@@ -152,6 +216,45 @@ impl<T> Default for Names<T> {
     }
 }
 
+impl<T: Ord> FromIterator<T> for Names<T> {
+    /// All of them, each once, in order.
+    fn from_iter<I: IntoIterator<Item = T>>(names: I) -> Self {
+        let names: BTreeSet<T> = names.into_iter().collect();
+        Self { first: names.into_iter().collect(), more: 0 }
+    }
+}
+
+impl<T: PartialEq + Clone> Names<T> {
+    fn without(&self, other: &Self) -> Self {
+        let left = self.first.iter().filter(|name| !other.first.contains(name));
+        Self { first: left.cloned().collect(), more: 0 }
+    }
+}
+
+impl<T> Names<T> {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.more == 0
+    }
+}
+
+impl<T: Serialize> Names<T> {
+    /// As many of the first as there is `room` for, in bytes of JSON; the others are counted.
+    #[must_use]
+    pub fn cut(self, room: &mut usize) -> Self {
+        let all = self.first.len() + self.more;
+        let fits = |name: &T| {
+            let size = serde_json::to_string(name).map_or(usize::MAX, |json| json.len() + 1);
+            let left = room.checked_sub(size);
+            *room = left.unwrap_or(*room);
+            left.is_some()
+        };
+        let first: Vec<T> = self.first.into_iter().take_while(fits).collect();
+        Self { more: all - first.len(), first }
+    }
+}
+
 /// A step that failed, as its Catch keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
@@ -162,4 +265,71 @@ pub struct Failed {
     /// The first of its cause, as Step Functions has it: of a function a JSON text, which
     /// may be cut.
     pub cause: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CredentialKind;
+
+    fn holdings(names: &[&str]) -> Holdings {
+        let names = || names.iter().map(|name| (*name).to_owned());
+        Holdings {
+            credentials: names()
+                .map(|id| Credential { kind: CredentialKind::AccessKey, id })
+                .collect(),
+            policies: names().collect(),
+            inline_policies: names().collect(),
+            groups: names().collect(),
+        }
+    }
+
+    #[test]
+    fn what_was_done_is_what_was_had_and_is_no_more() {
+        let done = holdings(&["a", "b", "c"]).without(&holdings(&["b", "d"]));
+        assert_eq!(done, holdings(&["a", "c"]));
+        assert!(holdings(&["a"]).without(&holdings(&["a"])).is_empty());
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_left_out_of_the_arn() {
+        let of = |path: &str| {
+            Identity::from(&Principal {
+                arn: format!("arn:aws:iam::222222222222:user{path}eve"),
+                account: AccountId::try_from("222222222222".to_owned()).unwrap(),
+                kind: Kind::User,
+                name: "eve".into(),
+                path: path.to_owned(),
+                id: "AIDA".into(),
+                boundary: None,
+                denied_before: None,
+                access_keys: Vec::new(),
+            })
+            .arn
+        };
+        assert_eq!(of("/"), "arn:aws:iam::222222222222:user/eve");
+        assert_eq!(of("/team/a/"), "arn:aws:iam::222222222222:user/team/a/eve");
+        let long = format!("/{}/", "\"".repeat(60));
+        assert_eq!(of(&long), "arn:aws:iam::222222222222:user/.../eve");
+    }
+
+    #[test]
+    fn holdings_are_cut_to_the_first_and_a_count_whatever_the_names() {
+        let long = "\"".repeat(512);
+        for names in [vec![], vec!["a"; 1], vec![long.as_str()], vec!["name"; 1]] {
+            let names: Vec<String> = (0..300)
+                .flat_map(|n| names.iter().map(move |name| format!("{n:03}{name}")))
+                .collect();
+            let all: Vec<&str> = names.iter().map(String::as_str).collect();
+            for principals in [0, 1, 5, 32, 100] {
+                let cut = holdings(&all).cut(room(principals));
+                let json = serde_json::to_string(&cut).unwrap();
+                assert!(json.len() <= room(principals), "{} bytes: {json}", json.len());
+                assert_eq!(cut.groups.first.len() + cut.groups.more, names.len());
+                assert_eq!(cut.is_empty(), names.is_empty());
+            }
+        }
+        let few = holdings(&["a", "b"]);
+        assert_eq!(few.clone().cut(room(32)), few);
+    }
 }

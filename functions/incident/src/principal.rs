@@ -45,16 +45,11 @@ impl Kind {
         }
     }
 
-    /// How a person finds the one of a unique id, whatever its name.
-    ///
-    /// Source: AWS CLI User Guide, "Filtering output" (`--query`).
+    /// That a person has to find the one of a unique id, whatever its name. The report has
+    /// the command for it.
     #[must_use]
     pub fn search(self, id: &str) -> String {
-        let query = match self {
-            Self::User => format!("Users[?UserId=='{id}']"),
-            Self::Role => format!("Roles[?RoleId=='{id}']"),
-        };
-        format!("find it: aws iam list-{}s --query \"{query}\"", self.noun())
+        format!("find the {} of the id `{id}`", self.noun())
     }
 }
 
@@ -155,20 +150,6 @@ pub struct Held {
     pub inline_policies: Vec<InlinePolicy>,
     /// Names of groups.
     pub groups: Vec<String>,
-}
-
-/// How much a principal had that a containment takes away.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Found {
-    /// Active credentials.
-    pub credentials: usize,
-    /// Attached managed policies, but for those that stay.
-    pub policies: usize,
-    /// Inline policies.
-    pub inline_policies: usize,
-    /// Groups.
-    pub groups: usize,
 }
 
 /// An inline policy, by name and document.

@@ -20,6 +20,16 @@ pub fn one_line(text: &str, most: usize) -> String {
     cut(clean.split_whitespace().collect::<Vec<_>>().join(" ").as_str(), most)
 }
 
+/// `text` in at most `most` bytes of printable ASCII; what is cut off shows as `...`.
+#[must_use]
+pub fn ascii(text: &str, most: usize) -> String {
+    let clean = one_line(text, text.len()).replace(|c: char| !c.is_ascii(), "?");
+    match clean.get(..most.saturating_sub(3)) {
+        Some(first) if clean.len() > most => format!("{first}..."),
+        _ => clean,
+    }
+}
+
 /// Whether `text` holds none of the characters that [`one_line`] replaces.
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
@@ -83,6 +93,13 @@ mod tests {
     fn a_finding_cannot_forge_a_line() {
         assert_eq!(one_line("RESOLVED\r\n\u{2028}by \u{202e}nimda\u{0}", 100), "RESOLVED by nimda");
         assert_eq!(one_line(&"é".repeat(300), 256).chars().count(), 256);
+    }
+
+    #[test]
+    fn ascii_text_says_that_it_is_cut() {
+        assert_eq!(ascii("é\nx", 10), "? x");
+        assert_eq!(ascii("abcdefgh", 8), "abcdefgh");
+        assert_eq!(ascii("abcdefghi", 8), "abcde...");
     }
 
     #[test]

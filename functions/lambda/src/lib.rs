@@ -3,6 +3,9 @@
 //! A step is an async function from its input to its output or a [`Failure`]. The
 //! shell reads the input, runs the step, logs how it ended in one JSON line, and
 //! hands a failure to Step Functions under the failure's own name.
+//!
+//! A redrive may begin with any step. Where the state machine says that the response policy
+//! was not read since (`policyUnread`), no step does anything: [`Failure::PolicyUnread`].
 
 use incident::Failure;
 use lambda_runtime::tracing::{self, subscriber};
@@ -41,6 +44,9 @@ async fn invoke<I, O>(
 where
     I: DeserializeOwned,
 {
+    if input.get("policyUnread").and_then(Value::as_bool) == Some(true) {
+        return Err(Failure::PolicyUnread);
+    }
     let input =
         serde_json::from_value(input).map_err(|error| Failure::InvalidInput(error.to_string()))?;
     // On the heap: the runtime moves its futures about, and those of a step are large.
@@ -100,6 +106,19 @@ mod tests {
         let diagnostic = Diagnostic::from(Named(refused));
         assert_eq!(diagnostic.error_type, "AccessDenied");
         assert_eq!(diagnostic.error_message, "iam:AttachUserPolicy is refused: explicit deny");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_done_before_the_response_policy_of_today_is_read() {
+        let step = async |_: Value| Ok::<_, Failure>(());
+        for (unread, named) in [
+            (serde_json::json!(true), Err("PolicyUnread")),
+            (serde_json::json!(false), Ok(())),
+            (Value::Null, Ok(())),
+        ] {
+            let done = invoke(&step, serde_json::json!({ "policyUnread": unread })).await;
+            assert_eq!(done.map_err(|failure| failure.name()), named);
+        }
     }
 
     #[tokio::test]

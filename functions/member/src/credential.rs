@@ -6,6 +6,7 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::primitives::DateTime;
 use aws_sdk_iam::types::{AccessKeyLastUsed, ServiceSpecificCredentialMetadata, StatusType};
 use futures::future::try_join_all;
+pub use incident::CredentialKind;
 use incident::Failure;
 use serde::{Deserialize, Serialize};
 
@@ -27,34 +28,11 @@ pub struct Credential {
     pub service: Option<String>,
 }
 
-/// The kinds of credentials that IAM can make inactive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum CredentialKind {
-    /// An access key.
-    AccessKey,
-    /// An SSH public key, for CodeCommit.
-    SshPublicKey,
-    /// An X.509 signing certificate.
-    SigningCertificate,
-    /// A user name and password, or an API key, for one service.
-    ServiceSpecific,
-}
-
-impl CredentialKind {
-    /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::AccessKey, Self::SshPublicKey, Self::SigningCertificate, Self::ServiceSpecific];
-
-    /// What people call one.
+impl Credential {
+    /// By what people know it.
     #[must_use]
-    pub fn noun(self) -> &'static str {
-        match self {
-            Self::AccessKey => "access key",
-            Self::SshPublicKey => "SSH public key",
-            Self::SigningCertificate => "signing certificate",
-            Self::ServiceSpecific => "service-specific credential",
-        }
+    pub fn named(&self) -> incident::Credential {
+        incident::Credential { kind: self.kind, id: self.id.clone() }
     }
 }
 

@@ -14,7 +14,10 @@ mod document;
 mod schema;
 mod snapshot;
 
-use incident::{Denial, Evidence, Execution, Failure, Held, Principal, Reach, Stored, cut};
+use incident::{
+    Denial, Evidence, Execution, Failure, Held, Names, Principal, Proof, Reach, Stored, ascii, cut,
+    listed, room,
+};
 use member::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,8 +29,11 @@ use snapshot::Snapshot;
 
 pub use bucket::Bucket;
 
-/// So many of the roles that a principal could assume are named; the others are counted.
-const NAMED: usize = 20;
+/// So many bytes name the roles that a principal could assume; the others are counted.
+const ROLES: usize = 200;
+
+/// So many characters tell people what lies in the way of the evidence.
+const TOLD: usize = 200;
 
 /// How often a case is opened beside others who open one, before it is left to a retry.
 const ATTEMPTS: usize = 4;
@@ -59,6 +65,8 @@ pub struct Accusation {
     denial: Option<Denial>,
     /// The finding, whole.
     finding: Value,
+    /// How many principals the incident has.
+    principals: usize,
     /// Which pass of the execution this is: 0 the first, one more for each redrive and
     /// each repetition after a read-back. A retry has its pass's number.
     pass: u32,
@@ -119,7 +127,17 @@ pub async fn preserve(entry: &Entry, bucket: &Bucket, input: Input) -> Result<Ou
         Input::Observation(input) => (input, "observed"),
     };
     let snapshot = Snapshot::read(entry, &input.execution, &input.principal).await?;
-    let Accusation { execution, principal, reach, denial, finding, pass, started, entered } = input;
+    let Accusation {
+        execution,
+        principal,
+        reach,
+        denial,
+        finding,
+        principals,
+        pass,
+        started,
+        entered,
+    } = input;
     let incident = Incident { execution, pass, started, entered, reach };
     let of_principal = format!("{folder}/{}/{}/", principal.account, principal.id);
     let (finding, denial) = (&finding, denial.as_ref());
@@ -129,7 +147,7 @@ pub async fn preserve(entry: &Entry, bucket: &Bucket, input: Input) -> Result<Ou
         "evidence" => Box::pin(deposit.in_a_case(&of_principal)).await?,
         _ => Box::pin(deposit.apart(&of_principal)).await?,
     };
-    let evidence = stock.evidence(deposit.incident.execution.partition());
+    let evidence = stock.evidence(deposit.incident.execution.partition(), room(principals));
     Ok(Output::Evidence(Box::new(evidence)))
 }
 
@@ -170,7 +188,7 @@ struct Stock {
 }
 
 impl Stock {
-    fn evidence(self, partition: &str) -> Evidence {
+    fn evidence(self, partition: &str, room: usize) -> Evidence {
         let Self { case, original, snapshot, told } = self;
         let stored = original.stored.clone();
         let (original, snapshot, at) = match snapshot {
@@ -181,15 +199,24 @@ impl Stock {
                 (original.document.principal.clone(), original.document.principal, original.stored)
             }
         };
-        let assumable = &snapshot.assumable_roles;
+        let had = snapshot.together_with(&original, partition);
+        let roles = snapshot.assumable_roles.iter().map(|role| cut(role, ROLES / 2));
+        let proof = Proof {
+            case: case.clone(),
+            original: stored.uri.clone(),
+            sha256: stored.sha256.clone(),
+            snapshot: at.uri.clone(),
+            snapshot_sha256: at.sha256.clone(),
+            had: had.clone().cut(room),
+            assumable_roles: roles.collect::<Names>().cut(&mut ROLES.clone()),
+            told: in_brief(&told),
+        };
         Evidence {
             case,
             original: stored,
             snapshot: at,
-            found: snapshot.together_with(&original, partition),
-            assumable_roles: assumable.iter().take(NAMED).map(|role| cut(role, 300)).collect(),
-            more_assumable_roles: assumable.len().saturating_sub(NAMED),
-            told,
+            had,
+            proof,
             held: Held {
                 managed_policies: snapshot.attached_policies,
                 inline_policies: snapshot.inline_policies.into_iter().map(Into::into).collect(),
@@ -366,7 +393,7 @@ async fn leave(bucket: &Bucket, read: ReadBack) -> Result<Written, Failure> {
     let left = bucket.read(&key).await;
     match left.and_then(|left| left_at(&left).map(|_| left.stored)) {
         Ok(stored) => Ok(Written { stored: Some(stored), told: Vec::new() }),
-        Err(failure) => Ok(Written { stored: None, told: vec![told_of(failure)?] }),
+        Err(failure) => Ok(Written { stored: None, told: in_brief(&[told_of(failure)?]) }),
     }
 }
 
@@ -374,6 +401,12 @@ async fn leave(bucket: &Bucket, read: ReadBack) -> Result<Written, Failure> {
 struct Newest {
     case: Case,
     original: Option<Kept>,
+}
+
+/// What people are told, in one piece: whoever plants a thousand objects gets no thousand
+/// lines.
+fn in_brief(told: &[String]) -> Vec<String> {
+    if told.is_empty() { Vec::new() } else { vec![ascii(&listed(told, 1), TOLD)] }
 }
 
 /// The words for what lies where evidence should; any other failure is the step's own.
@@ -409,7 +442,8 @@ mod tests {
         let denial = json!({ "by": "policy", "already": false, "boundary": true });
         let input = json!({
             "purpose": "containment", "execution": wire::execution(), "principal": eve(),
-            "reach": reach, "denial": denial, "finding": {}, "pass": 0,
+            "reach": reach, "denial": denial, "principals": 1,
+            "finding": {}, "pass": 0,
             "started": "2026-01-01T00:00:00Z", "entered": "2026-01-01T00:00:01Z",
         });
         serde_json::from_value(input).unwrap()
@@ -502,7 +536,7 @@ mod tests {
             groups: vec!["group".into()],
         };
         assert_eq!(evidence.held, held);
-        assert_eq!(evidence.assumable_roles, ["arn:aws:iam::*:role/a"]);
+        assert_eq!(evidence.proof.assumable_roles.first, ["arn:aws:iam::*:role/a"]);
         let stored = stored.lock().unwrap().clone();
         assert_eq!(evidence.original.sha256, hex_digest(stored.as_bytes()));
         let stored: Value = serde_json::from_str(&stored).unwrap();

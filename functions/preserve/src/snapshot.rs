@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_iam::Client;
 use futures::{FutureExt, join, try_join};
-use incident::{Execution, Failure, Found, InlinePolicy, Kind, Principal, hex_digest, is_kept};
+use incident::{Execution, Failure, Holdings, InlinePolicy, Kind, Principal, hex_digest, is_kept};
 use member::credential::{self, Credential, CredentialKind};
 use member::policy::{
     Version, attached_policies, default_version, inline_document, inline_policies,
@@ -201,26 +201,23 @@ impl Snapshot {
         })
     }
 
-    /// How much this snapshot and an earlier one hold together.
-    pub(crate) fn together_with(&self, earlier: &Self, partition: &str) -> Found {
+    /// What this snapshot and an earlier one hold together.
+    pub(crate) fn together_with(&self, earlier: &Self, partition: &str) -> Holdings {
         let both = [self, earlier];
-        let policies = both.iter().flat_map(|one| &one.attached_policies);
         let credentials = both.iter().flat_map(|one| &one.credentials);
-        Found {
-            credentials: distinct(
-                credentials.filter(|one| one.credential.active).map(|one| &one.credential.id),
-            ),
-            policies: distinct(policies.filter(|policy| !is_kept(partition, policy))),
-            inline_policies: distinct(
-                both.iter().flat_map(|one| &one.inline_policies).map(|policy| &policy.name),
-            ),
-            groups: distinct(both.iter().flat_map(|one| &one.groups).map(|group| &group.name)),
+        let policies = both.iter().flat_map(|one| &one.attached_policies);
+        let inline = both.iter().flat_map(|one| &one.inline_policies);
+        let groups = both.iter().flat_map(|one| &one.groups);
+        Holdings {
+            credentials: credentials
+                .filter(|one| one.credential.active)
+                .map(|one| one.credential.named())
+                .collect(),
+            policies: policies.filter(|policy| !is_kept(partition, policy)).cloned().collect(),
+            inline_policies: inline.map(|policy| policy.name.clone()).collect(),
+            groups: groups.map(|group| group.name.clone()).collect(),
         }
     }
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> usize {
-    names.collect::<BTreeSet<_>>().len()
 }
 
 type Versions = BTreeMap<String, PolicyVersion>;

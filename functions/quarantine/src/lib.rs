@@ -4,11 +4,17 @@
 use aws_calls::Answer;
 use aws_sdk_iam::Client;
 use futures::future::join;
-use incident::{Denial, DenyBy, Execution, Failure, Kind, Principal, cut, deny_policy};
+use incident::{Denial, DenyBy, Execution, Failure, Kind, Principal, ascii, deny_policy};
 use member::deny::is_denied_by_boundary;
 use member::principal::vanished;
 use member::{Entry, Grant};
 use serde::Deserialize;
+
+/// So many characters tell why a boundary is refused.
+const REFUSAL: usize = 300;
+
+/// The deny's ARN, but for the partition.
+const DENY_IN_AN_ARN: &str = ":iam::aws:policy/AWSDenyAll";
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -45,7 +51,8 @@ enum Call {
 /// beside an attached deny is no failure, but told in [`Denial::refused`]. Done twice, the
 /// second changes nothing.
 ///
-/// Fails with [`Failure::PrincipalVanished`] where nobody has the principal's name. Whether
+/// Fails with [`Failure::DenyUnavailable`] where the partition has no such policy, and with
+/// [`Failure::PrincipalVanished`] where nobody has the principal's name. Whether
 /// somebody else has it is not asked here: nothing may stand before the deny, and Preserve
 /// asks next.
 pub async fn quarantine(entry: &Entry, input: Input) -> Result<Denial, Failure> {
@@ -92,7 +99,7 @@ fn denied(
     };
     match (attached, bounded) {
         (Err(failure @ Failure::NotFound { .. }), _)
-        | (_, Some(Err(failure @ Failure::NotFound { .. }))) => Err(vanished(failure, principal)),
+        | (_, Some(Err(failure @ Failure::NotFound { .. }))) => Err(missing(failure, principal)),
         (Ok(()), Some(Ok(()))) => Ok(denial(Some(DenyBy::Policy), true, None)),
         (Ok(()), None) => Ok(denial(Some(DenyBy::Policy), false, None)),
         // What passes is tried again by the second call, when the evidence is stored.
@@ -125,8 +132,21 @@ fn replaced(
             Some(refused) if before.by.is_some() => {
                 Ok(Denial { boundary: false, refused: Some(refused), ..before })
             }
-            _ => Err(vanished(failure, principal)),
+            _ => Err(missing(failure, principal)),
         },
+    }
+}
+
+/// Who or what is missing: the principal, or the deny. No name of a principal holds the
+/// colons of an ARN.
+///
+/// Source: IAM API Reference, `AttachUserPolicy` (`NoSuchEntity`).
+fn missing(failure: Failure, principal: &Principal) -> Failure {
+    match failure {
+        Failure::NotFound { source, .. } if source.to_string().contains(DENY_IN_AN_ARN) => {
+            Failure::DenyUnavailable { policy: DENY_IN_AN_ARN.to_owned(), source }
+        }
+        other => vanished(other, principal),
     }
 }
 
@@ -135,7 +155,7 @@ fn refusal(failure: &Failure) -> Option<String> {
     match failure {
         Failure::AccessDenied { .. }
         | Failure::LimitExceeded { .. }
-        | Failure::RequestRejected { .. } => Some(cut(&failure.chain(), 300)),
+        | Failure::RequestRejected { .. } => Some(ascii(&failure.chain(), REFUSAL)),
         _ => None,
     }
 }

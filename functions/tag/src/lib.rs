@@ -80,7 +80,7 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
 #[cfg(test)]
 mod tests {
     use aws_sdk_iam::Client;
-    use incident::{Found, Held, Stored};
+    use incident::{Held, Holdings, Names, Proof, Stored};
     use wire::{HttpResponse, Rule, builder, done, error, eve, mock, namesake, shows};
 
     use super::*;
@@ -100,10 +100,17 @@ mod tests {
                 snapshot: original.clone(),
                 original,
                 held: Held::default(),
-                found: Found::default(),
-                assumable_roles: Vec::new(),
-                more_assumable_roles: 0,
-                told: Vec::new(),
+                had: Holdings::default(),
+                proof: Proof {
+                    case: None,
+                    original: String::new(),
+                    sha256: String::new(),
+                    snapshot: String::new(),
+                    snapshot_sha256: String::new(),
+                    had: Holdings::default(),
+                    assumable_roles: Names::default(),
+                    told: Vec::new(),
+                },
             },
         };
         super::tag(&entry, input).await.map(|output| output.tagged)

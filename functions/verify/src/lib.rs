@@ -2,7 +2,9 @@
 
 use aws_sdk_iam::Client;
 use futures::try_join;
-use incident::{DenyBy, Execution, Failure, Kind, Principal, is_kept, listed};
+use incident::{
+    DenyBy, Execution, Failure, Holdings, Kind, Names, Principal, ReadBack, cut, is_kept, room,
+};
 use member::credential::{Credential, credentials};
 use member::deny::{denied, is_denied_by_boundary};
 use member::policy::{attached_policies, inline_policies};
@@ -12,8 +14,8 @@ use member::user::groups;
 use member::{Entry, Grant};
 use serde::{Deserialize, Serialize};
 
-/// So many things that are left are named; the others are counted.
-const NAMED: usize = 8;
+/// So many characters of a permissions boundary are told.
+const BOUNDARY: usize = 100;
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -24,37 +26,37 @@ pub struct Input {
     principal: Principal,
     /// Set where only unused access keys were to be made inactive.
     unused: Option<Unused>,
+    /// What the principal had by the evidence; nothing, where there is none.
+    had: Option<Holdings>,
+    /// How many principals the incident has.
+    principals: usize,
 }
 
-/// The step's output: the principal as read back. That there is one means that what was
-/// to be done is done.
+/// The step's output: the principal as read back.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
+    /// Whether what was to be done is done, what of it is, and what is not.
+    read_back: ReadBack,
     /// Where the deny stands; nowhere, where none was to stand.
     denied_by: Option<DenyBy>,
     /// ARNs of the policies that stay attached to what is contained: the deny, AWS's own
     /// quarantine.
     kept_policies: Vec<String>,
-    /// The permissions boundary of what is contained.
+    /// The permissions boundary of what is to be contained.
     boundary: Option<String>,
-    /// The credentials of what is contained: none is active.
+    /// The credentials of what is to be contained.
     credentials: Vec<Credential>,
-    /// How many credentials are active: none, of what is contained.
-    active_credentials: usize,
-    /// Whether the user has a console password that is as unused as its keys. It could
-    /// only be deleted, so it is left to people.
-    unused_password: bool,
 }
 
-/// Fails with [`Failure::NotContained`], which says what is left, unless the principal
-/// is the one that was identified, `AWSDenyAll` is its permissions boundary, nothing else is
-/// attached, no inline policy and no group is left, and no credential is active. With
-/// [`Input::unused`], it is enough that no unused access key is active. Fails with
-/// [`Failure::PrincipalVanished`] where it is not the one that was identified, before or
-/// after the lists were read.
+/// Says whether the principal is contained, and what of it is: it is the one that was
+/// identified, `AWSDenyAll` is its permissions boundary, nothing else is attached, no inline
+/// policy and no group is left, and no credential is active. With [`Input::unused`], it is
+/// enough that no unused access key is active. Fails with [`Failure::PrincipalVanished`]
+/// where it is not the one that was identified, before or after the lists were read.
 pub async fn verify(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input { execution, principal, unused } = input;
+    let Input { execution, principal, unused, had, principals } = input;
+    let had = Had { holdings: had.unwrap_or_default(), room: room(principals) };
     let partition = execution.partition();
     let grant = Grant {
         actions: match principal.kind {
@@ -78,8 +80,8 @@ pub async fn verify(entry: &Entry, input: Input) -> Result<Output, Failure> {
     // Whichever answer comes first, that the principal has vanished is what counts.
     let gone = |failure| vanished(failure, &principal);
     let output = match unused {
-        None => contained(&iam, partition, &principal).await,
-        Some(unused) => retired(&iam, &principal, &unused).await,
+        None => contained(&iam, partition, &principal, &had).await,
+        Some(unused) => retired(&iam, &principal, &unused, &had).await,
     };
     let output = output.map_err(gone)?;
     // The lists are read by name: they are the principal's if the name still is.
@@ -87,10 +89,17 @@ pub async fn verify(entry: &Entry, input: Input) -> Result<Output, Failure> {
     Ok(output)
 }
 
+/// What the principal had, and in how many bytes it may be told.
+struct Had {
+    holdings: Holdings,
+    room: usize,
+}
+
 async fn contained(
     iam: &Client,
     partition: &str,
     principal: &Principal,
+    Had { holdings: had, room }: &Had,
 ) -> Result<Output, Failure> {
     let (kind, name) = (principal.kind, principal.name.as_str());
     let of_users = async {
@@ -108,32 +117,32 @@ async fn contained(
     let denied_by = denied(partition, found.boundary.as_deref(), &attached);
     let (kept_policies, surplus): (Vec<_>, Vec<_>) =
         attached.into_iter().partition(|policy| is_kept(partition, policy));
-    let mut left = Vec::new();
-    if denied_by.is_none() {
-        left.push("no deny stands".to_owned());
-    }
-    if !is_denied_by_boundary(partition, found.boundary.as_deref()) {
-        left.push(match &found.boundary {
-            Some(boundary) => format!("permissions boundary `{boundary}`, not AWSDenyAll"),
-            None => "no permissions boundary AWSDenyAll".to_owned(),
-        });
-    }
-    left.extend(surplus.iter().map(|arn| format!("policy `{arn}`")));
-    left.extend(inline.iter().map(|name| format!("inline policy `{name}`")));
-    left.extend(groups.iter().map(|name| format!("group `{name}`")));
-    left.extend(active(&credentials));
-    nothing_left(principal, &left)?;
-    Ok(Output {
+    let left = Holdings {
+        credentials: active(&credentials),
+        policies: surplus.into_iter().collect(),
+        inline_policies: inline.into_iter().collect(),
+        groups: groups.into_iter().collect(),
+    };
+    let contained = denied_by.is_some()
+        && is_denied_by_boundary(partition, found.boundary.as_deref())
+        && left.is_empty();
+    let read_back = ReadBack {
+        contained,
         denied_by,
-        kept_policies,
-        boundary: found.boundary,
-        credentials,
-        active_credentials: 0,
+        boundary: found.boundary.as_deref().map(|boundary| cut(boundary, BOUNDARY)),
+        done: had.without(&left).cut(*room),
+        left: left.cut(*room),
         unused_password: false,
-    })
+    };
+    Ok(Output { read_back, denied_by, kept_policies, boundary: found.boundary, credentials })
 }
 
-async fn retired(iam: &Client, principal: &Principal, unused: &Unused) -> Result<Output, Failure> {
+async fn retired(
+    iam: &Client,
+    principal: &Principal,
+    unused: &Unused,
+    Had { holdings: had, room }: &Had,
+) -> Result<Output, Failure> {
     let (since, name) = (unused.since()?, principal.name.as_str());
     let (_, all, unused, unused_password) = try_join!(
         find_same(iam, principal),
@@ -141,27 +150,28 @@ async fn retired(iam: &Client, principal: &Principal, unused: &Unused) -> Result
         unused_keys(iam, name, since),
         has_unused_password(iam, name, since),
     )?;
-    nothing_left(principal, &active(&unused).collect::<Vec<_>>())?;
+    let of_credentials = |credentials| Holdings { credentials, ..Holdings::default() };
+    let (had, active_now) = (of_credentials(had.credentials.clone()), of_credentials(active(&all)));
+    let left = of_credentials(active(&unused));
+    let read_back = ReadBack {
+        contained: left.is_empty(),
+        denied_by: None,
+        boundary: None,
+        done: had.without(&active_now).cut(*room),
+        left: left.cut(*room),
+        unused_password,
+    };
     Ok(Output {
+        read_back,
         denied_by: None,
         kept_policies: Vec::new(),
         boundary: None,
         credentials: Vec::new(),
-        active_credentials: active(&all).count(),
-        unused_password,
     })
 }
 
-fn active(credentials: &[Credential]) -> impl Iterator<Item = String> {
-    let active = credentials.iter().filter(|credential| credential.active);
-    active.map(|credential| format!("active {} `{}`", credential.kind.noun(), credential.id))
-}
-
-fn nothing_left(principal: &Principal, left: &[String]) -> Result<(), Failure> {
-    if left.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::NotContained { arn: principal.arn.clone(), left: listed(left, NAMED) })
+fn active(credentials: &[Credential]) -> Names<incident::Credential> {
+    credentials.iter().filter(|credential| credential.active).map(Credential::named).collect()
 }
 
 #[cfg(test)]
@@ -176,7 +186,7 @@ mod tests {
         let sts = wire::sts(&[&wire::lets_in()]);
         let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
         let execution = wire::execution();
-        verify(&entry, Input { execution, principal, unused: None }).await
+        verify(&entry, Input { execution, principal, unused: None, had: None, principals: 1 }).await
     }
 
     fn lists_groups(answer: fn() -> HttpResponse) -> Rule {

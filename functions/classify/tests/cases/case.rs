@@ -87,8 +87,20 @@ impl Case {
 pub(crate) fn judged(execution: &str, event: &Value, policy: &str) -> Verdict {
     let mut input = input(execution, event, policy);
     let is_finding = event.pointer("/detail/findings/0").is_some();
-    input.read = event["detail-type"] == "Security Hub Findings - Custom Action" && is_finding;
+    if event["detail-type"] == "Security Hub Findings - Custom Action" && is_finding {
+        input = read(input);
+    }
     classify::classify(input).expect("whatever the event holds, there is a verdict")
+}
+
+/// The same once Security Hub was asked, and has the very finding of the event, if any.
+pub(crate) fn read(mut input: Input) -> Input {
+    let findings = input.event.pointer_mut("/detail/findings").map(Value::take);
+    input.record = findings.and_then(|all| all.as_array().cloned()).unwrap_or_default();
+    if let Some(detail) = input.event.get_mut("detail") {
+        *detail = Value::Null;
+    }
+    Input { read: true, ..input }
 }
 
 /// What the state machine passes on in a first pass about an import.
@@ -96,6 +108,7 @@ pub(crate) fn input(execution: &str, event: &Value, policy: &str) -> Input {
     Input {
         execution: Execution::try_from(execution.to_owned()).unwrap(),
         event: event.clone(),
+        record: Vec::new(),
         policy: policy.to_owned(),
         read: false,
         redriven: false,

@@ -2,7 +2,7 @@ use classify::{Action, Input, Verdict, classify};
 use incident::{AccountId, Accused, Kind};
 use serde_json::{Value, json};
 
-use crate::case::{Case, EXECUTION, input};
+use crate::case::{Case, EXECUTION, input, read};
 
 fn event_of(case: &str) -> Value {
     Case::all().into_iter().find(|one| one.name == case).unwrap().event
@@ -13,11 +13,10 @@ fn redriven(record: &Value, earlier: Vec<Accused>) -> Input {
     let mut event = event_of("guardduty-user-key");
     event["detail"]["findings"] = json!([record]);
     Input {
-        read: true,
         redriven: true,
         chosen_as: "NEW".to_owned(),
         earlier,
-        ..input(EXECUTION, &event, "{}")
+        ..read(input(EXECUTION, &event, "{}"))
     }
 }
 
@@ -44,13 +43,13 @@ fn names(verdict: &Verdict) -> Vec<&str> {
 #[test]
 fn what_a_person_starts_is_judged_only_by_a_record() {
     for event in [event_of("action-on-a-new-finding"), event_of("guardduty-user-key")] {
-        let asked = Input { read: true, redriven: true, ..input(EXECUTION, &event, "{}") };
+        let asked = Input { redriven: true, ..read(input(EXECUTION, &event, "{}")) };
         assert_eq!(classify(asked).unwrap().response, Action::Contain);
         let unasked = Input { redriven: true, ..input(EXECUTION, &event, "{}") };
         assert_eq!(classify(unasked).unwrap_err().name(), "InvalidInput");
         let mut nothing = event.clone();
         nothing["detail"]["findings"] = json!([]);
-        let nothing = Input { read: true, ..input(EXECUTION, &nothing, "{}") };
+        let nothing = read(input(EXECUTION, &nothing, "{}"));
         let failure = classify(nothing).unwrap_err();
         assert_eq!(failure.name(), "FindingNotFound");
         assert!(failure.chain().contains("started by hand?"), "{}", failure.chain());
@@ -109,10 +108,9 @@ fn a_status_that_a_chosen_finding_had_already_is_no_objection() {
         let mut event = event_of("action-on-a-new-finding");
         event["detail"]["findings"][0]["Workflow"]["Status"] = json!(is);
         let input = Input {
-            read: true,
             redriven: true,
             chosen_as: chosen_as.to_owned(),
-            ..input(EXECUTION, &event, "{}")
+            ..read(input(EXECUTION, &event, "{}"))
         };
         assert_eq!(classify(input).unwrap().response, response, "{chosen_as}, then {is}");
     }
@@ -192,7 +190,7 @@ fn each_account_and_class_of_source_is_counted_apart() {
         assert_eq!([limits.contain.most, limits.retire.most, limits.escalate.most], [20; 3]);
     }
     let chosen = event_of("action-on-a-new-finding");
-    let chosen = Input { read: true, ..input(EXECUTION, &chosen, "{}") };
+    let chosen = read(input(EXECUTION, &chosen, "{}"));
     let limits = classify(chosen).unwrap().limits;
     assert_eq!((limits.contain.window.as_str(), limits.contain.most), ("222222222222#person", 50));
 }
