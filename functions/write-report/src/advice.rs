@@ -338,8 +338,8 @@ fn function(state: &str) -> &str {
 
 /// The unique id that a failure gives the search for.
 fn id_in(cause: &str) -> Option<&str> {
-    let (_, rest) = cause.split_once("Id=='")?;
-    let (id, _) = rest.split_once('\'')?;
+    let (_, rest) = cause.rsplit_once(" of the id `")?;
+    let (id, _) = rest.split_once('`')?;
     let is_id = (16..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
     is_id.then_some(id)
 }

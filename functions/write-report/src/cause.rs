@@ -105,7 +105,7 @@ mod tests {
         let cause = json!({ "errorType": failure.name(), "errorMessage": failure.chain() });
         let whole = said(&cause.to_string());
         assert_eq!(whole.call.as_deref(), Some("iam:AttachUserPolicy"));
-        assert_eq!(whole.words, "AccessDenied: not \"authorized\" \\ here");
+        assert_eq!(whole.words, "AccessDenied: not 'authorized' / here");
         // Cut anywhere, what is left of the words is what they begin with.
         let cause = cause.to_string();
         let begin = cause.find("AccessDenied: ").unwrap() + 1;

@@ -5,7 +5,7 @@
 pub const OF_THE_MACHINE: [&str; 15] = [
     "ContainmentLimit",
     "UnusedPassword",
-    "RedrivenUnread",
+    "PolicyUnread",
     "DenyUnavailable",
     "UnknownResponse",
     "States.Timeout",
@@ -275,7 +275,7 @@ fn of_the_policy(error: &str) -> Option<Words> {
 
 fn of_the_machine(error: &str) -> Option<Words> {
     Some(match error {
-        "RedrivenUnread" => (
+        "PolicyUnread" => (
             "the response policy of today was not read",
             "The redrive began in the middle, where nothing acts before the response policy of \
              today is read. One more redrive begins with that.",

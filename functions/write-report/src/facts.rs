@@ -277,7 +277,7 @@ impl<'a> Facts<'a> {
 fn ending_of(failed: &Failed) -> Ending {
     match (failed.state.as_str(), failed.error.as_str()) {
         (_, "FindingNotFound") => Ending::UnknownFinding,
-        ("Resolve" | "NotifyFinding", _) => Ending::NotUpdated,
+        ("Resolve" | "MarkNotified", _) => Ending::NotUpdated,
         (state, _) if state.starts_with("Tell") => Ending::Untold,
         ("Principals", _) => Ending::Unclear,
         _ => Ending::Failed,

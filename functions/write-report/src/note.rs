@@ -21,7 +21,7 @@ const PRINCIPALS: usize = 9;
 pub(crate) fn note(facts: Facts<'_>) -> String {
     let input = facts.input;
     let mut parts: Vec<String> = Vec::new();
-    let nobody = input.outcomes.is_empty();
+    let nobody = facts.fresh().next().is_none();
     if let Some(verdict) = &input.verdict
         && (nobody || matches!(input.kind, Kind::Overflow))
         && !verdict.reason.is_empty()

@@ -62,7 +62,14 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
         Verdict::Observed if outcome.unused_days.is_some() => {
             format!("Cordon would make unused keys of {who} inactive.")
         }
+        Verdict::Observed if standing(outcome) == Standing::Denied && !denied_before(outcome) => {
+            format!("{who} was denied everything before; Cordon would contain it again.")
+        }
         Verdict::Observed => format!("Cordon would contain {who}."),
+        Verdict::Escalated if standing(outcome) == Standing::Denied => format!(
+            "{who} is left to you: {}. It was denied everything before, and that is not undone.",
+            why(outcome)
+        ),
         Verdict::Escalated => format!("{who} is left to you: {}.", why(outcome)),
         Verdict::Pending if outcome.unused_days.is_some() => {
             format!("unused keys of {who} are not all inactive.")
@@ -177,15 +184,19 @@ fn escalated(facts: Facts<'_>) -> Vec<String> {
         said.extend(of_all(facts, &all));
         return said;
     }
-    let mut said = vec!["Part of this is left to you.".to_owned()];
+    let part = all.iter().any(|one| one.verdict != Verdict::Escalated);
+    let mut said =
+        vec![if part { "Part of this is left to you." } else { "This is left to you." }.to_owned()];
     said.extend(of_all(facts, &all));
     said
 }
 
-/// Whether anything was done to it.
+/// Whether anything was done to it, in this pass or before.
 fn acted(outcome: &Outcome) -> bool {
     let read = outcome.read_back.as_ref();
     matches!(outcome.verdict, Verdict::Contained | Verdict::Retired)
+        || standing(outcome) == Standing::Denied && !denied_before(outcome)
+        || outcome.evidence.as_ref().is_some_and(|proof| !proof.original.contains("/observed/"))
         || read.is_some_and(|read| read.done != Holdings::default())
 }
 
@@ -202,8 +213,7 @@ fn overflow(facts: Facts<'_>) -> Vec<String> {
 
 fn observed(facts: Facts<'_>) -> Vec<String> {
     let all = facts.sorted();
-    let earlier = all.iter().any(|one| facts.is_earlier(one) && acted(one));
-    let whom = if earlier { "Nobody more" } else { "Nobody" };
+    let whom = if all.iter().any(|one| acted(one)) { "Nobody more" } else { "Nobody" };
     let mut said = vec![format!("{whom} was touched: Cordon only observes now (mode `observe`).")];
     said.extend(of_all(facts, &facts.sorted()));
     said
