@@ -51,7 +51,7 @@ export class FindingRules extends Construct {
               type: '$.detail.findings[0].Types[0]',
             },
             inputTemplate:
-              '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows. Type: <type>"',
+              '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows, unless that is beyond the hour\'s limit of mails. Type: <type>"',
           },
         },
       ],

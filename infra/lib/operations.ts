@@ -16,6 +16,15 @@ export interface OperationsProps {
   readonly steps: readonly Step[];
 }
 
+interface ExecutionRuleProps {
+  readonly name: string;
+  /** What the event's detail says. */
+  readonly ended: Readonly<Record<string, unknown>>;
+  /** How they ended, in the words of the event. */
+  readonly how: string;
+  readonly paths: Readonly<Record<string, string>>;
+}
+
 interface AlarmProps {
   readonly namespace: string;
   readonly metricName: string;
@@ -39,7 +48,7 @@ export class Operations extends Construct {
     this.executionAlarm(
       'ExecutionsFailed',
       props.stateMachineArn,
-      'An incident response failed. Responders were told which step and why, unless the rule cordon-execution-status reported it here: open the execution, fix what blocked it, redrive it.',
+      'An incident response failed. Responders were told which step and why, unless the rule cordon-execution-failed reported it here: open the execution, fix what blocked it, redrive it.',
     );
     this.executionAlarm(
       'ExecutionsTimedOut',
@@ -53,7 +62,7 @@ export class Operations extends Construct {
     );
     for (const rule of [
       ...props.findings,
-      this.executionStatusRule(props),
+      ...this.executionRules(props),
       this.responsePolicyRule(props),
     ]) {
       this.alarm(`Undelivered-${rule.ruleName}`, {
@@ -92,29 +101,49 @@ export class Operations extends Construct {
     }
   }
 
-  private executionStatusRule({ stateMachineArn, operations }: OperationsProps): EventRule {
-    // States.NoChoiceMatched is how an execution fails once the responders have been told. The
-    // field is null or absent where Step Functions has nothing to say, or leaves it out, as it
-    // does under a customer key for the state machine (Step Functions Developer Guide, "Data at
-    // rest encryption").
-    const failedOtherwise = [
-      { error: [{ 'anything-but': ['States.NoChoiceMatched'] }] },
-      { error: [null] },
-      { error: [{ exists: false }] },
+  /**
+   * How executions ended without having told the responders: one rule for those that failed with
+   * an error, one for those of which there is none to tell.
+   */
+  private executionRules(props: OperationsProps): EventRule[] {
+    return [
+      // States.NoChoiceMatched is how an execution fails once the responders have been told.
+      this.executionRule(props, 'ExecutionFailed', {
+        name: 'cordon-execution-failed',
+        ended: { status: ['FAILED'], error: [{ 'anything-but': ['States.NoChoiceMatched'] }] },
+        how: 'FAILED with <error>',
+        paths: { error: '$.detail.error' },
+      }),
+      // The field is null or absent where Step Functions has nothing to say, or leaves it out, as
+      // it does under a customer key for the state machine (Step Functions Developer Guide, "Data
+      // at rest encryption").
+      this.executionRule(props, 'ExecutionEnded', {
+        name: 'cordon-execution-ended',
+        ended: {
+          $or: [
+            { status: ['TIMED_OUT', 'ABORTED'] },
+            { status: ['FAILED'], error: [null] },
+            { status: ['FAILED'], error: [{ exists: false }] },
+          ],
+        },
+        how: '<status>',
+        paths: { status: '$.detail.status' },
+      }),
     ];
-    return new EventRule(this, 'ExecutionStatus', {
-      name: 'cordon-execution-status',
+  }
+
+  private executionRule(
+    { stateMachineArn, operations }: OperationsProps,
+    id: string,
+    { name, ended, how, paths }: ExecutionRuleProps,
+  ): EventRule {
+    return new EventRule(this, id, {
+      name,
       description: 'Cordon: executions that ended without having told the responders',
       pattern: {
         source: ['aws.states'],
         'detail-type': ['Step Functions Execution Status Change'],
-        detail: {
-          stateMachineArn: [stateMachineArn],
-          $or: [
-            { status: ['TIMED_OUT', 'ABORTED'] },
-            ...failedOtherwise.map((error) => ({ status: ['FAILED'], ...error })),
-          ],
-        },
+        detail: { stateMachineArn: [stateMachineArn], ...ended },
       },
       targets: [
         {
@@ -122,13 +151,14 @@ export class Operations extends Construct {
           arn: operations.topicArn,
           inputTransformer: {
             inputPathsMap: {
+              ...paths,
               execution: '$.detail.executionArn',
-              status: '$.detail.status',
-              error: '$.detail.error',
+              region: '$.region',
               when: '$.time',
             },
             inputTemplate:
-              '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it with `aws stepfunctions redrive-execution --execution-arn <execution>`. Error: <error>"',
+              `"${how} at <when>: <execution>. Responders may not know. With credentials of the security account, see whom it is about: ` +
+              '`aws stepfunctions describe-execution --region <region> --execution-arn <execution>`; tell them, mend what blocked it, then redrive it: `aws stepfunctions redrive-execution --region <region> --execution-arn <execution>`"',
           },
         },
       ],

@@ -78,7 +78,8 @@ describe('the security stack', () => {
     'cordon-findings',
     'cordon-custom-action',
     'cordon-alerts',
-    'cordon-execution-status',
+    'cordon-execution-failed',
+    'cordon-execution-ended',
     'cordon-response-policy',
   ];
   const role = (name: string) => stack.one('AWS::IAM::Role', { RoleName: name });
@@ -87,9 +88,9 @@ describe('the security stack', () => {
 
   it('holds these resources and no others', () => {
     assert.deepEqual(stack.census(), {
-      'AWS::CloudWatch::Alarm': 16,
+      'AWS::CloudWatch::Alarm': 18,
       'AWS::DynamoDB::Table': 1,
-      'AWS::Events::Rule': 5,
+      'AWS::Events::Rule': 6,
       'AWS::IAM::Role': 5,
       'AWS::KMS::Key': 1,
       'AWS::Lambda::Function': 2,
@@ -99,8 +100,8 @@ describe('the security stack', () => {
       'AWS::SNS::Subscription': 2,
       'AWS::SNS::Topic': 2,
       'AWS::SNS::TopicPolicy': 2,
-      'AWS::SQS::Queue': 5,
-      'AWS::SQS::QueuePolicy': 5,
+      'AWS::SQS::Queue': 6,
+      'AWS::SQS::QueuePolicy': 6,
       'AWS::SSM::Parameter': 1,
       'AWS::StepFunctions::StateMachine': 1,
     });
@@ -609,7 +610,7 @@ describe('the security stack', () => {
             type: '$.detail.findings[0].Types[0]',
           },
           InputTemplate:
-            '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows. Type: <type>"',
+            '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows, unless that is beyond the hour\'s limit of mails. Type: <type>"',
         },
       });
     });
@@ -711,34 +712,48 @@ describe('the security stack', () => {
   });
 
   it('reports to operations how executions ended that told nobody', () => {
-    assert.deepEqual(rule('cordon-execution-status').Properties['EventPattern'], {
-      source: ['aws.states'],
-      'detail-type': ['Step Functions Execution Status Change'],
-      detail: {
-        stateMachineArn: [arnOf(machine)],
-        $or: [
-          { status: ['TIMED_OUT', 'ABORTED'] },
-          { status: ['FAILED'], error: [{ 'anything-but': ['States.NoChoiceMatched'] }] },
-          { status: ['FAILED'], error: [null] },
-          { status: ['FAILED'], error: [{ exists: false }] },
-        ],
-      },
-    });
-    assert.deepEqual(targetOf('cordon-execution-status').target, {
-      Id: 'Operations',
-      Arn: ref(operations),
-      RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
-      InputTransformer: {
-        InputPathsMap: {
-          execution: '$.detail.executionArn',
-          status: '$.detail.status',
-          error: '$.detail.error',
-          when: '$.time',
+    const told =
+      ' at <when>: <execution>. Responders may not know. With credentials of the security account, see whom it is about: `aws stepfunctions describe-execution --region <region> --execution-arn <execution>`; tell them, mend what blocked it, then redrive it: `aws stepfunctions redrive-execution --region <region> --execution-arn <execution>`"';
+    for (const [name, ended, how, paths] of [
+      [
+        'cordon-execution-failed',
+        { status: ['FAILED'], error: [{ 'anything-but': ['States.NoChoiceMatched'] }] },
+        '"FAILED with <error>',
+        { error: '$.detail.error' },
+      ],
+      [
+        'cordon-execution-ended',
+        {
+          $or: [
+            { status: ['TIMED_OUT', 'ABORTED'] },
+            { status: ['FAILED'], error: [null] },
+            { status: ['FAILED'], error: [{ exists: false }] },
+          ],
         },
-        InputTemplate:
-          '"<status> at <when>: <execution>. Responders may not know: open the execution, fix what blocked it, redrive it with `aws stepfunctions redrive-execution --execution-arn <execution>`. Error: <error>"',
-      },
-    });
+        '"<status>',
+        { status: '$.detail.status' },
+      ],
+    ] as const) {
+      assert.deepEqual(rule(name).Properties['EventPattern'], {
+        source: ['aws.states'],
+        'detail-type': ['Step Functions Execution Status Change'],
+        detail: { stateMachineArn: [arnOf(machine)], ...ended },
+      });
+      assert.deepEqual(targetOf(name).target, {
+        Id: 'Operations',
+        Arn: ref(operations),
+        RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
+        InputTransformer: {
+          InputPathsMap: {
+            ...paths,
+            execution: '$.detail.executionArn',
+            region: '$.region',
+            when: '$.time',
+          },
+          InputTemplate: `${how}${told}`,
+        },
+      });
+    }
   });
 
   it('tells both topics of a change of the response policy', () => {
