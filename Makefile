@@ -3,7 +3,7 @@
 local = cargo run --quiet --locked --bin local --
 venv = target/local/venv/bin
 
-.PHONY: demo test test-faults bench up down check deploy build prerequisites
+.PHONY: demo test test-faults test-commands bench up down check deploy build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -38,6 +38,12 @@ test-faults: prerequisites
 HOLD = 40
 bench: prerequisites
 	$(local) bench '$(HOLD)' $(if $(AGAINST),'$(AGAINST)')
+
+# Whether AWS's own CLI takes each command that stands in a mail.
+test-commands:
+	[ -d target/commands ] || python3 -m venv target/commands
+	target/commands/bin/pip install --quiet --require-hashes --requirement tests/commands.txt
+	target/commands/bin/python tests/commands.py
 
 # What takes no local AWS: formatting, lints, unit tests.
 check: prerequisites
