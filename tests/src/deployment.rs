@@ -84,7 +84,7 @@ pub(crate) async fn deploy_with(
 }
 
 /// Writes the configuration, and puts each binary where production packages have it. The
-/// configuration is the README's example, but for what is true of this local AWS alone.
+/// configuration is the example of `infra/README.md`, but for what is true of this local AWS alone.
 fn lay_out(place: &Place, binaries: &Path, response_policy: &Value) -> Result<()> {
     let mut configuration = example()?;
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
@@ -110,9 +110,9 @@ fn lay_out(place: &Place, binaries: &Path, response_policy: &Value) -> Result<()
     place::write_json(&place.path("cordon.json"), &configuration)
 }
 
-/// The configuration that the README gives as an example.
+/// The configuration that `infra/README.md` gives as an example.
 fn example() -> Result<Value> {
-    let readme = fs::read_to_string(repository().join("README.md"))?;
+    let readme = fs::read_to_string(repository().join("infra/README.md"))?;
     let example = readme
         .split("```json\n")
         .skip(1)

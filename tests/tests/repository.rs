@@ -99,8 +99,11 @@ fn each_function_is_called_by_a_state_of_its_name_and_by_no_other_placeholder() 
     let named: BTreeSet<_> = steps().into_iter().map(|step| step.state).collect();
     assert_eq!(called, named, "the functions that the machine calls are not those in functions/");
     for state in &named {
+        // A report is written before each state that tells people.
+        let state = if state == "WriteReport" { "ReportFailure" } else { state };
+        let function = if state == "ReportFailure" { "WriteReport" } else { state };
         let own = states.get(state).map(|state| &state["Arguments"]["FunctionName"]);
-        let expected = format!("${{{state}FunctionArn}}");
+        let expected = format!("${{{function}FunctionArn}}");
         assert_eq!(own.and_then(|own| own.as_str()), Some(&*expected), "the state `{state}`");
     }
 }
@@ -118,7 +121,7 @@ fn the_machine_may_invoke_the_functions_that_it_calls_and_no_others() {
 #[test]
 fn each_guarantee_in_the_readme_names_tests_that_exist() {
     let sources = test_sources();
-    for row in table_of_the_readme("| Guarantee | Test |") {
+    for row in table_in("tests/README.md", "| Guarantee | Test |") {
         let names = quoted(row.last().unwrap());
         assert!(!names.is_empty(), "no test for: {row:?}");
         for name in names {
@@ -136,7 +139,7 @@ fn each_guarantee_in_the_readme_names_tests_that_exist() {
 
 #[test]
 fn the_readme_has_the_verdict_table() {
-    let rows = table_of_the_readme("| Rule | Finding | Response |");
+    let rows = table_in("statemachine/README.md", "| Rule | Finding | Response |");
     let rules = json(&repository().join("functions/classify/rules.json"));
     let rules = rules.as_array().unwrap();
     for rule in rules {
@@ -179,7 +182,7 @@ fn the_readme_has_each_field_of_the_response_policy_with_its_default() {
     let policy = ResponsePolicy::default();
     let fields = serde_json::to_value(&policy).unwrap();
     let fields = fields.as_object().unwrap();
-    let rows = table_of_the_readme("| Field | Default | Meaning |");
+    let rows = table_in("infra/README.md", "| Field | Default | Meaning |");
     let described: BTreeSet<_> = rows.iter().flat_map(|row| quoted(row.first().unwrap())).collect();
     assert_eq!(described, fields.keys().cloned().collect());
     for row in rows {
@@ -230,9 +233,29 @@ fn the_member_roles_deny_what_is_protected() {
     }
 }
 
+/// Who meets it reads it to its end.
+#[test]
+fn the_readme_welcomes_and_leads_on() {
+    let readme = text(&repository().join("README.md"));
+    assert!(readme.lines().count() <= 150, "{} lines", readme.lines().count());
+    let mut links = 0;
+    for file in ["README.md", "infra/README.md", "statemachine/README.md", "tests/README.md"] {
+        let file = repository().join(file);
+        for link in text(&file).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap();
+            if !link.starts_with("http") && !path.is_empty() {
+                links += 1;
+                let target = file.parent().unwrap().join(path);
+                assert!(target.exists(), "`{}` leads to `{link}`", file.display());
+            }
+        }
+    }
+    assert!(links > 9, "only {links} were found");
+}
+
 #[test]
 fn the_readme_keeps_others_from_making_what_is_protected() {
-    let readme = text(&repository().join("README.md"));
+    let readme = text(&repository().join("infra/README.md"));
     let policies = readme.split("```json").skip(1).filter_map(|block| block.split("```").next());
     let mut policies = policies.filter(|block| block.contains("iam:CreateRole"));
     let policy = policies.next().unwrap();
@@ -257,10 +280,10 @@ fn protected() -> Vec<(String, bool)> {
     .collect()
 }
 
-/// The rows of the table in the README that has this head, by column.
-fn table_of_the_readme(head: &str) -> Vec<Vec<String>> {
-    let readme = text(&repository().join("README.md"));
-    let table = readme.split_once(head).unwrap_or_else(|| panic!("the README has no `{head}`")).1;
+/// The rows of the table in a README that has this head, by column.
+fn table_in(readme: &str, head: &str) -> Vec<Vec<String>> {
+    let text = text(&repository().join(readme));
+    let table = text.split_once(head).unwrap_or_else(|| panic!("`{readme}` has no `{head}`")).1;
     let lines = table.trim_start().lines().take_while(|line| line.starts_with('|')).skip(1);
     let rows = lines.map(|line| {
         let columns = line.trim_matches('|').split('|');

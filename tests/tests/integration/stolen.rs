@@ -38,7 +38,7 @@ fn call<'a, T, E>(call: impl Future<Output = Result<T, E>> + Send + 'a) -> Succe
 }
 
 async fn as_the_readme_says(alone: &Alone<'_>) -> Result<()> {
-    let readme = std::fs::read_to_string(repository().join("README.md"))?;
+    let readme = std::fs::read_to_string(repository().join("statemachine/README.md"))?;
     for step in Step::all()? {
         let function = alone.credentials_of(&step.state).await?.without_retries();
         let mut principal = Vec::new();
