@@ -49,8 +49,8 @@ export interface Incident {
   /** What each task brings, by the state's name. */
   readonly results: Readonly<Record<string, Json>>;
   readonly context: { readonly [member: string]: Json };
-  /** The verdict where each resource is a policy that is left to people. */
-  readonly refused: Json;
+  /** What Classify brings where each resource is a policy that is left to people. */
+  readonly left: { refused: Json[]; policies: Json[]; Classify: Json };
 }
 
 const EXECUTION = `arn:aws-us-gov:states:us-gov-west-1:111111111111:execution:cordon-incident-response:${'e'.repeat(80)}`;
@@ -60,7 +60,7 @@ export const CONTEXT = {
     Id: EXECUTION,
     Name: 'e'.repeat(80),
     StartTime: '2026-11-23T06:25:38.123Z',
-    Input: { detail: { findings: [{ Id: 'f', ProductArn: 'p' }] } },
+    Input: { detail: { findings: [{ Id: 'f', ProductArn: 'p', AwsAccountId: '222222222222' }] } },
   },
   State: { Name: 'State', EnteredTime: '2026-11-23T06:26:08.000Z', RetryCount: 0 },
 };
@@ -113,6 +113,16 @@ function principal(size: Size) {
   };
 }
 
+/** The states that find the words for people. */
+export const REPORTS: readonly string[] = [
+  'ReportAbandoned',
+  'ReportContained',
+  'ReportOverflow',
+  'ReportEscalated',
+  'ReportObserved',
+  'ReportFailure',
+];
+
 export const PRINCIPAL: Json = principal(TYPICAL).identified;
 
 /** The states that run only once the principal is identified. */
@@ -122,19 +132,20 @@ export const IDENTIFIED: readonly string[] = [
   'Observe',
   'Quarantine',
   'Preserve',
-  'WhoseBoundary',
+  'WhetherToReplaceBoundary',
   'ReplaceBoundary',
-  'WhatToTake',
+  'ChooseRemoval',
   'DeactivateKeys',
   'DetachPolicies',
   'RemoveGroups',
   'DetachRolePolicies',
   'RetireCredentials',
   'Verify',
-  'WhatIsLeft',
+  'IsContained',
+  'WhetherToPreserveLeft',
   'PreserveLeft',
   'Tag',
-  'WhatWasDone',
+  'ChooseEnding',
   'PrincipalContained',
   'PrincipalRetired',
   'PrincipalObserved',
@@ -146,6 +157,16 @@ function incident(size: Size): Incident {
     Array.from({ length: count }, (_, n) => make(n));
   const text = (length: number): string => size.of.repeat(length);
   const name = identified.name;
+  const {
+    account: _,
+    path: __,
+    boundary: ___,
+    ...identity
+  } = {
+    ...identified,
+    // A long path stands in no outcome.
+    ...(size.path > 2 && { arn: `arn:aws-us-gov:iam::222222222222:user/.../${identified.name}` }),
+  };
   const longest = size.path > 2;
 
   // Classify cuts what a finding calls a principal to 700 ASCII characters.
@@ -161,8 +182,10 @@ function incident(size: Size): Incident {
   }));
   const refused = (n: number): Json => ({
     resource: resource(n),
-    outcome: 'escalated',
-    reason: text(100),
+    account: '222222222222',
+    verdict: 'escalated',
+    failures: [{ state: 'Classify', error: 'FederatedSession', cause: text(100) }],
+    pass: 0,
   });
   const exemptPrincipals = longest ? [text(4_000)] : [];
   const held = {
@@ -173,23 +196,42 @@ function incident(size: Size): Incident {
   };
   // S3's version ids have 32 characters, and may have 1,024 (S3 User Guide, "How S3 Versioning
   // works").
-  const stored = (file: string): Json => ({
+  const stored = (file: string) => ({
     uri: `s3://${'b'.repeat(63)}/evidence/222222222222/${identified.id}/0001/${file}`,
     version: 'v'.repeat(longest ? 1_024 : 32),
     sha256: '0'.repeat(64),
   });
+  const names = <T extends Json>(first: T[]) => ({ first, more: longest ? 200 : 0 });
+  const credential = () => ({ kind: 'serviceSpecific', id: 'A'.repeat(128) });
+  // Of 32 principals what people are told is cut to 350 bytes (`incident::room`).
+  const holdings = {
+    credentials: names(longest ? [{ kind: 'accessKey', id: 'A'.repeat(100) }] : [credential()]),
+    policies: names(longest ? [] : held.managedPolicies),
+    inlinePolicies: names(longest ? [] : ['i']),
+    groups: names(longest ? [] : held.groups),
+  };
   const evidence = {
     case: '0001',
     original: stored('original.json'),
     snapshot: stored(`${'e'.repeat(80)}-22.json`),
     held,
-    found: { credentials: 107, policies: 20, inlinePolicies: 176, groups: 10 },
-    // IAM's policies are written in Latin-1.
-    assumableRoles: times(longest ? 20 : 1, () =>
-      longest ? 'ÿ'.repeat(300) : 'arn:aws:iam::222222222222:role/app',
-    ),
-    moreAssumableRoles: longest ? 200 : 0,
-    told: times(longest ? 5 : 0, () => 'ÿ'.repeat(500)),
+    // Once as it was, and once as it is now.
+    had: {
+      credentials: names(times(longest ? 100 : 1, credential)),
+      policies: names([...held.managedPolicies, ...held.managedPolicies]),
+      inlinePolicies: names(held.inlinePolicies.flatMap((one) => [one.name, one.name])),
+      groups: names([...held.groups, ...held.groups]),
+    },
+    proof: {
+      case: '0001',
+      original: stored('original.json').uri,
+      sha256: '0'.repeat(64),
+      snapshot: stored(`${'e'.repeat(80)}-22.json`).uri,
+      snapshotSha256: '0'.repeat(64),
+      had: holdings,
+      assumableRoles: names(longest ? ['r'.repeat(197)] : ['arn:aws:iam::222222222222:role/app']),
+      told: times(longest ? 1 : 0, () => 't'.repeat(200)),
+    },
   };
   const finding = {
     id: text(size.id),
@@ -216,12 +258,14 @@ function incident(size: Size): Incident {
     instruction: text(longest ? 600 : 40),
     rules: times(size.principals, () => 'control-unused-credentials-of-a-user'),
     source: 'service',
-    accused,
-    refused: [],
-    policies: [],
+    beyond: limits.escalate.beyond,
+  };
+  const judged = (who: { accused: Json[]; refused: Json[]; policies: Json[] }): Json => ({
+    ...(verdict as object),
+    ...who,
     urgent: false,
     limits,
-  };
+  });
   // A finding is large by what it tells of its resources.
   const raw = (Other: string) => ({
     Id: text(size.id),
@@ -248,65 +292,85 @@ function incident(size: Size): Incident {
   const failure = (n: number) => ({
     state: 'DetachRolePolicies',
     error: 'PrincipalProtected',
-    cause: `${n}${text(Math.min(size.cause, 500) - 1)}`,
+    // No cause that a function of ours gives holds what JSON escapes.
+    cause: `${n}`.padEnd(Math.min(size.cause, 1_200), 'c'),
   });
-  const credential = { kind: 'serviceSpecific', id: 'A'.repeat(128), active: false, created: null };
-  const deactivated = { deactivated: times(longest ? 100 : 1, () => credential) };
+  const read = { ...credential(), active: false, created: null, service: null };
+  const deactivated = { deactivated: times(longest ? 100 : 1, () => read) };
   const detached = {
     detached: held.managedPolicies,
     deleted: held.inlinePolicies.map((policy) => policy.name),
   };
-  const left = { left: held.groups };
+  const removed = { left: held.groups };
   const policy = { ...POLICY, exemptPrincipals };
   const denial = {
     by: 'policy',
     already: true,
     boundary: false,
-    refused: text(longest ? 300 : 40),
+    refused: 'r'.repeat(longest ? 300 : 40),
   };
   const verified = {
+    readBack: {
+      contained: true,
+      deniedBy: 'boundary',
+      boundary: text(longest ? 100 : 40),
+      done: holdings,
+      left: holdings,
+      unusedPassword: false,
+    },
     deniedBy: 'boundary',
     at: '2026-11-23T06:26:20.000Z',
     keptPolicies: [],
-    boundary: null,
-    credentials: times(longest ? 100 : 1, () => credential),
-    activeCredentials: 0,
-    unusedPassword: false,
+    boundary: longest ? named('policy', name) : null,
+    credentials: times(longest ? 100 : 1, () => read),
   };
 
+  // A report has 200 KiB at most.
+  const report = {
+    subject: 's'.repeat(99),
+    verdict: 'contained',
+    note: text(longest ? 512 : 40),
+    fields: { CordonExecution: EXECUTION },
+    message: 'm'.repeat(longest ? 200 * 1024 - 2_000 : 400),
+  };
   const variables: Values = {
     sent: '2026-11-23T06:25:37Z',
     policy,
     verdict,
+    principals: accused,
+    refused: [],
+    policies: [],
+    urgent: false,
+    limits,
+    report,
     outcomes: accused.map(({ resource }, n) => ({
       resource,
-      outcome: n % 2 === 0 ? 'pending' : 'contained',
-      reason: 'Verify failed with NotContained',
-      report: `REPORT: ${text(100)}`,
+      verdict: n % 2 === 0 ? 'pending' : 'contained',
+      failures: [failure(n)],
+      pass: 0,
     })),
     holders: ['a policy is held by user eve'],
-    failure: { state: 'Classify', error: 'ResponsePolicyInvalid', cause: text(500) },
-    alertedAt: 0,
-    pass: 9,
+    failure: { ...failure(0), state: 'Classify', error: 'ResponsePolicyInvalid' },
     redrives: 0,
     counter: 'DynamoDB.ConditionalCheckFailedException',
     record: [whole],
     finding,
     accused: accused[0] ?? null,
     limit: limits.contain,
-    limited: true,
-    known: identified,
+    known: identity,
+    prior: { denial, evidence: evidence.proof },
     target: identified,
+    identity,
     reach,
-    identifiedBy: longest
-      ? `its access key \`${'K'.repeat(128)}\`; the finding calls it \`${name}\`; the finding gives the id \`${'J'.repeat(128)}\`, and its id is \`${identified.id}\``
-      : 'the finding',
+    identifiedBy: longest ? 'i'.repeat(250) : 'the finding',
     denial,
     evidence,
     verified,
     tagged: true,
     failures: times(size.failures, failure),
+    counted: true,
     rounds: 1,
+    looks: 2,
   };
   const payload = (Payload: Json): Json => ({
     ExecutedVersion: '$LATEST',
@@ -318,12 +382,15 @@ function incident(size: Size): Incident {
     SdkResponseMetadata: { RequestId: '0'.repeat(36) },
     StatusCode: 200,
   });
+  const classified = (who: { accused: Json[]; refused: Json[]; policies: Json[] }): Json =>
+    payload({ ...(judged(who) as object), finding, sent: '2026-11-23T06:25:37Z', policy });
   const results: Record<string, Json> = {
     ReadResponsePolicy: { Parameter: { Value: text(longest ? 4_096 : 20) } },
     ReadFinding: { Findings: [whole] },
-    Classify: payload({ ...verdict, finding, sent: '2026-11-23T06:25:37Z', policy }),
+    Classify: classified({ accused, refused: [], policies: [] }),
     AssumeRole: payload({
       principal: identified,
+      identity,
       reach,
       identifiedBy: 'the finding',
       session: 's',
@@ -336,8 +403,8 @@ function incident(size: Size): Incident {
     DetachPolicies: payload(detached),
     DetachRolePolicies: payload(detached),
     RetireCredentials: payload(deactivated),
-    RemoveGroups: payload(left),
-    Contain: [deactivated, detached, left],
+    RemoveGroups: payload(removed),
+    Contain: [deactivated, detached, removed],
     Verify: payload(verified),
     PreserveLeft: payload({ stored: stored('left.json'), told: [] }),
     Tag: payload({ tagged: true }),
@@ -353,12 +420,9 @@ function incident(size: Size): Incident {
     Map: { Item: { Index: 31, Value: accused[0] ?? null } },
   };
   const policies = times(size.principals, () => text(longest ? 700 : 40));
-  return {
-    variables,
-    results,
-    context,
-    refused: { ...verdict, accused: [], refused: times(size.principals, refused), policies },
-  };
+  const left = { accused: [], refused: times(size.principals, refused), policies };
+  for (const name of REPORTS) results[name] = payload(report);
+  return { variables, results, context, left: { ...left, Classify: classified(left) } };
 }
 
 export const typical = (): Incident => incident(TYPICAL);

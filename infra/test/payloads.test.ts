@@ -24,7 +24,7 @@ class Sizes {
   }
 }
 
-const { variables, results, context, refused } = largest();
+const { variables, results, context, left } = largest();
 const CAUSE = `{"errorMessage":"${'\\"'.repeat(16_000)}"}`;
 
 /** How an iteration ends at `end`, with the largest values that each variable may have. */
@@ -59,7 +59,7 @@ async function measured(sizes: Sizes, all: Values, bring: typeof results): Promi
 
 describe('no payload reaches 256 KiB', () => {
   const ends = [...STATES.keys()].filter((name) => /^Principal[A-Z]/.test(name));
-  const accused = (variables['verdict'] as { accused: Json[] }).accused;
+  const accused = variables['principals'] as Json[];
 
   for (const end of ends) {
     it(`where all 32 principals end at ${end}`, async (test) => {
@@ -84,22 +84,17 @@ describe('no payload reaches 256 KiB', () => {
   });
 
   it('where an import is judged by its event', async () => {
-    const verdict = { ...(variables['verdict'] as object), accused: [] };
-    await measured(new Sizes(), { ...variables, verdict, record: null }, results);
+    await measured(new Sizes(), { ...variables, principals: [], record: null }, results);
   });
 
   it('where the finding names 32 policies, each with many holders', async (test) => {
     const sizes = new Sizes();
     const { holders } = (results['FindHolders'] as { Payload: { holders: Json } }).Payload;
-    const outcomes = (refused as { refused: Json }).refused;
-    const Classify = results['Classify'] as { Payload: object };
+    const { refused, policies, Classify } = left;
     await measured(
       sizes,
-      { ...variables, verdict: refused, outcomes, holders },
-      {
-        ...results,
-        Classify: { ...Classify, Payload: { ...Classify.Payload, ...(refused as object) } },
-      },
+      { ...variables, principals: [], refused, policies, outcomes: refused, holders },
+      { ...results, Classify },
     );
     sizes.report(test);
   });

@@ -83,7 +83,7 @@ impl LocalAws {
             "escalationsPerHour": 1_000_000,
         });
         let outputs = deployment::deploy_with(place, &url, binaries, &policy, progress).await?;
-        Self::at_port(port, outputs).await
+        Ok(Self::at_port(port, outputs))
     }
 
     /// What the security stack says about itself.

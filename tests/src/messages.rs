@@ -65,8 +65,69 @@ pub async fn write(local_aws: &Endpoint, follow: bool, out: &mut impl Write) -> 
 pub struct Message {
     /// What it is headed.
     pub subject: String,
-    /// What it says.
+    /// What it says, in one line, however its own lines are broken.
     pub text: String,
+    /// The same as it stands.
+    pub page: String,
+}
+
+/// What a mail is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// Everybody is dealt with.
+    Done,
+    /// A finding is left to people.
+    LeftToPeople,
+    /// Too many are, to be mailed.
+    Overflow,
+    /// What would have been done.
+    Observed,
+    /// Nothing more is done.
+    Abandoned,
+    /// Something failed.
+    Failed,
+}
+
+impl Telling {
+    /// How an incident stands by its subject: `[HIGH] contained: user/eve in …`, or, where no
+    /// report could be written, `Cordon: contained, but …`.
+    fn of(subject: &str) -> Option<Self> {
+        let (_, rest) = subject.split_once(['[', ':'])?;
+        let ending = match subject.strip_prefix("Cordon: ") {
+            Some(rest) => rest.split_once(", but ")?.0,
+            None => rest.split_once("] ")?.1.split_once(':')?.0,
+        };
+        Some(match ending {
+            "contained" | "unused keys inactive" => Self::Done,
+            "left to you" => Self::LeftToPeople,
+            "too many escalations" => Self::Overflow,
+            "observed" => Self::Observed,
+            "nothing more is done" => Self::Abandoned,
+            "FAILED"
+            | "FAILED, not clear"
+            | "NOT CONTAINED"
+            | "denied, not finished"
+            | "failed, nothing done"
+            | "finding not updated"
+            | "no such finding"
+            | "told late"
+            | "unused keys still active" => Self::Failed,
+            _ => return None,
+        })
+    }
+}
+
+impl Message {
+    fn new(subject: String, page: String) -> Self {
+        let lines = page.lines().map(|line| line.trim().trim_start_matches("> "));
+        let text = lines.collect::<Vec<_>>().join(" ");
+        Self { subject, text, page }
+    }
+
+    /// Whether it is about this, and about the execution.
+    pub fn tells(&self, telling: Telling, execution: &str) -> bool {
+        Telling::of(&self.subject) == Some(telling) && self.text.contains(execution)
+    }
 }
 
 /// The topics and what was mailed to their subscribers.
@@ -167,7 +228,7 @@ async fn read(
         let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
         messages.extend(new.into_iter().filter_map(|delivery| {
             let subject = delivery.subject.filter(|_| delivery.topic == topic)?;
-            (delivery.protocol == "email").then_some(Message { subject, text: delivery.body })
+            (delivery.protocol == "email").then(|| Message::new(subject, delivery.body))
         }));
         count.send_replace(messages.len());
     }

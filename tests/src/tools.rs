@@ -64,7 +64,7 @@ async fn build_functions(build: Build) -> Result<PathBuf> {
     let folder = match build {
         Build::Debug => build_folder()?,
         Build::Release => {
-            cargo.args(["--release", "--exclude", "harness"]);
+            cargo.args(["--release", "--exclude", "harness", "--exclude", "wire"]);
             build_folder()?.with_file_name("release")
         }
     };

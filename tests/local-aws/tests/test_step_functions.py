@@ -17,7 +17,7 @@ REDRIVEN = {"Condition": "{% $states.context.Execution.RedriveCount > $seen %}",
 REMEMBER = {
     "Type": "Pass",
     "Assign": {"seen": "{% $states.context.Execution.RedriveCount %}"},
-    "Next": "AwaitRedrive",
+    "Next": "WaitForPeopleToRedrive",
 }
 AWAIT_REDRIVE = {"Type": "Choice", "Choices": [REDRIVEN]}
 DONE = {"Type": "Succeed"}
@@ -152,7 +152,7 @@ class Redrive(StepFunctionsTest):
     """redrive-executions.html, API_RedriveExecution.html, API_DescribeExecution.html"""
 
     def failed(self) -> dict:
-        return self.run_states({"Remember": REMEMBER, "AwaitRedrive": AWAIT_REDRIVE, "Done": DONE})
+        return self.run_states({"Remember": REMEMBER, "WaitForPeopleToRedrive": AWAIT_REDRIVE, "Done": DONE})
 
     def test_a_choice_evaluates_its_rules_again_and_sees_the_raised_count(self):
         execution = self.failed()
@@ -216,7 +216,7 @@ class Redrive(StepFunctionsTest):
         self.sfn.update_state_machine(stateMachineArn=execution["stateMachineArn"], definition=changed)
         self.assertEqual(self.redrive(execution)["status"], "SUCCEEDED")
         described = self.sfn.describe_state_machine_for_execution(executionArn=execution["executionArn"])
-        self.assertIn("AwaitRedrive", described["definition"])
+        self.assertIn("WaitForPeopleToRedrive", described["definition"])
 
     def test_a_fail_state_fails_again(self):
         execution = self.redrive(self.run_states({"Fail": FAIL}))
@@ -248,7 +248,7 @@ class Redrive(StepFunctionsTest):
 
     def test_only_unsuccessful_branches_run_again(self):
         good = branch(Good=say("{% $uuid() %}"))
-        bad = branch(Remember=REMEMBER, AwaitRedrive=AWAIT_REDRIVE, Done=DONE)
+        bad = branch(Remember=REMEMBER, WaitForPeopleToRedrive=AWAIT_REDRIVE, Done=DONE)
         pending = branch(Slow={"Type": "Wait", "Seconds": 1, "End": True})
         execution = self.redrive(self.run_states({"Both": parallel(good, bad, pending)}))
         self.assertEqual(execution["status"], "SUCCEEDED")
@@ -285,8 +285,8 @@ class Redrive(StepFunctionsTest):
 
     def test_variables_are_as_they_were(self):
         states = {
-            "One": say(None, Assign={"seen": 0, "x": "kept"}, Next="AwaitRedrive"),
-            "AwaitRedrive": AWAIT_REDRIVE,
+            "One": say(None, Assign={"seen": 0, "x": "kept"}, Next="WaitForPeopleToRedrive"),
+            "WaitForPeopleToRedrive": AWAIT_REDRIVE,
             "Done": {"Type": "Succeed", "Output": "{% $x %}"},
         }
         self.assertEqual(json.loads(self.redrive(self.run_states(states))["output"]), "kept")
@@ -335,7 +335,7 @@ class ContextObject(StepFunctionsTest):
         self.assertEqual((context["Execution"]["RedriveCount"], context["State"]["Name"]), (0, "Say"))
 
     def test_the_time_of_the_redrive_is_there_after_one(self):
-        states = {"Remember": REMEMBER, "AwaitRedrive": AWAIT_REDRIVE,
+        states = {"Remember": REMEMBER, "WaitForPeopleToRedrive": AWAIT_REDRIVE,
                   "Done": {"Type": "Succeed", "Output": "{% $states.context.Execution %}"}}
         execution = json.loads(self.redrive(self.run_states(states))["output"])
         self.assertEqual(execution["RedriveCount"], 1)
@@ -789,7 +789,7 @@ class Endings(StepFunctionsTest):
                 event["detail-type"] == "Step Functions Execution Status Change" for event in found))
             return sorted((event["detail"] for event in found), key=lambda detail: detail["stopDate"] or 0)
 
-        failed = self.run_states({"Remember": REMEMBER, "AwaitRedrive": AWAIT_REDRIVE, "Done": DONE}, {"a": 1})
+        failed = self.run_states({"Remember": REMEMBER, "WaitForPeopleToRedrive": AWAIT_REDRIVE, "Done": DONE}, {"a": 1})
         running, ended = told(failed, 2)
         self.assertEqual((running["status"], running["redriveStatus"], running["input"]),
                          ("RUNNING", "NOT_REDRIVABLE", '{"a": 1}'))

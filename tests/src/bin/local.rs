@@ -1,5 +1,6 @@
 //! `local`: Cordon on one machine. See `make up`, `make down`, `make demo`.
 
+use std::io::{self, ErrorKind::BrokenPipe};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -7,7 +8,7 @@ use anyhow::Context;
 use harness::instance::Instance;
 use harness::place::Place;
 use harness::progress::Progress;
-use harness::{REGION, SECURITY, bench, demo, tools};
+use harness::{REGION, SECURITY, bench, demo, messages, tools};
 
 const USAGE: &str = "\
 usage: local COMMAND

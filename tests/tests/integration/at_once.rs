@@ -10,6 +10,7 @@ use harness::alone::Alone;
 use harness::faults::Strike;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::Telling;
 use harness::user::{ADMINISTRATOR_ACCESS, Snapshot, User, allow_all};
 use harness::wait;
 use serde_json::json;
@@ -97,8 +98,7 @@ impl<'a> Burst<'a> {
                 }
                 "NOTIFIED" => {
                     let told = self.aws.topics().alerts.message("left to people", |mail| {
-                        mail.subject == "Cordon: a person is needed"
-                            && mail.text.contains(&execution.arn)
+                        mail.tells(Telling::LeftToPeople, &execution.arn)
                     });
                     let told = told.await?.text;
                     ensure!(told.contains("the limit of 20 containments an hour"), "{told}");
@@ -141,7 +141,7 @@ async fn all_end_contained(alone: &Alone<'_>, number: usize) -> Result<()> {
     ensure!((contained, left) == (number, 0), "{contained} contained, {left} left to people");
     for (user, ..) in &burst.users {
         let failed = alone.topics().alerts.mentioning(&user.arn);
-        let failed = failed.iter().find(|mail| mail.subject == "Cordon: containment failed");
+        let failed = failed.iter().find(|mail| mail.tells(Telling::Failed, &user.arn));
         ensure!(failed.is_none(), "{failed:?}");
     }
     Ok(())

@@ -10,6 +10,7 @@ use harness::execution::Execution;
 use harness::faults::{Fault, Strike};
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::Telling;
 use harness::wait::{self, PATIENCE};
 use serde_json::{Value, json};
 
@@ -34,14 +35,21 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("an execution that Step Functions can't go on with is reported", runtime);
     trials.add_alone("with a broken responders' topic, the operations' topic says so", untold);
     trials.add_alone("an event that starts no execution waits for one", undelivered);
+    trials
+        .add_alone("a redrive that begins at a mail reads back before it tells", stopped_at_a_mail);
+    trials.add_alone("whom an earlier pass has denied nobody calls untouched", touched_before);
+    trials.add_alone("keys that were made inactive are told beyond every limit", keys_are_told);
+    trials.add_alone("denied again in a second round: the same case", second_round);
 }
 
 /// Those who run Cordon are told that an execution has ended, and how.
 async fn reported(aws: &LocalAws, execution: &Execution, how: &str) -> Result<()> {
     let told = aws.topics().operations.mention(&execution.arn).await?.text;
     ensure!(told.contains(how), "`{how}` is not in the mail: {told}");
-    let redrive = format!("redrive-execution --execution-arn {}", execution.arn);
-    ensure!(told.contains(&redrive), "`{redrive}` is not in the mail: {told}");
+    for command in ["describe-execution", "redrive-execution"] {
+        let command = format!("{command} --region us-east-1 --execution-arn {}", execution.arn);
+        ensure!(told.contains(&command), "`{command}` is not in the mail: {told}");
+    }
     Ok(())
 }
 
@@ -107,14 +115,15 @@ async fn overruled(alone: &Alone<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What was read back before it was stopped is of another day when it is redriven.
+/// What was read back before it was stopped is of another day when it is redriven: it is read
+/// back again before the finding is resolved.
 async fn stopped_at_the_end(aws: &LocalAws) -> Result<()> {
     let (suspect, execution) = stopped_at(aws, "Resolve", "cordon-resolve").await?;
-    execution.redrive().await?;
-    execution.fails().await?;
-    let told = aws.topics().alerts.mention(&execution.arn).await?.text;
-    ensure!(told.contains("policy of today has to be read first"), "{told}");
-    goes_on_to_its_end(&suspect, &execution).await
+    goes_on_to_its_end(&suspect, &execution).await?;
+    let path = execution.history().await?.path().join(" ");
+    ensure!(path.matches(" ReadResponsePolicy").count() == 2, "{path}");
+    ensure!(path.matches(" Verify ").count() == 2, "{path}");
+    Ok(())
 }
 
 async fn out_of_time(alone: &Alone<'_>) -> Result<()> {
@@ -171,12 +180,10 @@ async fn untold(alone: &Alone<'_>) -> Result<()> {
     execution.redrive().await?;
     execution.succeeds().await?;
     Box::pin(suspect.is_dealt_with(&execution, true)).await?;
-    for subject in ["Cordon: containment failed", "Cordon: contained"] {
+    for telling in [Telling::Failed, Telling::Done] {
         let alerts = &alone.topics().alerts;
-        let wanted = format!("`{subject}` of `{}`", execution.name());
-        alerts
-            .message(wanted, |mail| mail.subject == subject && mail.text.contains(&execution.arn))
-            .await?;
+        let wanted = format!("{telling:?} of `{}`", execution.name());
+        alerts.message(wanted, |mail| mail.tells(telling, &execution.arn)).await?;
     }
     Ok(())
 }
@@ -221,4 +228,114 @@ async fn in_a_dead_letter_queue(aws: &LocalAws, finding: &str) -> Result<Value> 
         Ok(None)
     })
     .await
+}
+
+/// What was read back before it was stopped may not be true on the day of the redrive.
+async fn stopped_at_a_mail(alone: &Alone<'_>) -> Result<()> {
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let execution = alone.execution_to_be();
+    let fault = alone.fault("sns:Publish", Strike::TimedOut).caller(execution.name());
+    let fault = fault.about("contained:").always().stand().await?;
+    suspect.start(&execution).await?;
+    execution.enters("TellContained").await?;
+    execution.stop().await?;
+    fault.lift().await?;
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    let path = execution.history().await?.path().join(" ");
+    ensure!(path.matches(" Verify ").count() == 2, "{path}");
+    let alerts = &alone.topics().alerts;
+    alerts
+        .message("that it is contained", |mail| mail.tells(Telling::Done, &execution.arn))
+        .await?;
+    Ok(())
+}
+
+/// A redrive that does nothing more knows what an earlier pass did.
+async fn touched_before(alone: &Alone<'_>) -> Result<()> {
+    for change in [json!({ "mode": "observe" }), json!({ "exemptAccounts": [MEMBERS[0]] })] {
+        let (suspect, execution) = stopped_at(alone, "Tag", "cordon-tag").await?;
+        amend(alone, &change).await?;
+        execution.redrive().await?;
+        execution.succeeds().await?;
+        is_said_to_be_touched(alone, &suspect, &execution)
+            .await
+            .with_context(|| change.to_string())?;
+        amend(alone, &json!({ "mode": "contain", "exemptAccounts": [] })).await?;
+    }
+    // And it is not forgotten by a redrive that can't enter the account.
+    let (suspect, execution) = stopped_at(alone, "Tag", "cordon-tag").await?;
+    alone.refuse_entry(MEMBERS[0], "AssumeRole").await?;
+    execution.redrive().await?;
+    execution.fails().await?;
+    is_said_to_be_touched(alone, &suspect, &execution).await?;
+    alone.undo().await?;
+    amend(alone, &json!({ "exemptPrincipals": [suspect.before.arn] })).await?;
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    is_said_to_be_touched(alone, &suspect, &execution).await
+}
+
+async fn is_said_to_be_touched(
+    alone: &Alone<'_>,
+    suspect: &Suspect<'_>,
+    execution: &Execution,
+) -> Result<()> {
+    let now = suspect.read_back().await?;
+    ensure!(now.left().is_empty(), "left: {:?}", now.left());
+    let mails = alone.topics().alerts.mentioning(&execution.arn);
+    ensure!(!mails.is_empty(), "nobody was told");
+    for mail in mails {
+        for untrue in ["Nobody was touched", "THE ATTACKER IS STILL IN", "Nothing was changed"] {
+            ensure!(!mail.text.contains(untrue), "{}", mail.text);
+        }
+    }
+    Ok(())
+}
+
+/// An unused password is left to people, but its owner's keys are inactive by then.
+async fn keys_are_told(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "escalationsPerHour": 0 })).await?;
+    for _ in 0..2 {
+        let user = alone.user().create().await?;
+        let iam = user.account_root().iam();
+        iam.create_login_profile().user_name(&user.name).password("Correct-horse-1").send().await?;
+        let key = user.access_key().await?;
+        alone.age(&user, 100).await?;
+        let finding = crate::cases::finding(alone, "control-unused-90-days")?;
+        let finding = crate::cases::about(&finding, "AwsIamUser", &user.arn);
+        alone.store(&finding).await?;
+        let execution = alone.start(&finding.new_event()).await?;
+        execution.succeeds().await?;
+        let alerts = &alone.topics().alerts;
+        let told =
+            alerts.message("of its keys", |mail| mail.tells(Telling::LeftToPeople, &execution.arn));
+        let told = told.await?.text;
+        ensure!(told.contains(&format!("`{}` is inactive", key.id)), "{told}");
+    }
+    Ok(())
+}
+
+/// Somebody in the account takes the deny away before it is read back.
+async fn second_round(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "settlingSeconds": 6 })).await?;
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let name = suspect.before.arn.rsplit('/').next().unwrap_or_default().to_owned();
+    let iam = alone.user().create().await?.account_root().iam();
+    let execution = alone.execution_to_be();
+    suspect.start(&execution).await?;
+    execution.enters("Settle").await?;
+    let deny = "arn:aws:iam::aws:policy/AWSDenyAll";
+    iam.detach_user_policy().user_name(&name).policy_arn(deny).send().await?;
+    iam.delete_user_permissions_boundary().user_name(&name).send().await?;
+    execution.succeeds().await?;
+    ensure!(execution.history().await?.path().join(" ").matches(" AssumeRole ").count() == 2);
+    Box::pin(suspect.is_dealt_with(&execution, true)).await?;
+    let alerts = &alone.topics().alerts;
+    let told = alerts.message("of it", |mail| mail.tells(Telling::Done, &execution.arn)).await?;
+    ensure!(told.text.contains("/0001/original.json"), "{}", told.text);
+    for id in suspect.before.credentials.keys() {
+        ensure!(told.text.contains(&format!("`{id}` is inactive")), "{}", told.text);
+    }
+    Ok(())
 }

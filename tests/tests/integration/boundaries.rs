@@ -8,6 +8,7 @@ use harness::execution::Execution;
 use harness::faults::Strike;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::Telling;
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, NewUser, User, allow_all};
 use harness::wait::{self, PATIENCE};
 
@@ -202,16 +203,16 @@ async fn is_refused(aws: &LocalAws, new: NewUser<'_>) -> Result<()> {
     let incident = Incident::about(aws, &user).await?;
     let execution = aws.respond_to(&incident.finding).await?;
     execution.fails().await?;
-    let told = aws.topics().alerts.message("that it failed", |mail| {
-        mail.subject == "Cordon: containment failed" && mail.text.contains(&execution.arn)
-    });
+    let told = aws
+        .topics()
+        .alerts
+        .message("that it failed", |mail| mail.tells(Telling::Failed, &execution.arn));
     let told = told.await?.text;
     let attached = incident.before.attached.iter().chain(incident.before.inline.keys());
     let parts = [
-        "NOT CONTAINED",
-        "DetachPolicies, BoundaryMissing",
-        "the attacker is out",
-        "denied by AWSDenyAll (attached policy)",
+        "DetachPolicies, with BoundaryMissing",
+        "The attacker is out",
+        "denied everything by AWSDenyAll (attached)",
         "exempt arn:aws:iam::*:role/cordon/SecurityRemediation-Quarantine",
         "redrive-execution",
     ];

@@ -10,7 +10,7 @@ use harness::execution::Execution;
 use harness::faults::Strike;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
-use harness::messages::Message;
+use harness::messages::{Message, Telling};
 use serde_json::json;
 
 use crate::incident::workflow;
@@ -29,17 +29,15 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("a redrive keeps to whom it began with, whatever the finding names now", renamed);
 }
 
-const UNKNOWN: &str = "Cordon: no such finding";
-
 /// The mail that says that Security Hub has no such finding.
 async fn told_as_unknown(aws: &LocalAws, execution: &Execution) -> Result<Message> {
     let end = execution.ends(ExecutionStatus::Failed).await?;
     ensure!(end.error.as_deref() == Some("States.NoChoiceMatched"), "it failed with {end:?}");
     let told = aws.topics().alerts.message("that there is no such finding", |mail| {
-        mail.subject == UNKNOWN && mail.text.contains(&execution.arn)
+        mail.subject.contains("no such finding") && mail.tells(Telling::Failed, &execution.arn)
     });
     let told = told.await?;
-    for part in ["FindingNotFound", "started by hand?", "redrive-execution"] {
+    for part in ["Security Hub", "by hand"] {
         ensure!(told.text.contains(part), "`{part}` is not in the mail: {}", told.text);
     }
     Ok(told)
@@ -51,7 +49,7 @@ async fn unknown_import(aws: &LocalAws) -> Result<()> {
     let (user, _) = administrator(aws, MEMBERS[0]).await?;
     let execution = aws.start(&Finding::about(&user).new_event()).await?;
     let told = told_as_unknown(aws, &execution).await?.text;
-    ensure!(told.contains(&format!("CONTAINED: {}", user.arn)), "{told}");
+    ensure!(told.contains(&user.arn) && told.contains("contained"), "{told}");
     let left = user.read_back().await?.left();
     ensure!(left.is_empty(), "left: {left:?}");
     // Redriven, it is read first: it does not exist any more than before.
@@ -121,7 +119,7 @@ async fn abandoned(aws: &LocalAws, it: &(Suspect<'_>, Execution), because: &str)
     execution.redrive().await?;
     execution.succeeds().await?;
     let told = aws.topics().alerts.message("that nothing more is done", |mail| {
-        mail.subject == "Cordon: nothing more is done" && mail.text.contains(&execution.arn)
+        mail.tells(Telling::Abandoned, &execution.arn)
     });
     let told = told.await?.text;
     ensure!(told.contains(because), "`{because}` is not in the mail: {told}");

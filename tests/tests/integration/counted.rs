@@ -11,6 +11,7 @@ use harness::execution::Execution;
 use harness::faults::Strike;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::Telling;
 use harness::user::{DENY_ALL, User};
 use serde_json::json;
 
@@ -65,7 +66,7 @@ async fn custom(aws: &LocalAws, end: End) -> Result<(User, Finding)> {
         judged.told(&["containments an hour is reached", ACCOUNT])?;
         ensure!(now == before, "the user has changed");
         let output = judged.execution.describe().await?.output.unwrap_or_default();
-        ensure!(output.contains("\"limited\":true"), "{output}");
+        ensure!(output.contains("\"ContainmentLimit\""), "{output}");
     }
     Ok((user, finding))
 }
@@ -177,8 +178,6 @@ async fn retired(alone: &Alone<'_>) -> Result<()> {
     .await
 }
 
-const OVERFLOW: &str = "Cordon: too many escalations";
-
 async fn flood(alone: &Alone<'_>) -> Result<()> {
     const MOST: usize = 2;
     amend(alone, &json!({ "escalationsPerHour": MOST })).await?;
@@ -198,7 +197,7 @@ async fn flood(alone: &Alone<'_>) -> Result<()> {
                     if history.entered("TellOverflow") {
                         overflows += 1;
                         let told = alone.topics().alerts.mention(&execution.arn).await?;
-                        ensure!(told.subject == OVERFLOW, "{told:?}");
+                        ensure!(told.tells(Telling::Overflow, &execution.arn), "{told:?}");
                         let listing = "aws securityhub get-findings";
                         ensure!(told.text.contains(listing), "{}", told.text);
                     }
@@ -249,11 +248,12 @@ async fn untold(alone: &Alone<'_>) -> Result<()> {
         alone.store(&finding).await?;
         let execution = alone.execution_to_be();
         let lost = alone.fault("sns:Publish", Strike::Denied);
-        let lost = lost.caller(execution.name()).about(OVERFLOW).always().stand().await?;
+        let lost =
+            lost.caller(execution.name()).about("too many escalations:").always().stand().await?;
         alone.start_as(&execution, &finding.new_event()).await?;
         execution.ends(ExecutionStatus::Failed).await?;
         let told = alone.topics().alerts.mention(&execution.arn).await?;
-        ensure!(told.text.contains("The step TellOverflow failed"), "{}", told.text);
+        ensure!(told.text.contains("TellOverflow"), "{}", told.text);
         lost.lift().await?;
         // A redrive is a person's wish.
         execution.redrive().await?;

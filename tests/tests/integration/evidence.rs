@@ -14,6 +14,7 @@ use harness::execution::Execution;
 use harness::faults::{Fault, Strike};
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::Telling;
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot, User, allow_all};
 use serde_json::{Value, json};
 
@@ -136,9 +137,7 @@ async fn is_contained(
     ensure!(tag == Some(&original.uri), "its tags are {:?}", after.tags);
     let alerts = &aws.topics().alerts;
     let about = format_args!("what `{}` has kept", execution.name());
-    let told = alerts.message(about, |mail| {
-        mail.text.contains(&execution.arn) && mail.subject == "Cordon: contained"
-    });
+    let told = alerts.message(about, |mail| mail.tells(Telling::Done, &execution.arn));
     let told = told.await?.text;
     for part in [&original.uri, &original.sha256(), &own.uri, &own.sha256()] {
         ensure!(told.contains(part.as_str()), "`{part}` is not in the mail: {told}");
@@ -319,6 +318,7 @@ impl<'a> Steps<'a> {
     async fn reaches(&self, seconds: u32) -> Result<Value> {
         let input = json!({
             "principal": self.accused, "policy": {}, "entered": at(seconds), "reach": null,
+            "again": false,
         });
         self.call("assume-role", input).await
     }
@@ -340,6 +340,7 @@ impl<'a> Steps<'a> {
         let input = json!({
             "purpose": "containment", "principal": reached["principal"],
             "reach": reached["reach"], "denial": denial, "finding": self.finding, "pass": 0,
+            "principals": 1,
             "started": at(0), "entered": at(seconds),
         });
         self.call("preserve", input).await

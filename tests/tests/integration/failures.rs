@@ -8,6 +8,7 @@ use harness::alone::{Alone, Apart};
 use harness::execution::Execution;
 use harness::faults::Strike;
 use harness::local_aws::LocalAws;
+use harness::messages::Telling;
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot};
 use serde_json::json;
 
@@ -33,7 +34,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("redriven while only observing, nothing more changes", only_observing);
 }
 
-/// FAILED at `AwaitRedrive`, after people were told of a step and its error.
+/// FAILED at `WaitForPeopleToRedrive`, after people were told of a step and its error.
 async fn awaits_redrive(
     aws: &LocalAws,
     incident: &Incident<'_>,
@@ -43,12 +44,16 @@ async fn awaits_redrive(
     let end = execution.ends(ExecutionStatus::Failed).await?;
     ensure!(end.error.as_deref() == Some("States.NoChoiceMatched"), "it failed with {end:?}");
     let history = execution.history().await?;
-    ensure!(history.last_state() == "AwaitRedrive", "it failed at `{}`", history.last_state());
+    ensure!(
+        history.last_state() == "WaitForPeopleToRedrive",
+        "it failed at `{}`",
+        history.last_state()
+    );
     let told = aws
         .topics()
         .alerts
         .message(format_args!("that `{}` failed", execution.name()), |message| {
-            message.text.contains(&execution.arn) && message.subject == "Cordon: containment failed"
+            message.tells(Telling::Failed, &execution.arn)
         })
         .await?;
     let (user, finding) = (incident.user, &incident.finding);
@@ -89,7 +94,11 @@ async fn deny_refused(apart: &Apart<'_>) -> Result<()> {
     apart.refuse_actions("Quarantine", &actions).await?;
     let incident = Incident::about(apart, &user).await?;
     let execution = apart.respond_to(&incident.finding).await?;
-    let because = ["Quarantine", "AccessDenied", "iam:AttachUserPolicy", "NOT denied"];
+    // What was done all the same is told by name.
+    let keys = incident.before.credentials.keys().map(|id| format!("`{id}` is inactive"));
+    let keys: Vec<String> = keys.collect();
+    let because = ["Quarantine", "AccessDenied", "iam:AttachUserPolicy", "no deny stands"];
+    let because: Vec<&str> = because.into_iter().chain(keys.iter().map(String::as_str)).collect();
     awaits_redrive(apart, &incident, &execution, &because).await?;
     let (before, after) = (&incident.before, user.read_back().await?);
     ensure!(
@@ -146,9 +155,8 @@ async fn is_told_of(aws: &LocalAws, suspect: &Suspect<'_>, because: &[&str]) -> 
 
 async fn told_of_failure(aws: &LocalAws, execution: &Execution) -> Result<String> {
     let which = format!("that `{}` failed", execution.name());
-    let told = aws.topics().alerts.message(which, |mail| {
-        mail.subject == "Cordon: containment failed" && mail.text.contains(&execution.arn)
-    });
+    let told =
+        aws.topics().alerts.message(which, |mail| mail.tells(Telling::Failed, &execution.arn));
     Ok(told.await?.text)
 }
 
@@ -186,7 +194,7 @@ async fn policy_gone(alone: &Alone<'_>) -> Result<()> {
     // Nobody has judged the finding yet, but people have to know whom it is about.
     let event = suspect.finding.event();
     let names = event["detail"]["findings"][0]["Resources"][0]["Id"].as_str();
-    let names = format!("Names, by its own word: {}", names.unwrap_or_default());
+    let names = format!("It names: {}", names.unwrap_or_default());
     let because = ["ReadResponsePolicy", "Ssm.ParameterNotFoundException", parameter, &names];
     let execution = is_told_of(alone, &suspect, &because).await?;
     alone.undo().await?;
@@ -237,7 +245,8 @@ async fn exempted(alone: &Alone<'_>) -> Result<()> {
     amend(alone, &json!({ "exemptPrincipals": [suspect.before.arn] })).await?;
     execution.redrive().await?;
     let judged = ends(alone, execution, &suspect.finding, End::Escalated).await?;
-    judged.told(&[&suspect.before.arn, "the response policy exempts"])?;
+    let denied = "It was denied everything before, and that is not undone";
+    judged.told(&[&suspect.before.arn, "the response policy exempts", denied])?;
     ensure!(changes(alone, &judged.execution).await? == changed, "it has changed something");
     ensure!(suspect.read_back().await? == held, "the user has changed");
     ensure!(suspect.original().await?.is_none(), "there is evidence");
@@ -254,7 +263,8 @@ async fn exempted(alone: &Alone<'_>) -> Result<()> {
         execution.redrive().await?;
         let judged = ends(alone, execution, &suspect.finding, End::Escalated).await?;
         judged.told(&[&suspect.before.arn, "the response policy exempts"])?;
-        ensure!(!judged.told.contains("\nCONTAINED"), "{}", judged.told);
+        let before = ["as read back before the redrive", "It was denied everything before"];
+        ensure!(before.iter().any(|said| judged.told.contains(said)), "{}", judged.told);
         let found = alone.in_security_hub(&suspect.finding).await?;
         let note = found.note().and_then(|note| note.text()).unwrap_or_default();
         ensure!(note.contains("exempts") && !note.contains("is contained"), "the note is `{note}`");
@@ -270,8 +280,7 @@ async fn switched_off(alone: &Alone<'_>) -> Result<()> {
     execution.redrive().await?;
     let judged = ends(alone, execution, &suspect.finding, End::Abandoned).await?;
     // That the deny stands all the same is for people to know.
-    let before = format!("\nBEFORE THE REDRIVE, NOT CONTAINED: {}", suspect.before.arn);
-    judged.told(&[&before, "denied by AWSDenyAll", "`off`"])?;
+    judged.told(&[&suspect.before.arn, "before the redrive", "AWSDenyAll", "`off`"])?;
     let now = alone.calls_of(&judged.execution).await?.len();
     ensure!(now == calls, "somebody entered the account");
     ensure!(suspect.read_back().await? == held, "the user has changed");
@@ -284,7 +293,7 @@ async fn unresolved(aws: &LocalAws) -> Result<(Suspect<'_>, Execution)> {
     let fault = aws.fault("securityhub:BatchUpdateFindings", Strike::Denied);
     let fault = fault.about(suspect.finding.id()).always().stand().await?;
     let execution =
-        is_told_of(aws, &suspect, &["Resolve", "AccessDenied", "\nCONTAINED: "]).await?;
+        is_told_of(aws, &suspect, &["Resolve", "AccessDenied", "The attacker is out"]).await?;
     fault.lift().await?;
     Ok((suspect, execution))
 }
@@ -306,8 +315,7 @@ async fn only_observing(alone: &Alone<'_>) -> Result<()> {
     amend(alone, &json!({ "mode": "observe" })).await?;
     execution.redrive().await?;
     let judged = ends(alone, execution, &suspect.finding, End::Observed).await?;
-    let before = format!("\nBEFORE THE REDRIVE, CONTAINED: {}", suspect.before.arn);
-    judged.told(&[&before, "The finding stays as it is"])?;
+    judged.told(&[&suspect.before.arn, "before the redrive", "The finding stays as it is"])?;
     let now = alone.calls_of(&judged.execution).await?.len();
     ensure!(now == calls, "somebody entered the account");
     ensure!(suspect.read_back().await? == held, "the user has changed");

@@ -10,6 +10,7 @@ use harness::execution::Execution;
 use harness::faults::{Fault, NewFault, Strike};
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::Telling;
 use harness::user::{ADMINISTRATOR_ACCESS, AccessKey, User};
 use serde_json::json;
 
@@ -106,7 +107,8 @@ impl<'a> Attacker<'a> {
 
     /// The command by which people find it.
     fn search(&self) -> String {
-        format!("aws iam list-users --query \"Users[?UserId=='{}']\"", self.user.id)
+        let query = format!(r"--query 'Users[?UserId=='\''{}'\'']'", self.user.id);
+        format!("aws iam list-users --region us-east-1 {query}")
     }
 
     /// Starts an execution of the test's own, which a fault strikes from the beginning. The
@@ -157,12 +159,11 @@ impl<'a> Attacker<'a> {
     async fn is_pending_after(&self, execution: &Execution, mails: usize) -> Result<String> {
         execution.fails().await?;
         let history = execution.history().await?;
-        ensure!(history.last_state() == "AwaitRedrive", "{}", history.last_events());
+        ensure!(history.last_state() == "WaitForPeopleToRedrive", "{}", history.last_events());
         let status = self.status().await?;
         ensure!(status == "NEW", "the finding is {status}");
-        let failed = |message: &harness::messages::Message| {
-            message.subject == "Cordon: containment failed" && message.text.contains(&execution.arn)
-        };
+        let failed =
+            |message: &harness::messages::Message| message.tells(Telling::Failed, &execution.arn);
         let alerts = &self.aws.topics().alerts;
         alerts.count(mails, failed).await?;
         let told = alerts.all().into_iter().rfind(|message| failed(message));
@@ -229,7 +230,8 @@ async fn namesake_of_a_session(aws: &LocalAws) -> Result<()> {
     let finding = cases::about_key_of(&finding, "ASIA2222222222SESSIO", &role.name, other);
     leads_to(aws, &finding, End::Escalated).await?;
     let judged = choose(aws, &finding, End::Escalated).await?;
-    let search = format!("aws iam list-roles --query \"Roles[?RoleId=='{other}']\"");
+    let query = format!(r"--query 'Roles[?RoleId=='\''{other}'\'']'");
+    let search = format!("aws iam list-roles --region us-east-1 {query}");
     judged.told(&[&role.id, other, &search])?;
     let after = role.read_back().await?;
     ensure!(after == before, "the role was {before:?} and is {after:?}");

@@ -7,6 +7,7 @@ use harness::evidence::Evidence;
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::Telling;
 use harness::user::{DENY_ALL, Snapshot, User};
 use serde_json::Value;
 
@@ -170,13 +171,16 @@ impl<'a> Incident<'a> {
             .topics()
             .alerts
             .message(format_args!("that `{}` contained the user", execution.name()), |message| {
-                message.text.contains(&execution.arn) && message.subject == "Cordon: contained"
+                message.tells(Telling::Done, &execution.arn)
             })
             .await?;
-        for part in [self.finding.id(), &self.user.arn, &self.user.account] {
+        // A path of hundreds of characters is left out.
+        let long = self.user.arn.len() > 150;
+        let who = if long { format!("/.../{}", self.user.name) } else { self.user.arn.clone() };
+        for part in [self.finding.id(), &who, &self.user.account] {
             ensure!(told.text.contains(part), "`{part}` is not in the mail: {}", told.text);
         }
-        Ok(told.text)
+        Ok(told.page)
     }
 }
 

@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::Telling;
 
 use crate::incident::workflow;
 
@@ -42,13 +43,13 @@ impl End {
         }
     }
 
-    /// How the mail begins, if there is one.
-    fn greeting(self) -> Option<&'static str> {
+    /// What the mail is about, if there is one.
+    fn telling(self) -> Option<Telling> {
         match self {
-            Self::Contained => Some("DONE"),
-            Self::Escalated => Some("LEFT TO YOU"),
-            Self::Observed => Some("OBSERVED"),
-            Self::Abandoned => Some("ABANDONED"),
+            Self::Contained => Some(Telling::Done),
+            Self::Escalated => Some(Telling::LeftToPeople),
+            Self::Observed => Some(Telling::Observed),
+            Self::Abandoned => Some(Telling::Abandoned),
             Self::Ignored => None,
         }
     }
@@ -62,10 +63,12 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    /// Fails unless people were told all of this.
+    /// Fails unless people were told all of this, in whatever case.
     pub(crate) fn told(&self, parts: &[&str]) -> Result<()> {
+        let told = self.told.to_lowercase();
         for part in parts {
-            ensure!(self.told.contains(part), "`{part}` is not in the mail: {}", self.told);
+            let part = part.to_lowercase();
+            ensure!(told.contains(&part), "`{part}` is not in the mail: {}", self.told);
         }
         Ok(())
     }
@@ -92,7 +95,7 @@ pub(crate) async fn ends(
     ensure!(state == end.state(), "it ended in `{state}`, not {end:?}: {output}");
     let found = aws.in_security_hub(finding).await?;
     ensure!(workflow(&found) == end.workflow(), "the finding is {}", workflow(&found));
-    let Some(greeting) = end.greeting() else {
+    let Some(telling) = end.telling() else {
         let path = history.path();
         let mails =
             path.iter().any(|state| state.starts_with("Tell") || state.starts_with("Alert"));
@@ -102,8 +105,8 @@ pub(crate) async fn ends(
     let told = aws
         .topics()
         .alerts
-        .message(format_args!("from `{}` that begins `{greeting}`", execution.name()), |message| {
-            message.text.starts_with(greeting) && message.text.contains(&execution.arn)
+        .message(format_args!("{telling:?} from `{}`", execution.name()), |message| {
+            message.tells(telling, &execution.arn)
         })
         .await?;
     let judged = Judged { execution, told: told.text };

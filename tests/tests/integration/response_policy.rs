@@ -6,6 +6,7 @@ use harness::alone::Alone;
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::Telling;
 use harness::user::{Snapshot, User};
 use serde_json::{Value, json};
 
@@ -132,7 +133,7 @@ async fn observing(alone: &Alone<'_>) -> Result<()> {
     amend(alone, &json!({ "mode": "observe", "containRoles": true })).await?;
     let suspect = Suspect::of(alone).await?;
     let judged = suspect.is_untouched(alone, End::Observed).await?;
-    judged.told(&["WOULD CONTAIN", &suspect.user.arn, "attached policies: 1"])?;
+    judged.told(&["would", &suspect.user.arn, "AdministratorAccess"])?;
     let below = format!("observed/{}/{}/", suspect.user.account, suspect.user.id);
     let seen = alone.evidence_below(&below).await?;
     let [seen] = seen.as_slice() else { anyhow::bail!("seen: {seen:?}") };
@@ -147,7 +148,7 @@ async fn observing(alone: &Alone<'_>) -> Result<()> {
     let finding = cases::finding(alone, "guardduty-role-session")?;
     let finding = cases::about_key_of(&finding, "ASIA2222222222SESSIO", &role.name, &role.id);
     let judged = leads_to(alone, &finding, End::Observed).await?;
-    judged.told(&["WOULD CONTAIN", &role.arn])?;
+    judged.told(&["would", &role.arn])?;
     reads_alone(alone, &judged.execution).await?;
     ensure!(role.read_back().await? == role_before, "the role has changed");
 
@@ -158,7 +159,7 @@ async fn observing(alone: &Alone<'_>) -> Result<()> {
     let finding = cases::finding(alone, "control-unused-90-days")?;
     let finding = cases::about(&finding, "AwsIamUser", &user.arn);
     let judged = leads_to(alone, &finding, End::Observed).await?;
-    judged.told(&["WOULD MAKE KEYS INACTIVE", &user.arn])?;
+    judged.told(&["would", &user.arn, "access key"])?;
     reads_alone(alone, &judged.execution).await?;
     ensure!(user.read_back().await? == before, "the unused user has changed");
 
@@ -197,7 +198,7 @@ async fn fails(aws: &LocalAws, suspect: &Suspect, part: &str) -> Result<Executio
         .topics()
         .alerts
         .message(format_args!("that `{}` failed", execution.name()), |message| {
-            message.text.starts_with("FAILED") && message.text.contains(&execution.arn)
+            message.tells(Telling::Failed, &execution.arn)
         })
         .await?;
     ensure!(told.text.contains(part), "`{part}` is not in the mail: {}", told.text);

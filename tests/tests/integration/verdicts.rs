@@ -267,10 +267,10 @@ async fn wide_policy(aws: &LocalAws) -> Result<()> {
 
 async fn root(aws: &LocalAws) -> Result<()> {
     for (case, told) in [
-        ("control-root-access-key", "then delete the key"),
+        ("control-root-access-key", "delete those that you do not know"),
         ("control-root-mfa", "register an MFA device"),
         ("control-root-hardware-mfa", "register an MFA device"),
-        ("custom-root-access-key", "then delete the key"),
+        ("custom-root-access-key", "delete those that you do not know"),
     ] {
         let judged = leads_to(aws, &cases::finding(aws, case)?, End::Escalated).await;
         judged.and_then(|judged| judged.told(&[ROOT, told])).context(case)?;
@@ -322,7 +322,7 @@ async fn retires(aws: &LocalAws, case: &str, days: u32) -> Result<()> {
         "its tags are {:?}",
         after.tags
     );
-    judged.told(&[&user.arn, &format!("1 access keys, unused for {days} days")])?;
+    judged.told(&[&user.arn, &format!("unused for {days} days")])?;
     let below = format!("retired/{}/{}/", user.account, user.id);
     let kept = aws.evidence_below(&below).await?;
     let [kept] = kept.as_slice() else { anyhow::bail!("kept: {kept:?}") };
@@ -434,10 +434,11 @@ async fn is_protected(aws: &LocalAws, role: &Role, impostor: bool) -> Result<()>
     leads_to(aws, &finding, End::Escalated).await?;
     let judged = choose(aws, &finding, End::Escalated).await?;
     judged.told(&[&role.arn, "never contained by machine"])?;
-    ensure!(judged.told.contains("it may be an impostor") == impostor, "{}", judged.told);
+    ensure!(judged.told.contains("impostor") == impostor, "{}", judged.told);
     let end = judged.execution.describe().await?.output.unwrap_or_default();
     let end: Value = serde_json::from_str(&end)?;
-    ensure!(end["outcomes"][0]["urgent"] == impostor, "{end:#}");
+    let urgent = end["outcomes"][0]["failures"][0]["error"] == "PrincipalMayBeImpostor";
+    ensure!(urgent == impostor, "{end:#}");
     let after = role.read_back().await?;
     ensure!(after == before, "it was {before:?} and is {after:?}");
     Ok(())

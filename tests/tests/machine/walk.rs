@@ -1,7 +1,7 @@
 //! Every way through the machine, and the costliest of them. A way keeps to its facts: a
 //! condition that held once holds again, as long as nothing that it reads has changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -14,17 +14,99 @@ pub(crate) struct Facts {
     held: BTreeMap<String, bool>,
     /// The variable `rounds`.
     rounds: u64,
-    /// How many elements the variable `failures` has.
-    failures: u64,
-    /// How many of them are not that the principal vanished.
-    others: u64,
+    /// The variable `looks`.
+    looks: u64,
+    /// What errors the variable `failures` holds, as far as conditions tell them apart.
+    errors: Errors,
     /// How grave the gravest outcome of a principal is.
     gravest: usize,
+}
+
+/// What a list of errors holds, besides each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Errors {
+    vanished: bool,
+    /// Another, and whether that was always the deny that is not to be seen.
+    other: Option<bool>,
+}
+
+impl Errors {
+    fn add(&mut self, error: Error) {
+        match error {
+            Error::Vanished => self.vanished = true,
+            Error::NotVisible => self.other = Some(self.other.unwrap_or(!self.vanished)),
+            Error::Other => self.other = Some(false),
+        }
+        if self.vanished {
+            self.other = self.other.map(|_| false);
+        }
+    }
+
+    fn extend(&mut self, others: Self) {
+        if others.vanished {
+            self.add(Error::Vanished);
+        }
+        match others.other {
+            Some(true) => self.add(Error::NotVisible),
+            Some(false) => self.add(Error::Other),
+            None => {}
+        }
+    }
+
+    fn hold(self, error: Error) -> bool {
+        match error {
+            Error::Vanished => self.vanished,
+            Error::NotVisible => self.other == Some(true),
+            Error::Other => self.other == Some(false),
+        }
+    }
+
+    fn hold_none_but(self, error: Error) -> bool {
+        match error {
+            Error::Vanished => self.other.is_none(),
+            Error::NotVisible => !self.vanished && self.other != Some(false),
+            Error::Other => !self.vanished && self.other != Some(true),
+        }
+    }
+}
+
+/// The errors that the machine tells apart once they are caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Error {
+    Vanished,
+    NotVisible,
+    Other,
+}
+
+impl Error {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Vanished => "PrincipalVanished",
+            Self::NotVisible => "DenyNotVisible",
+            Self::Other => "AnyOther",
+        }
+    }
+
+    /// Those that the task may fail with: whoever acts on a principal may find that it
+    /// vanished, and who waits for the deny may wait in vain.
+    pub(crate) fn of(task: &State) -> Vec<Self> {
+        let mut errors = vec![Self::Other];
+        if task.arguments["Payload"]["principal"].is_string() {
+            errors.push(Self::Vanished);
+        }
+        let waits = |one: &String| one == Self::NotVisible.name();
+        if task.retry.iter().any(|retrier| retrier.error_equals.iter().any(waits)) {
+            errors.push(Self::NotVisible);
+        }
+        errors
+    }
 }
 
 /// How a task may end, and what that costs.
 pub(crate) struct Ending {
     pub(crate) by: By,
+    /// What is caught, where something is.
+    pub(crate) error: Error,
     pub(crate) cost: u64,
     /// Set where the task fails, or does not, for as long as this way goes.
     pub(crate) fails: Option<bool>,
@@ -57,21 +139,22 @@ impl Costs<'_> {
     }
 
     fn ends(&self, scope: &Scope, at: &str, facts: &Facts, found: &mut Found) -> Ends {
+        let facts = &facts.of_use(scope, at);
         let key = (at.to_owned(), facts.clone());
         if let Some(ends) = found.get(&key) {
             return ends.clone();
         }
         let state = scope.state(at);
         let mut ends = Ends::new();
-        for (by, cost, facts) in self.ways(state, facts, found) {
+        for (by, error, cost, facts) in self.ways(state, facts, found) {
             let edge = by.and_then(|by| state.edges().into_iter().find(|edge| edge.by == by));
             let told = self.until_told && state.publishes() && by == Some(By::Next);
             // A redrive begins another pass.
             let redriven = edge.as_ref().is_some_and(|edge| edge.to == "ReadResponsePolicy")
-                && state.kind == Kind::Choice;
+                && state.name != "Begin";
             let further = match edge {
                 Some(edge) if !told && !redriven => {
-                    let facts = facts.after(&edge);
+                    let facts = facts.after(&edge, error);
                     self.ends(scope, edge.to, &facts, found)
                 }
                 _ => Ends::from([((at.to_owned(), facts), 0)]),
@@ -92,7 +175,8 @@ impl Costs<'_> {
         state: &State,
         facts: &Facts,
         found: &mut Found,
-    ) -> Vec<(Option<By>, u64, Facts)> {
+    ) -> Vec<(Option<By>, Error, u64, Facts)> {
+        let other = |(by, cost, facts)| (by, Error::Other, cost, facts);
         match state.kind {
             Kind::Task => {
                 let endings = (self.task)(state).into_iter();
@@ -100,11 +184,13 @@ impl Costs<'_> {
                     .filter_map(|ending| {
                         let key = format!("{} fails", state.name);
                         let facts = facts.with(&key, ending.fails)?;
-                        Some((Some(ending.by), ending.cost, facts))
+                        Some((Some(ending.by), ending.error, ending.cost, facts))
                     })
                     .collect()
             }
-            Kind::Choice => choices(state, facts, (self.other)(state)),
+            Kind::Choice => {
+                choices(state, facts, (self.other)(state)).into_iter().map(other).collect()
+            }
             Kind::Parallel => {
                 let mut ways = vec![((self.other)(state), facts.clone())];
                 for branch in &state.branches {
@@ -112,19 +198,17 @@ impl Costs<'_> {
                     ways = ways
                         .into_iter()
                         .flat_map(|(cost, facts)| {
-                            ends.iter().map(move |((end, found), of_branch)| {
+                            ends.iter().map(move |((_, found), of_branch)| {
                                 let mut facts = facts.clone();
                                 facts.held.extend(found.held.clone());
-                                // A branch that failed ends in a state after its task.
-                                let failed = u64::from(*end != branch.start_at);
-                                facts.failures += failed;
-                                facts.others += failed;
+                                facts.errors.extend(found.errors);
                                 ((self.together)(cost, *of_branch), facts)
                             })
                         })
                         .collect();
                 }
-                ways.into_iter().map(|(cost, facts)| (Some(By::Next), cost, facts)).collect()
+                let ways = ways.into_iter().map(|(cost, facts)| (Some(By::Next), cost, facts));
+                ways.map(other).collect()
             }
             Kind::Map => {
                 let scope = state.item_processor.as_ref().unwrap();
@@ -138,11 +222,11 @@ impl Costs<'_> {
                     let facts = Facts { gravest, ..facts.clone() };
                     Some((Some(By::Next), (self.other)(state) + all, facts))
                 });
-                ways.collect()
+                ways.map(other).collect()
             }
             Kind::Pass | Kind::Wait | Kind::Succeed => {
                 let by = state.next.is_some().then_some(By::Next);
-                vec![(by, (self.other)(state), facts.clone())]
+                vec![other((by, (self.other)(state), facts.clone()))]
             }
         }
     }
@@ -150,7 +234,7 @@ impl Costs<'_> {
 
 /// What the iteration that ends here asks for: nothing more, people, or a redrive.
 fn gravity(scope: &Scope, end: &str) -> usize {
-    match scope.state(end).output["outcome"].as_str() {
+    match scope.state(end).output["verdict"].as_str() {
         Some("contained" | "retired") => 0,
         Some("observed" | "escalated") => 1,
         _ => 2,
@@ -161,9 +245,9 @@ fn choices(state: &State, facts: &Facts, cost: u64) -> Vec<(Option<By>, u64, Fac
     let mut ways = Vec::new();
     if state.name == "Outcome" {
         let by = match facts.gravest {
-            0 => [By::Rule(1)].as_slice(),
-            1 => &[By::Rule(2), By::Rule(3)],
-            _ => &[By::Default],
+            0 => [By::Rule(2)].as_slice(),
+            1 => &[By::Rule(3), By::Rule(4)],
+            _ => &[By::Rule(1), By::Default],
         };
         return by.iter().map(|by| (Some(*by), cost, facts.clone())).collect();
     }
@@ -184,7 +268,33 @@ fn choices(state: &State, facts: &Facts, cost: u64) -> Vec<(Option<By>, u64, Fac
     ways
 }
 
+/// What ways from `at` may still ask after. A way that can't have another round does not
+/// come back.
+fn asked_after<'a>(scope: &'a Scope, at: &'a str, repeats: bool) -> BTreeSet<String> {
+    let again = |edge: &Edge<'_>| edge.assign.get("rounds").is_some_and(Value::is_string);
+    let mut asked = BTreeSet::new();
+    for state in scope.reachable(at, |edge| !repeats && again(edge)) {
+        let inner = state.branches.iter().flat_map(Scope::all);
+        let tasks = inner.chain([state]).filter(|state| state.kind == Kind::Task);
+        asked.extend(tasks.map(|task| format!("{} fails", task.name)));
+        for rule in &state.choices {
+            let condition = rule.condition.trim_matches(['{', '%', '}', ' ']);
+            asked.extend(conjuncts(condition).into_iter().chain([condition]).map(str::to_owned));
+        }
+    }
+    asked
+}
+
 impl Facts {
+    /// What of this counts from `at` on, so that ways that differ in nothing else are one.
+    fn of_use(&self, scope: &Scope, at: &str) -> Self {
+        let mut facts = self.clone();
+        let repeats = self.rounds < 1 && !self.errors.hold(Error::Other);
+        let asked = asked_after(scope, at, repeats);
+        facts.held.retain(|key, _| asked.contains(key));
+        facts
+    }
+
     fn with(&self, key: &str, holds: Option<bool>) -> Option<Self> {
         let mut facts = self.clone();
         if let Some(holds) = holds
@@ -197,16 +307,21 @@ impl Facts {
 
     /// Whether the condition holds, as far as that is known.
     fn knows(&self, condition: &str) -> Option<bool> {
-        if let Some(most) = condition.strip_prefix("$rounds < ")
-            && let Ok(most) = most.parse::<u64>()
-        {
-            return Some(self.rounds < most);
+        for (name, value) in [("$rounds < ", self.rounds), ("$looks < ", self.looks)] {
+            if let Some(most) = condition.strip_prefix(name)
+                && let Ok(most) = most.parse::<u64>()
+            {
+                return Some(value < most);
+            }
         }
-        if condition == "$count($failures) = 1" {
-            return Some(self.failures == 1);
-        }
-        if condition == "$count($failures[error != 'PrincipalVanished']) = 0" {
-            return Some(self.others == 0);
+        for error in [Error::Vanished, Error::NotVisible] {
+            let name = error.name();
+            if condition == format!("'{name}' in $failures.error") {
+                return Some(self.errors.hold(error));
+            }
+            if condition == format!("$count($failures[error != '{name}']) = 0") {
+                return Some(self.errors.hold_none_but(error));
+            }
         }
         let parts = conjuncts(condition);
         if parts.len() > 1 {
@@ -232,17 +347,15 @@ impl Facts {
         facts
     }
 
-    /// What is known once what the edge assigns is done.
-    fn after(&self, edge: &Edge<'_>) -> Self {
+    /// What is known once what the edge assigns is done; a Catch has caught `error`.
+    fn after(&self, edge: &Edge<'_>, error: Error) -> Self {
         let mut facts = self.clone();
-        let vanished = match edge.by {
-            By::Catch(n) => edge
-                .from
-                .catch
-                .get(n)
-                .is_some_and(|catch| catch.error_equals == ["PrincipalVanished"]),
-            _ => false,
-        };
+        // A branch hands on as data what it caught.
+        if let By::Catch(n) = edge.by
+            && edge.from.catch.get(n).is_some_and(|catch| !catch.output.is_null())
+        {
+            facts.errors.add(error);
+        }
         for (name, value) in edge.assign {
             let reads = format!("${name}");
             facts.held.retain(|condition, _| !condition.contains(&reads));
@@ -252,16 +365,22 @@ impl Facts {
                     assert_eq!(value, "{% $rounds + 1 %}");
                     facts.rounds += 1;
                 }
-                ("failures", Value::Array(values)) => {
-                    facts.failures = values.len() as u64;
-                    facts.others = facts.failures;
+                ("looks", Value::Number(number)) => facts.looks = number.as_u64().unwrap(),
+                ("looks", value) => {
+                    assert_eq!(value, "{% $looks + 1 %}");
+                    facts.looks += 1;
                 }
-                // The walk has counted the branches that failed.
+                ("failures", Value::Array(values)) => {
+                    facts.errors = Errors::default();
+                    if !values.is_empty() {
+                        facts.errors.add(Error::Other);
+                    }
+                }
+                // The walk knows the branches that failed.
                 ("failures", value) if value == "{% [$failures, $states.result.failure] %}" => {}
                 ("failures", value) => {
                     assert!(value.as_str().unwrap().starts_with("{% [$failures, {"), "{value}");
-                    facts.failures += 1;
-                    facts.others += u64::from(!vanished);
+                    facts.errors.add(error);
                 }
                 _ => {}
             }
@@ -301,22 +420,28 @@ pub(crate) fn ways<'a>(scope: &'a Scope) -> Vec<Vec<&'a State>> {
     let mut open = vec![(vec![scope.state(&scope.start_at)], Facts::default())];
     while let Some((way, facts)) = open.pop() {
         let state = *way.last().unwrap();
-        let taken: Vec<(Option<By>, Facts)> = if state.kind == Kind::Choice {
+        let taken: Vec<(Option<By>, Error, Facts)> = if state.kind == Kind::Choice {
             let ways = choices(state, &facts, 0).into_iter();
-            ways.map(|(by, _, facts)| (by, facts)).collect()
+            ways.map(|(by, _, facts)| (by, Error::Other, facts)).collect()
         } else {
-            state.edges().iter().map(|edge| (Some(edge.by), facts.clone())).collect()
+            let errors = |by| match by {
+                By::Catch(_) => Error::of(state),
+                _ => vec![Error::Other],
+            };
+            let edges = state.edges().into_iter();
+            let by = edges.flat_map(|edge| errors(edge.by).into_iter().map(move |e| (edge.by, e)));
+            by.map(|(by, error)| (Some(by), error, facts.clone())).collect()
         };
-        if taken.iter().all(|(by, _)| by.is_none()) {
+        if taken.iter().all(|(by, ..)| by.is_none()) {
             ways.push(way.clone());
         }
-        for (by, facts) in taken {
+        for (by, error, facts) in taken {
             let Some(edge) = state.edges().into_iter().find(|edge| Some(edge.by) == by) else {
                 continue;
             };
             let mut further: Vec<&'a State> = way.clone();
             further.push(scope.state(edge.to));
-            open.push((further, facts.after(&edge)));
+            open.push((further, facts.after(&edge, error)));
         }
     }
     ways
