@@ -3,7 +3,7 @@
 local = cargo run --quiet --locked --bin local --
 venv = target/local/venv/bin
 
-.PHONY: demo test test-faults test-commands bench up down check deploy build prerequisites
+.PHONY: demo test test-faults test-commands bench fuzz up down check deploy build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -38,6 +38,13 @@ test-faults: prerequisites
 HOLD = 40
 bench: prerequisites
 	$(local) bench '$(HOLD)' $(if $(AGAINST),'$(AGAINST)')
+
+# Ten million hostile findings, of which each has to be judged: make fuzz [FINDINGS=…] [SEED=…]
+FINDINGS = 10000000
+SEED = 1
+fuzz: prerequisites
+	FINDINGS='$(FINDINGS)' SEED='$(SEED)' cargo test --quiet --locked --release --package classify --test cases \
+		no_hostile_finding -- --nocapture
 
 # Whether AWS's own CLI takes each command that stands in a mail.
 test-commands:

@@ -4,6 +4,8 @@
 //! - [`verdicts`]: every case has its verdict, every rule its cases.
 //! - [`mutations`]: every field of every case damaged, one at a time.
 //! - [`properties`]: whatever the bytes.
+//! - [`hostile`]: findings as somebody would make them who means harm; `make fuzz` judges
+//!   millions.
 //! - [`read_back`]: what people start, and what earlier passes began.
 //! - [`told`]: what people are told of a finding and of what is left to them.
 //! - [`limits`]: what holds of every verdict, right or wrong.
@@ -17,6 +19,7 @@
 )]
 
 mod case;
+mod hostile;
 mod limits;
 mod mutations;
 mod properties;
