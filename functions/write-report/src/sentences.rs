@@ -74,6 +74,10 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
         Verdict::Pending if outcome.unused_days.is_some() => {
             format!("unused keys of {who} are not all inactive.")
         }
+        Verdict::Pending if facts.observes() && standing(outcome) == Standing::In => format!(
+            "Cordon only observes now (mode `observe`), and could not read all of {who}. If it is \
+             an attacker's, the attacker is still in."
+        ),
         Verdict::Pending => pending_one(outcome, &who, before, alone),
     };
     capitalized(&sentence)
