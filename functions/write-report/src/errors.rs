@@ -245,8 +245,8 @@ fn of_refusals(error: &str) -> Option<Words> {
         ),
         "Target" => (
             "the finding calls it the target, not the actor",
-            "Whoever sent the finding says that this is what was attacked; the words above name who \
-             did it. To contain the actor, act by hand there.",
+            "Whoever sent the finding says that this is what was attacked; the words above have who \
+             did it. Contain it only if you know better.",
         ),
         "Actor" => (
             "the finding names a target beside it, so which of them you mean is not clear",

@@ -214,7 +214,10 @@ impl<'a> Facts<'a> {
         if let Some(session) = self.session(outcome) {
             match (&session.role, &session.name) {
                 (Some(role), _) => return format!("a session of the role `{role}`"),
-                (None, Some(name)) => return format!("a session of the federated user `{name}`"),
+                (None, Some(name)) if first_error(outcome) == "FederatedSession" => {
+                    return format!("a session of the federated user `{name}`");
+                }
+                (None, Some(name)) => return format!("a session named `{name}`"),
                 (None, None) => {}
             }
         }

@@ -369,8 +369,10 @@ fn the_end(facts: Facts<'_>, most: usize, page: &mut Page) {
         }
     }
     roles(facts, most, page);
-    if facts.input.kind != Kind::Abandoned || facts.has_finding() {
-        page.heading("Finding");
+    page.heading("Finding");
+    if facts.input.kind == Kind::Abandoned && !facts.has_finding() {
+        page.indented(2, "None: what was sent carries no finding.");
+    } else {
         page.word(2, facts.label());
     }
     if let Some(url) = &facts.input.finding.source_url {

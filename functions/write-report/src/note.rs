@@ -45,7 +45,7 @@ fn describe(facts: Facts<'_>, one: &Outcome) -> String {
         (None, Some(role)) => {
             let on = session.and_then(|session| session.instance.as_deref());
             let on = on.map_or_else(String::new, |id| format!(" on the instance {id}"));
-            format!("a session of the role {role}{on}, {}", cut(&one.resource, 150))
+            format!("a session of the role {role}{on} ({})", cut(&one.resource, 150))
         }
         (None, None) => cut(&one.resource, 150),
     };

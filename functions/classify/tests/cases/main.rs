@@ -2,6 +2,7 @@
 //!
 //! - [`case`]: the folders under `cases/`; a new case needs no Rust.
 //! - [`verdicts`]: every case has its verdict, every rule its cases.
+//! - [`flips`]: each field that qualifies a finding moves the verdict, or the case says why not.
 //! - [`mutations`]: every field of every case damaged, one at a time.
 //! - [`properties`]: whatever the bytes.
 //! - [`read_back`]: what people start, and what earlier passes began.
@@ -17,6 +18,7 @@
 )]
 
 mod case;
+mod flips;
 mod limits;
 mod mutations;
 mod properties;
