@@ -87,9 +87,10 @@ export const ALERTING_FINDINGS = imported({ Severity: { Label: ['HIGH', 'CRITICA
 /**
  * Findings for which somebody chose this custom action in the console, whatever their state: a
  * person has judged them already. Other custom actions of the account send the same kind of event.
+ * An insight's results carry no finding; who chose the action for them is told so.
  */
 export const chosenFindings = (customActionArn: string): EventPattern => ({
   source: ['aws.securityhub'],
-  'detail-type': ['Security Hub Findings - Custom Action'],
+  'detail-type': ['Security Hub Findings - Custom Action', 'Security Hub Insight Results'],
   resources: [customActionArn],
 });

@@ -587,7 +587,7 @@ describe('the security stack', () => {
     it('take what somebody chose with this custom action, and with no other', () => {
       assert.deepEqual(rule('cordon-custom-action').Properties['EventPattern'], {
         source: ['aws.securityhub'],
-        'detail-type': ['Security Hub Findings - Custom Action'],
+        'detail-type': ['Security Hub Findings - Custom Action', 'Security Hub Insight Results'],
         resources: ['arn:aws:securityhub:eu-west-1:111111111111:action/custom/Isolate'],
       });
     });

@@ -183,6 +183,7 @@ fn resource(resource: &Value) -> Result<Resource> {
         .set_id(text("Id"))
         .set_region(text("Region"))
         .set_partition(text("Partition").as_deref().map(Partition::from))
+        .set_resource_role(text("ResourceRole"))
         .set_details(resource.get("Details").map(details).transpose()?)
         .build())
 }
@@ -258,6 +259,13 @@ impl LocalAws {
                 &json!({ "actionArn": action_arn, "findings": identifiers }),
             )
             .await?;
+        Ok(())
+    }
+
+    /// Sends an insight's results to a custom action, as the button in the console does.
+    pub async fn send_insight_to_action(&self, action_arn: &str, insight: &Value) -> Result<()> {
+        let request = json!({ "actionArn": action_arn, "insight": insight });
+        self.beyond_aws().post("/_local/securityhub/custom-action", &request).await?;
         Ok(())
     }
 

@@ -35,7 +35,7 @@ impl Verdict {
             } else if let Some(Because(refusal, reason)) =
                 self.objection(&accused, execution, finding)
             {
-                self.leave(account, resource, refusal, reason);
+                self.leave(account, resource, refusal, &reason);
             } else {
                 kept.push(accused);
             }
@@ -66,13 +66,13 @@ impl Verdict {
         };
         if source == Source::Custom && !Product::Custom.sent(execution, policy, finding) {
             let reason = "the response policy does not trust the finding's product any more";
-            return Some(Because(Refusal::Untrusted, reason));
+            return Some(Because::of(Refusal::Untrusted, reason));
         }
         match response {
             Response::RetireUnusedCredentials if !policy.retire_unused_credentials => {
                 let reason =
                     "the response policy does not let unused credentials be retired any more";
-                Some(Because(Refusal::RetirementsOff, reason))
+                Some(Because::of(Refusal::RetirementsOff, reason))
             }
             Response::ContainRole if source != Source::Person && !policy.contain_roles => {
                 Some(NO_ROLES)
@@ -81,7 +81,7 @@ impl Verdict {
             response => response
                 .lowest_severity(policy)
                 .is_some_and(|lowest| finding.severity < lowest)
-                .then_some(Because(
+                .then_some(Because::of(
                     Refusal::SeverityTooLow,
                     "the response policy asks for a higher severity by now",
                 )),

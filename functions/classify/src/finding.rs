@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Brief;
-use crate::subject::session;
+use crate::subject::{Part, Subject, session};
 
 /// How many sessions people are told of; GuardDuty names one.
 const MOST_SESSIONS: usize = 4;
@@ -28,23 +28,54 @@ pub(crate) enum Occasion {
     CustomAction,
 }
 
+/// An event that carries no finding to judge.
+#[derive(Debug)]
+pub(crate) struct Unjudged {
+    /// Why, for a person.
+    pub(crate) reason: String,
+    /// Whether a person sent it, who waits for an answer.
+    pub(crate) by_person: bool,
+}
+
 /// The event's one finding, or why there is none to judge.
-pub(crate) fn of_event(event: &Value) -> Result<(Occasion, Finding<'_>), String> {
+///
+/// Source: Security Hub User Guide, "EventBridge event formats for Security Hub CSPM".
+pub(crate) fn of_event(event: &Value) -> Result<(Occasion, Finding<'_>), Unjudged> {
     let text = |field| event.get(field).and_then(Value::as_str).unwrap_or_default();
-    let occasion = match (text("source"), text("detail-type")) {
-        ("aws.securityhub", "Security Hub Findings - Imported") => Occasion::Imported,
-        ("aws.securityhub", "Security Hub Findings - Custom Action") => Occasion::CustomAction,
-        _ => return Err("the event is no finding that Security Hub sent".to_owned()),
+    let (occasion, by_person) = match (text("source"), text("detail-type")) {
+        ("aws.securityhub", "Security Hub Findings - Imported") => (Occasion::Imported, false),
+        ("aws.securityhub", "Security Hub Findings - Custom Action") => {
+            (Occasion::CustomAction, true)
+        }
+        ("aws.securityhub", "Security Hub Insight Results") => {
+            return Err(Unjudged { reason: of_an_insight(event), by_person: true });
+        }
+        _ => {
+            let reason = "the event is no finding that Security Hub sent".to_owned();
+            return Err(Unjudged { reason, by_person: false });
+        }
     };
     let findings = event.pointer("/detail/findings").and_then(Value::as_array);
-    match findings.map(Vec::as_slice) {
-        Some([finding]) => Ok((occasion, Finding::read(finding)?)),
+    let finding = match findings.map(Vec::as_slice) {
+        Some([finding]) => Finding::read(finding),
         None | Some([]) => Err("the event carries no finding".to_owned()),
         Some(more) => Err(format!(
             "the event carries {} findings, and Security Hub sends them singly",
             more.len()
         )),
-    }
+    };
+    let finding = finding.map_err(|reason| Unjudged { reason, by_person })?;
+    Ok((occasion, finding))
+}
+
+/// That a person sent an insight's results: counts of findings by resource, account or the
+/// like, of which none says what was found.
+fn of_an_insight(event: &Value) -> String {
+    let name = event.pointer("/detail/insightName").and_then(Value::as_str).unwrap_or_default();
+    let name = one_line(name, 100);
+    let insight =
+        if name.is_empty() { "an insight".to_owned() } else { format!("the insight `{name}`") };
+    format!("a person chose {insight}, which only counts findings; the findings have to be chosen")
 }
 
 impl<'a> Finding<'a> {
@@ -198,6 +229,18 @@ impl<'a> Finding<'a> {
     /// The finding's resources, in its order.
     pub(crate) fn resources(&self) -> impl Iterator<Item = &'a Value> {
         self.list("Resources")
+    }
+
+    /// What a custom product calls the actor of what it reports, where it says so. Of AWS's
+    /// own findings the role says nothing: GuardDuty's keys are always the target.
+    ///
+    /// Source: ASFF, `Resources` (`ResourceRole`).
+    pub(crate) fn actor(&self, execution: &Execution) -> Option<String> {
+        if self.is_of_aws(execution) {
+            return None;
+        }
+        let mut actors = self.resources().filter(|one| Part::of(one) == Some(Part::Actor));
+        actors.next().map(|actor| Subject::of(actor).label())
     }
 
     fn list(&self, field: &str) -> impl Iterator<Item = &'a Value> {

@@ -1,11 +1,14 @@
 //! Judges a Security Hub event: whom to contain, what to escalate, what to leave alone.
 //! Pure: the same event and policy always have the same verdict.
 
+mod claim;
 mod earlier;
 mod finding;
 mod limits;
 mod rules;
 mod subject;
+
+use std::borrow::Cow;
 
 use incident::{
     AccountId, Accused, Execution, Failed, Failure, Mode, Outcome, Refusal, ResponsePolicy,
@@ -16,10 +19,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use finding::{Finding, Occasion};
+use finding::{Finding, Occasion, Unjudged};
 pub use limits::{Limit, Limits};
 use rules::{Response, Rule};
-use subject::{Subject, SubjectKind};
+use subject::{Part, Subject};
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -176,7 +179,13 @@ pub fn classify(input: Input) -> Result<Verdict, Failure> {
             let pass = Pass { occasion, redriven, withdrawn, earlier };
             judge(&execution, pass, &finding, &mut verdict)?;
         }
-        Err(reason) => verdict.reason = reason,
+        Err(Unjudged { reason, by_person }) => {
+            verdict.reason = reason;
+            // Nothing can be done, and people wait for an answer.
+            if by_person {
+                verdict.source = Source::Person;
+            }
+        }
     }
     verdict.reason = one_line(&verdict.reason, 500);
     verdict.limits = Limits::of(&verdict);
@@ -194,12 +203,20 @@ struct Pass {
 }
 
 /// Why what a finding names is left to people, by name and for a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Because(Refusal, &'static str);
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Because(Refusal, Cow<'static, str>);
+
+impl Because {
+    fn of(refusal: Refusal, reason: &'static str) -> Self {
+        Self(refusal, Cow::Borrowed(reason))
+    }
+}
 
 /// Why a role is left to people that no person chose.
-const NO_ROLES: Because =
-    Because(Refusal::RolesNotContained, "the response policy does not let findings contain roles");
+const NO_ROLES: Because = Because(
+    Refusal::RolesNotContained,
+    Cow::Borrowed("the response policy does not let findings contain roles"),
+);
 
 /// The state in whose name refusals stand in outcomes.
 const STATE: &str = "Classify";
@@ -275,6 +292,8 @@ fn by_rules(
     let rules = rules::table()
         .map_err(|error| Failure::InvalidInput(format!("the rule table is unusable: {error}")))?;
     let mut reasons: Vec<&str> = Vec::new();
+    let actor = finding.actor(execution);
+    let actor = actor.as_deref();
     for resource in finding.resources() {
         let subject = Subject::of(resource);
         let applies = |rule: &&Rule| rule.applies(execution, &verdict.policy, finding, &subject);
@@ -298,7 +317,10 @@ fn by_rules(
             }
             Response::ContainRole if !verdict.policy.contain_roles => {
                 let Because(refusal, reason) = NO_ROLES;
-                verdict.refuse(&subject, finding, refusal, reason);
+                verdict.refuse(&subject, finding, refusal, &reason);
+            }
+            _ if actor.is_some() && subject.part == Some(Part::Target) => {
+                verdict.refuse(&subject, finding, Refusal::Target, &of_a_target(actor));
             }
             _ => verdict.accuse(&subject, execution, finding, rule.unused_days),
         }
@@ -307,27 +329,49 @@ fn by_rules(
     Ok(())
 }
 
-/// A person chose the finding: what can be contained is, whatever the rules say.
+/// A person chose the finding: what can be contained is, whatever the rules say. Where the
+/// finding has a target beside its actor, the person is asked which of them is meant. Where it
+/// names nobody, each of its resources is told with the reason.
 fn by_choice(execution: &Execution, finding: &Finding<'_>, verdict: &mut Verdict) {
-    for resource in finding.resources() {
-        let subject = Subject::of(resource);
-        match subject.kind {
-            SubjectKind::User
-            | SubjectKind::Role
-            | SubjectKind::UserKey
-            | SubjectKind::RoleSession => verdict.accuse(&subject, execution, finding, None),
-            SubjectKind::RootKey | SubjectKind::FederatedSession | SubjectKind::UnknownKey => {
-                let refusal = subject.refusal().unwrap_or(Refusal::UnknownKey);
-                verdict.refuse(&subject, finding, refusal, "it is neither a user's nor a role's");
+    let subjects: Vec<_> = finding.resources().map(Subject::of).collect();
+    let (named, others): (Vec<_>, Vec<_>) =
+        subjects.iter().partition(|subject| subject.is_of_a_principal());
+    let actor = finding.actor(execution);
+    let actor =
+        actor.as_deref().filter(|_| named.iter().any(|subject| subject.part == Some(Part::Target)));
+    for subject in &named {
+        match (actor, subject.part) {
+            (None, _) => verdict.accuse(subject, execution, finding, None),
+            (Some(_), Some(Part::Target)) => {
+                verdict.refuse(subject, finding, Refusal::Target, &of_a_target(actor));
             }
-            SubjectKind::Policy | SubjectKind::Account | SubjectKind::Other => {}
+            (Some(_), Some(Part::Actor)) => {
+                let reason = "the finding calls it the actor, and names a target beside it";
+                verdict.refuse(subject, finding, Refusal::Actor, reason);
+            }
+            (Some(_), None) => {
+                let reason = "the finding calls it neither the actor nor the target";
+                verdict.refuse(subject, finding, Refusal::Actor, reason);
+            }
         }
     }
-    verdict.conclude(
+    for subject in others.iter().filter(|_| named.is_empty()) {
+        verdict.accuse(subject, execution, finding, None);
+    }
+    let (chosen, nobody) = (
         "a person chose it by custom action",
         "a person chose it by custom action, but it names nobody whom a machine could contain",
-        Action::Escalate,
     );
+    let reason = if named.is_empty() { nobody } else { chosen };
+    verdict.conclude(reason, nobody, Action::Escalate);
+}
+
+/// Why the target of an actor is left to people.
+fn of_a_target(actor: Option<&str>) -> String {
+    format!(
+        "it is the target of what the finding reports; its actor is `{}`",
+        actor.unwrap_or("unknown")
+    )
 }
 
 impl Verdict {
@@ -346,7 +390,7 @@ impl Verdict {
                 self.refuse(subject, finding, Refusal::Ambiguous, reason);
             }
             Ok(accused) => self.accused.push(accused),
-            Err(Because(refusal, reason)) => self.refuse(subject, finding, refusal, reason),
+            Err(Because(refusal, reason)) => self.refuse(subject, finding, refusal, &reason),
         }
     }
 
@@ -395,17 +439,30 @@ impl Verdict {
     }
 }
 
-/// Whether both are the same principal; then the one knows what id the other gives.
-/// IAM's names are unique in an account, whatever their path and case.
+/// Whether both are the same principal, in one form or in two: by a name and, where both give
+/// one, the same key and the same id. Then the one knows what the other says beyond it. IAM's
+/// names are unique in an account, whatever their path and case.
 fn is_joined(one: &mut Accused, other: &Accused) -> bool {
     let name = |accused: &Accused| accused.name.as_deref().map(str::to_ascii_lowercase);
-    let ids = [&one.principal_id, &other.principal_id];
+    let agree = |one: &Option<String>, other: &Option<String>| {
+        one.is_none() || other.is_none() || one == other
+    };
+    let by_key = one.access_key.is_some() && one.access_key == other.access_key;
     let same = one.kind == other.kind
-        && one.access_key == other.access_key
-        && name(one) == name(other)
-        && (ids.contains(&&None) || one.principal_id == other.principal_id);
-    if same && one.principal_id.is_none() {
-        one.principal_id.clone_from(&other.principal_id);
+        && agree(&one.access_key, &other.access_key)
+        && agree(&one.principal_id, &other.principal_id)
+        && agree(&name(one), &name(other))
+        && (by_key || one.name.is_some() && other.name.is_some());
+    if same {
+        for (known, said) in [
+            (&mut one.access_key, &other.access_key),
+            (&mut one.name, &other.name),
+            (&mut one.principal_id, &other.principal_id),
+        ] {
+            if known.is_none() {
+                known.clone_from(said);
+            }
+        }
     }
     same
 }

@@ -1,11 +1,15 @@
-use incident::{Accused, Execution, Kind, PrincipalArn, Refusal, Session, is_name, one_line};
+use std::borrow::Cow;
+
+use incident::{Accused, Execution, Kind, Refusal, Session, one_line};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Because;
+use crate::claim::{self, Claim, Key, Whose};
 use crate::finding::Finding;
 
-const ELSEWHERE: Because = Because(Refusal::Elsewhere, "it is in another account than the finding");
+const ELSEWHERE: Because =
+    Because(Refusal::Elsewhere, Cow::Borrowed("it is in another account than the finding"));
 
 /// What a resource of a finding is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -32,60 +36,151 @@ pub(crate) enum SubjectKind {
     Other,
 }
 
+/// What a resource's `Type` says that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Type {
+    User,
+    Role,
+    Key,
+    Policy,
+    Account,
+    /// `Other`, or nothing: its `Id` has to say it.
+    Unsaid,
+    /// Something that is no principal.
+    Else,
+}
+
+impl Type {
+    /// ASFF's name of a type, or CloudFormation's.
+    ///
+    /// Sources: ASFF, `Resources` (`Type`); CloudFormation Template Reference, resource types
+    /// of IAM.
+    fn of(name: &str) -> Self {
+        match name {
+            "AwsIamUser" | "AWS::IAM::User" => Self::User,
+            "AwsIamRole" | "AWS::IAM::Role" => Self::Role,
+            "AwsIamAccessKey" | "AWS::IAM::AccessKey" => Self::Key,
+            "AwsIamPolicy" | "AWS::IAM::ManagedPolicy" | "AWS::IAM::Policy" => Self::Policy,
+            "AwsAccount" | "AWS::::Account" => Self::Account,
+            "" | "Other" => Self::Unsaid,
+            _ => Self::Else,
+        }
+    }
+
+    fn is_no_principal(self) -> bool {
+        matches!(self, Self::Policy | Self::Account | Self::Else)
+    }
+
+    fn whose(self) -> Option<Whose> {
+        match self {
+            Self::User => Some(Whose::User),
+            Self::Role => Some(Whose::Role),
+            _ => None,
+        }
+    }
+}
+
+/// What a resource does in what a finding reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// It is said to have done it.
+    Actor,
+    /// It was done to it.
+    Target,
+}
+
+impl Part {
+    /// Source: ASFF, `Resources` (`ResourceRole`).
+    pub(crate) fn of(resource: &Value) -> Option<Self> {
+        let role = resource.get("ResourceRole").and_then(Value::as_str)?;
+        match role.to_ascii_lowercase().as_str() {
+            "actor" => Some(Self::Actor),
+            "target" => Some(Self::Target),
+            _ => None,
+        }
+    }
+}
+
 /// A resource of a finding, and what it is to us.
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) kind: SubjectKind,
+    pub(crate) part: Option<Part>,
     id: &'a str,
-    all_details: Option<&'a Value>,
-    /// Of an access key.
-    details: Option<&'a Value>,
+    kind_said: Type,
+    /// What its `Id` says, then what its `Details` say.
+    claims: Vec<Claim<'a>>,
 }
 
+/// That two parts of a resource do not mean the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Contradiction;
+
 impl<'a> Subject<'a> {
+    /// Reads whom a resource means, by its type, its id in each form that products write, and
+    /// its details. `Details.Other` is free text, in which no field means anything.
     pub(crate) fn of(resource: &'a Value) -> Self {
         let text = |field| resource.get(field).and_then(Value::as_str).unwrap_or_default();
-        let all_details = resource.get("Details");
-        let details = resource.pointer("/Details/AwsIamAccessKey");
-        let mut subject = Self { kind: SubjectKind::Other, id: text("Id"), all_details, details };
-        subject.kind = match text("Type") {
-            "AwsIamUser" => SubjectKind::User,
-            "AwsIamRole" => SubjectKind::Role,
-            "AwsIamPolicy" => SubjectKind::Policy,
-            "AwsAccount" => SubjectKind::Account,
-            "AwsIamAccessKey" => subject.key(),
-            _ => SubjectKind::Other,
-        };
+        let (id, kind_said) = (text("Id"), Type::of(text("Type")));
+        let mut claims = vec![claim::of_id(id, kind_said == Type::User)];
+        let details = |field| resource.get("Details").and_then(|details| details.get(field));
+        claims.extend(details("AwsIamAccessKey").map(claim::of_key).into_iter().flatten());
+        for (field, whose) in [("AwsIamUser", Whose::User), ("AwsIamRole", Whose::Role)] {
+            let said = details(field).map(|details| claim::of_principal(whose, details));
+            claims.extend(said.into_iter().flatten());
+        }
+        let part = Part::of(resource);
+        let mut subject = Self { kind: SubjectKind::Other, part, id, kind_said, claims };
+        subject.kind = subject.kind();
         subject
     }
 
-    /// Whose key it is. GuardDuty says so in `PrincipalType`; the key's prefix tells
-    /// long-term keys (`AKIA`) from sessions (`ASIA`).
-    ///
-    /// Sources: GuardDuty User Guide, "Finding details" (user type); IAM User Guide,
-    /// "IAM identifiers" (unique id prefixes).
-    fn key(&self) -> SubjectKind {
-        match self.detail("PrincipalType") {
-            "IAMUser" => SubjectKind::UserKey,
-            "AssumedRole" | "Role" => SubjectKind::RoleSession,
-            "Root" => SubjectKind::RootKey,
-            "FederatedUser" => SubjectKind::FederatedSession,
-            "" if self.key_id().starts_with("AKIA") => SubjectKind::UserKey,
-            _ => SubjectKind::UnknownKey,
+    /// The kind by which a rule is found; whom a resource means that contradicts itself,
+    /// nobody believes.
+    fn kind(&self) -> SubjectKind {
+        let by_id = self.claims.first();
+        let is_bare = self.key() == Ok(Key::None);
+        match (self.kind_said, self.said(|claim| claim.whose)) {
+            (Type::User, _) => SubjectKind::User,
+            (Type::Role, _) => SubjectKind::Role,
+            (Type::Policy, _) => SubjectKind::Policy,
+            (Type::Account, _) => SubjectKind::Account,
+            (Type::Else, _) => SubjectKind::Other,
+            (_, Some(Whose::User)) if is_bare => SubjectKind::User,
+            (_, Some(Whose::User)) => SubjectKind::UserKey,
+            (_, Some(Whose::Role)) if by_id.is_some_and(Claim::is_a_role) => SubjectKind::Role,
+            (_, Some(Whose::Role)) => SubjectKind::RoleSession,
+            (_, Some(Whose::Root)) => SubjectKind::RootKey,
+            (_, Some(Whose::FederatedUser)) => SubjectKind::FederatedSession,
+            (_, None) if matches!(self.key(), Ok(Key::LongTerm(_))) => SubjectKind::UserKey,
+            (Type::Key, _) | (_, Some(Whose::Unknown)) => SubjectKind::UnknownKey,
+            (Type::Unsaid, None) if !is_bare => SubjectKind::UnknownKey,
+            (Type::Unsaid, None) if self.id.contains(":policy/") => SubjectKind::Policy,
+            (Type::Unsaid, None) if self.id.starts_with("AWS::::Account:") => SubjectKind::Account,
+            (Type::Unsaid, None) => SubjectKind::Other,
         }
     }
 
-    fn detail(&self, field: &str) -> &'a str {
-        let found = self.details.and_then(|details| details.get(field)).and_then(Value::as_str);
-        found.unwrap_or_default()
+    /// What the parts say of one thing: details before the id, which may be but a label.
+    fn said<T>(&self, of: impl Fn(&Claim<'a>) -> Option<T>) -> Option<T> {
+        let (id, details) = self.claims.split_first()?;
+        details.iter().find_map(&of).or_else(|| of(id))
     }
 
-    /// The access key id, from the details or from `AWS::IAM::AccessKey:<id>`.
-    fn key_id(&self) -> &'a str {
-        match self.detail("AccessKeyId") {
-            "" => self.id.rsplit(':').next().unwrap_or_default(),
-            id => id,
-        }
+    /// What all parts that say something of one thing say.
+    fn agreed<T>(
+        &self,
+        of: impl Fn(&Claim<'a>) -> Option<T>,
+        is_same: impl Fn(&T, &T) -> bool,
+    ) -> Result<Option<T>, Contradiction> {
+        let mut said = self.claims.iter().filter_map(of);
+        let Some(first) = said.next() else { return Ok(None) };
+        if said.all(|other| is_same(&first, &other)) { Ok(Some(first)) } else { Err(Contradiction) }
+    }
+
+    fn key(&self) -> Result<Key<'a>, Contradiction> {
+        let said = |claim: &Claim<'a>| Some(claim.key).filter(|key| *key != Key::None);
+        Ok(self.agreed(said, PartialEq::eq)?.unwrap_or_default())
     }
 
     /// What the finding calls it, for people; in full for every ARN that IAM can make
@@ -98,11 +193,19 @@ impl<'a> Subject<'a> {
     /// By what name it is left to people, where that hangs on the resource.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         match self.kind {
-            SubjectKind::RootKey if is_long_term_key(self.key_id()) => Some(Refusal::RootKey),
-            SubjectKind::RootKey => Some(Refusal::RootSession),
+            SubjectKind::RootKey => Some(self.of_root()),
             SubjectKind::FederatedSession => Some(Refusal::FederatedSession),
             SubjectKind::UnknownKey => Some(Refusal::UnknownKey),
             _ => None,
+        }
+    }
+
+    fn of_root(&self) -> Refusal {
+        let by_arn = self.claims.first().is_some_and(|id| id.whose == Some(Whose::Root));
+        match self.key() {
+            Ok(Key::LongTerm(_)) => Refusal::RootKey,
+            Ok(Key::None) if by_arn => Refusal::RootUser,
+            _ => Refusal::RootSession,
         }
     }
 
@@ -118,9 +221,17 @@ impl<'a> Subject<'a> {
             .then(|| self.id.to_owned())
     }
 
+    /// Whether it is, or says that it is, a principal or a key of one.
+    pub(crate) fn is_of_a_principal(&self) -> bool {
+        let says = |claim: &Claim<'_>| claim.whose.is_some() || claim.key != Key::None;
+        matches!(self.kind_said, Type::User | Type::Role | Type::Key)
+            || self.claims.iter().any(says)
+    }
+
     /// The principal that the resource accuses, or why it can't be acted on. Whoever may
     /// import findings chooses what they name: only principals of the finding's own
-    /// account, in our partition, are acted on.
+    /// account, in our partition, are acted on, and none whom two parts of the resource
+    /// describe differently.
     pub(crate) fn accuse(
         &self,
         execution: &Execution,
@@ -128,105 +239,117 @@ impl<'a> Subject<'a> {
         unused_days: Option<u16>,
     ) -> Result<Accused, Because> {
         let account = finding.brief.account.clone();
-        if self.is_elsewhere(account.as_str()) {
-            return Err(ELSEWHERE);
+        self.is_here(execution, account.as_str())?;
+        if let Some(reason) = self.claims.iter().find_map(|claim| claim.malformed) {
+            return Err(Because::of(Refusal::Malformed, reason));
         }
-        let (kind, name, access_key) = match self.kind {
-            SubjectKind::User => (Kind::User, Some(self.named(execution, finding, "user")?), None),
-            SubjectKind::Role => (Kind::Role, Some(self.named(execution, finding, "role")?), None),
-            SubjectKind::UserKey => {
-                let key = self.key_id();
-                let key = is_long_term_key(key).then(|| key.to_owned());
-                let name = self.principal_name();
-                if key.is_none() && name.is_none() {
-                    let reason = "it names neither a long-term key nor a user";
-                    return Err(Because(Refusal::Unnamed, reason));
-                }
-                (Kind::User, name, key)
-            }
-            SubjectKind::RoleSession => {
-                let reason = "it does not name the session's role";
-                let name = self.principal_name().ok_or(Because(Refusal::Unnamed, reason))?;
-                (Kind::Role, Some(name), None)
-            }
-            _ => return Err(Because(Refusal::Unnamed, "it is no user, role or key of one")),
+        let (kind, key) = self.whose()?;
+        let access_key = match key {
+            Key::LongTerm(id) => Some(id.to_owned()),
+            _ => None,
         };
-        let principal_id = self.principal_id(kind);
-        // IAM tells nobody whose a session's key is, and its principal may have another name
-        // by now, or a namesake.
-        let by_key = matches!(self.kind, SubjectKind::UserKey | SubjectKind::RoleSession);
-        if by_key && access_key.is_none() && principal_id.is_none() {
+        let of_id = |claim: &Claim<'a>| claim.principal_id;
+        let principal_id = self
+            .agreed(of_id, PartialEq::eq)
+            .map_err(|_| contradiction("its details give two unique ids"))?;
+        let of_name = |claim: &Claim<'a>| claim.name;
+        let name = match self.agreed(of_name, |one, other| one.eq_ignore_ascii_case(other)) {
+            Ok(name) => name,
+            // A long-term key has an owner whom IAM knows, whatever a finding calls it.
+            Err(_) if access_key.is_some() => self.said(of_name),
+            Err(_) => return Err(contradiction("it gives two names")),
+        };
+        if name.is_none() && access_key.is_none() {
+            let search = principal_id.map(|id| format!("; {}", kind.search(id)));
+            let noun = kind.noun();
+            let reason = format!("it does not name the {noun}{}", search.unwrap_or_default());
+            return Err(Because(Refusal::Unnamed, reason.into()));
+        }
+        if access_key.is_none() && principal_id.is_none() && self.is_known_by_session(kind, key) {
             let reason = "it gives no unique id, and the name alone of a session's principal may \
                           be somebody else's by now";
-            return Err(Because(Refusal::NoUniqueId, reason));
+            return Err(Because::of(Refusal::NoUniqueId, reason));
         }
         let resource = self.label();
+        let (name, principal_id) = (name.map(str::to_owned), principal_id.map(str::to_owned));
         Ok(Accused { resource, account, kind, name, access_key, principal_id, unused_days })
     }
 
-    /// The unique id of the user or the role, if it has the form of one.
-    ///
-    /// Sources: ASFF, `AwsIamAccessKeyDetails` (`PrincipalId`), `AwsIamUserDetails`,
-    /// `AwsIamRoleDetails`; IAM User Guide, "IAM identifiers" (unique id prefixes), and
-    /// "IAM JSON policy elements: Principal" (a role session's `AROA…:session`).
-    fn principal_id(&self, kind: Kind) -> Option<String> {
-        let (prefix, own) = match kind {
-            Kind::User => ("AIDA", "/AwsIamUser/UserId"),
-            Kind::Role => ("AROA", "/AwsIamRole/RoleId"),
-        };
-        let own = self.all_details.and_then(|details| details.pointer(own));
-        let own = own.and_then(Value::as_str).unwrap_or_default();
-        let ids = [self.detail("PrincipalId"), self.issuer("PrincipalId"), own];
-        let mut ids = ids.into_iter().filter_map(|id| id.split(':').next());
-        let is_id = |id: &&str| {
-            id.starts_with(prefix)
-                && (16..=128).contains(&id.len())
-                && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-        };
-        ids.find(is_id).map(str::to_owned)
+    /// Whether only a session's key leads to the principal: IAM tells nobody whose that is, and
+    /// its principal may have another name by now, or a namesake. An ARN names its principal.
+    fn is_known_by_session(&self, kind: Kind, key: Key<'_>) -> bool {
+        let by_arn = self.claims.first().is_some_and(|id| id.name.is_some());
+        let of_a_role = kind == Kind::Role && self.kind != SubjectKind::Role;
+        !by_arn && (of_a_role || matches!(key, Key::Session(_) | Key::Malformed))
     }
 
-    fn named(
-        &self,
-        execution: &Execution,
-        finding: &Finding<'_>,
-        resource: &str,
-    ) -> Result<String, Because> {
-        let malformed = |reason| Because(Refusal::Malformed, reason);
-        let arn = PrincipalArn::parse(self.id).map_err(malformed)?;
-        if arn.resource != resource {
-            return Err(malformed("it is not what its type says"));
+    /// Whose it is, and by which key, or why it is nobody's who can be acted on.
+    fn whose(&self) -> Result<(Kind, Key<'a>), Because> {
+        let key = self.key().map_err(|_| contradiction("it names two access keys"))?;
+        let said = self.agreed(|claim| claim.whose, PartialEq::eq).map_err(|_| {
+            contradiction("its id and its details mean different kinds of principals")
+        })?;
+        let by_type = self.kind_said.whose();
+        let whose = by_type.or(said);
+        let id_is_else = self.id.starts_with("arn:")
+            && self.claims.first().is_some_and(|id| id.whose.is_none() && id.key == Key::None);
+        if id_is_else && whose.is_some() {
+            return Err(contradiction("its id is that of something else"));
         }
-        if arn.partition != execution.partition() {
-            return Err(Because(Refusal::Elsewhere, "it is in another partition"));
+        match (whose, key) {
+            _ if said == Some(Whose::Root) => {
+                Err(Because::of(self.of_root(), "it is the account's root user, or a key of it"))
+            }
+            _ if self.kind_said.is_no_principal() && self.is_of_a_principal() => {
+                Err(contradiction(
+                    "its type is that of no principal, and its id or details are a principal's",
+                ))
+            }
+            _ if by_type.is_some() && said.is_some() && by_type != said => Err(contradiction(
+                "its type and its id or details mean different kinds of principals",
+            )),
+            (Some(Whose::Role), Key::LongTerm(_)) => Err(contradiction(
+                "it is a role's by its type or details, and roles have no such key",
+            )),
+            (Some(Whose::User), key) => Ok((Kind::User, key)),
+            (Some(Whose::Role), key) => Ok((Kind::Role, key)),
+            (None, key @ Key::LongTerm(_)) => Ok((Kind::User, key)),
+            (Some(Whose::FederatedUser), _) => {
+                let reason = "it is a federated user's, who has no policies to take away";
+                Err(Because::of(Refusal::FederatedSession, reason))
+            }
+            (Some(Whose::Root | Whose::Unknown), _) | (None, Key::Session(_) | Key::Malformed) => {
+                Err(Because::of(Refusal::UnknownKey, "the finding does not say whose the key is"))
+            }
+            (None, Key::None) => Err(match self.kind_said {
+                Type::Key => {
+                    let reason = "the finding says neither which key it is nor whose";
+                    Because::of(Refusal::UnknownKey, reason)
+                }
+                Type::Policy => Because::of(Refusal::NoPrincipal, "it is a policy"),
+                Type::Account => Because::of(Refusal::NoPrincipal, "it is the account as such"),
+                _ => Because::of(Refusal::NoPrincipal, "it is no user, role or key of one"),
+            }),
         }
-        if arn.account != finding.brief.account.as_str() {
+    }
+
+    /// Refuses what any part puts into another account or partition, where its name would mean
+    /// somebody else.
+    fn is_here(&self, execution: &Execution, account: &str) -> Result<(), Because> {
+        let is_strange = |said: Option<&str>, own: &str| said.is_some_and(|said| said != own);
+        let partition = execution.partition();
+        if self.claims.iter().any(|claim| is_strange(claim.partition, partition)) {
+            return Err(Because::of(Refusal::Elsewhere, "it is in another partition"));
+        }
+        if self.claims.iter().any(|claim| is_strange(claim.account, account)) {
             return Err(ELSEWHERE);
         }
-        Ok(arn.name.to_owned())
+        Ok(())
     }
+}
 
-    /// Whether the details put the key into another account, where its owner's name
-    /// would mean somebody else.
-    fn is_elsewhere(&self, account: &str) -> bool {
-        let accounts = [self.detail("AccountId"), self.issuer("AccountId")];
-        accounts.into_iter().any(|other| !other.is_empty() && other != account)
-    }
-
-    /// Of the role whose session the key is.
-    fn issuer(&self, field: &str) -> &'a str {
-        let issuer =
-            self.details.and_then(|details| details.pointer("/SessionContext/SessionIssuer"));
-        issuer.and_then(|issuer| issuer.get(field)).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// The user's or the role's name in the details of a key, if it is one that IAM
-    /// could have.
-    fn principal_name(&self) -> Option<String> {
-        let names =
-            [self.issuer("UserName"), self.detail("PrincipalName"), self.detail("UserName")];
-        names.into_iter().find(|name| is_name(name)).map(str::to_owned)
-    }
+fn contradiction(reason: &'static str) -> Because {
+    Because::of(Refusal::Contradictory, reason)
 }
 
 /// The session that a resource is, with the instance that the finding names beside it.
@@ -237,35 +360,24 @@ impl<'a> Subject<'a> {
 /// session of an instance's role has the instance's id as its name).
 pub(crate) fn session(resource: &Value, finding: &Value) -> Option<Session> {
     let subject = Subject::of(resource);
-    let role = match subject.kind {
-        SubjectKind::RoleSession => subject.principal_name(),
-        SubjectKind::FederatedSession
-        | SubjectKind::UnknownKey
-        | SubjectKind::RootKey
-        | SubjectKind::UserKey => None,
-        _ => return None,
-    };
-    let key = subject.key_id();
-    let is_key = (16..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric());
-    let named = [subject.detail("PrincipalId"), subject.issuer("PrincipalId")];
-    let after_colon = named.into_iter().find_map(|id| id.split_once(':')).map(|(_, name)| name);
-    let given = match subject.kind {
-        SubjectKind::FederatedSession => after_colon.or(Some(subject.detail("PrincipalName"))),
-        SubjectKind::RoleSession => after_colon,
-        _ => None,
-    };
-    let name = given.filter(|name| is_name(name) && name.len() <= 64);
+    if matches!(subject.kind, SubjectKind::Policy | SubjectKind::Account | SubjectKind::Other) {
+        return None;
+    }
+    let key = subject.said(|claim| claim.key.id());
+    let name = subject.said(|claim| claim.session);
+    let of_a_role = subject.said(|claim| claim.whose) == Some(Whose::Role);
+    let is_session = name.is_some() || subject.kind == SubjectKind::RoleSession;
+    let role = subject.said(|claim| claim.name).filter(|_| of_a_role && is_session);
     let beside = finding.get("Resources").and_then(Value::as_array).into_iter().flatten();
     let beside = beside.filter_map(|other| other.get("Id").and_then(Value::as_str));
     let instance = beside.filter_map(|arn| arn.rsplit_once(":instance/")).map(|(_, id)| id);
     let instance = instance.chain(name).find(|id| is_instance(id));
-    let of_a_role = subject.kind == SubjectKind::RoleSession;
     let session = Session {
-        resource: one_line(subject.id, 100),
-        key: is_key.then(|| key.to_owned()),
-        role,
+        resource: one_line(subject.id, 200),
+        key: key.map(str::to_owned),
+        role: role.map(str::to_owned),
         name: name.map(str::to_owned),
-        instance: instance.filter(|_| of_a_role).map(str::to_owned),
+        instance: instance.filter(|_| of_a_role && is_session).map(str::to_owned),
     };
     let says_more = session.key.is_some() || session.role.is_some() || session.name.is_some();
     says_more.then_some(session)
@@ -276,67 +388,4 @@ fn is_instance(id: &str) -> bool {
     id.strip_prefix("i-").is_some_and(|digits| {
         [8, 17].contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
     })
-}
-
-/// Source: IAM User Guide, "IAM identifiers" (unique id prefixes).
-fn is_long_term_key(id: &str) -> bool {
-    id.starts_with("AKIA")
-        && (16..=128).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn kind(id: &str, details: &Value) -> SubjectKind {
-        let details = json!({ "AwsIamAccessKey": details });
-        let resource = json!({ "Type": "AwsIamAccessKey", "Id": id, "Details": details });
-        Subject::of(&resource).kind
-    }
-
-    #[test]
-    fn the_principal_type_says_whose_a_key_is_and_else_its_prefix() {
-        let (long, session) = ("AWS::IAM::AccessKey:AKIA1", "AWS::IAM::AccessKey:ASIA1");
-        for (id, principal_type, is) in [
-            (long, "IAMUser", SubjectKind::UserKey),
-            (session, "IAMUser", SubjectKind::UserKey),
-            (session, "AssumedRole", SubjectKind::RoleSession),
-            (long, "Root", SubjectKind::RootKey),
-            (session, "FederatedUser", SubjectKind::FederatedSession),
-            (session, "AWSAccount", SubjectKind::UnknownKey),
-            // Whatever GuardDuty may call others one day, they are not a user's.
-            (long, "iamuser", SubjectKind::UnknownKey),
-            (long, "", SubjectKind::UserKey),
-            ("AKIA1", "", SubjectKind::UserKey),
-            (session, "", SubjectKind::UnknownKey),
-            ("", "", SubjectKind::UnknownKey),
-        ] {
-            let found = kind(id, &json!({ "PrincipalType": principal_type }));
-            assert_eq!(found, is, "{id} {principal_type}");
-        }
-        assert_eq!(kind("", &json!({ "AccessKeyId": "AKIA1" })), SubjectKind::UserKey);
-        assert_eq!(kind(long, &json!([])), SubjectKind::UserKey);
-    }
-
-    #[test]
-    fn only_long_term_keys_have_owners_that_iam_tells() {
-        let longest = format!("AKIA{}", "A".repeat(124));
-        for id in ["AKIAIOSFODNN7EXAMPLE", "AKIA567890123456", &longest] {
-            assert!(is_long_term_key(id), "{id}");
-        }
-        let too_long = format!("{longest}A");
-        for id in [
-            "",
-            "AKIA",
-            "AKIA56789012345",
-            "ASIAIOSFODNN7EXAMPLE",
-            "AKIAIOSFODNN7EXAMPL*",
-            &too_long,
-        ] {
-            assert!(!is_long_term_key(id), "{id}");
-        }
-    }
 }

@@ -36,6 +36,14 @@ pub enum Refusal {
     NoUniqueId,
     /// The finding means two by one name.
     Ambiguous,
+    /// What the finding says of one principal means two.
+    Contradictory,
+    /// It is no user, role or key of one.
+    NoPrincipal,
+    /// A custom product calls it the target, and names an actor.
+    Target,
+    /// A person chose a finding of a custom product that names a target beside it.
+    Actor,
     /// The response policy does not trust the finding's product any more.
     Untrusted,
     /// The response policy asks for a higher severity by now.
@@ -48,7 +56,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::RootUser,
         Self::RootKey,
         Self::RootSession,
@@ -64,6 +72,10 @@ impl Refusal {
         Self::Malformed,
         Self::NoUniqueId,
         Self::Ambiguous,
+        Self::Contradictory,
+        Self::NoPrincipal,
+        Self::Target,
+        Self::Actor,
         Self::Untrusted,
         Self::SeverityTooLow,
         Self::RetirementsOff,
@@ -89,6 +101,10 @@ impl Refusal {
             Self::Malformed => "Malformed",
             Self::NoUniqueId => "NoUniqueId",
             Self::Ambiguous => "Ambiguous",
+            Self::Contradictory => "Contradictory",
+            Self::NoPrincipal => "NoPrincipal",
+            Self::Target => "Target",
+            Self::Actor => "Actor",
             Self::Untrusted => "Untrusted",
             Self::SeverityTooLow => "SeverityTooLow",
             Self::RetirementsOff => "RetirementsOff",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// What the finding calls it; at most 100 characters.
+    /// What the finding calls it; at most 200 characters.
     pub resource: String,
     /// The access key id of the session; at most 128 letters and digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]

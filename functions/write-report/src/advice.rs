@@ -54,6 +54,10 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
             left_to_people(facts, most, &mut steps);
         }
         Ending::Escalated => left_to_people(facts, most, &mut steps),
+        Ending::Abandoned if !facts.has_finding() => steps.push(Step::of(
+            "Open the insight in Security Hub, or the list of findings. Select the findings that are \
+             meant, at most 20 at a time, and send these to the custom action.",
+        )),
         Ending::Abandoned => {
             for outcome in facts.input.outcomes.iter().take(most) {
                 by_hand(facts, outcome, &mut steps);
@@ -237,7 +241,10 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
                 role.map(|name| About { facts, kind: incident::Kind::Role, name }.revoke());
             Step::of(meaning.todo).run(account, of_key().into_iter().chain(revoke).collect())
         }
-        "RootSession" | "NoUniqueId" | "Unnamed" => Step::of(meaning.todo).run(account, of_key()),
+        "RootSession" | "NoUniqueId" | "Unnamed" | "Contradictory" => {
+            let id = id_in(&failed.cause).map(|id| search(region, id));
+            Step::of(meaning.todo).run(account, id.into_iter().chain(of_key()).collect())
+        }
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
         "UnusedPassword" => {
             let command = about.map(About::delete_password);
@@ -531,6 +538,8 @@ fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
         "SeverityTooLow",
         "ContainmentLimit",
         "AccountExempt",
+        "Target",
+        "Actor",
         "PrincipalMayBeImpostor",
     ];
     let exempt =

@@ -232,6 +232,27 @@ fn of_refusals(error: &str) -> Option<Words> {
             "the finding means two by one name",
             "Read the finding, and decide which of the two is meant.",
         ),
+        "Contradictory" => (
+            "the finding contradicts itself about who is meant",
+            "Type, id and details of the resource do not mean the same; the words above say how. \
+             Find out which of them is true, and contain that one by hand. Whoever sends such \
+             findings may want you to contain somebody else.",
+        ),
+        "NoPrincipal" => (
+            "it is no user, role or access key, and nothing else can be contained",
+            "Read the finding, and find out who did it. Contain that user or role by hand, or choose \
+             a finding that names it.",
+        ),
+        "Target" => (
+            "the finding calls it the target, not the actor",
+            "Whoever sent the finding says that this is what was attacked; the words above have who \
+             did it. Contain it only if you know better.",
+        ),
+        "Actor" => (
+            "the finding names a target beside it, so which of them you mean is not clear",
+            "You chose a finding that names an actor and a target. Which of the two do you mean? \
+             Whoever sent the finding says which is which, and may be wrong.",
+        ),
         _ => return None,
     })
 }

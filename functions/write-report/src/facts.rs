@@ -147,6 +147,11 @@ impl<'a> Facts<'a> {
         if label.is_empty() { "unknown".to_owned() } else { label }
     }
 
+    /// Whether it is about a finding: a person may have sent an event that carries none.
+    pub(crate) fn has_finding(self) -> bool {
+        self.account().is_some()
+    }
+
     /// Seconds since Security Hub sent the finding.
     pub(crate) fn seconds(self) -> Option<i64> {
         let [sent, now] = [&self.input.sent, &self.input.now]
@@ -209,15 +214,21 @@ impl<'a> Facts<'a> {
         if let Some(session) = self.session(outcome) {
             match (&session.role, &session.name) {
                 (Some(role), _) => return format!("a session of the role `{role}`"),
-                (None, Some(name)) => return format!("a session of the federated user `{name}`"),
+                (None, Some(name)) if first_error(outcome) == "FederatedSession" => {
+                    return format!("a session of the federated user `{name}`");
+                }
+                (None, Some(name)) => return format!("a session named `{name}`"),
                 (None, None) => {}
             }
         }
         match first_error(outcome) {
             "RootUser" | "RootKey" | "RootSession" | "RootMfa" => "the root user".to_owned(),
-            _ => match outcome.resource.rsplit_once(':') {
-                Some((_, key)) if is_key(key) => format!("the access key `{key}`"),
-                Some((_, policy)) if policy.starts_with("policy/") => called_policy(policy),
+            "NoPrincipal" if !outcome.resource.contains(":policy/") => {
+                "what the finding names".to_owned()
+            }
+            _ => match (key_in(&outcome.resource), outcome.resource.rsplit_once(':')) {
+                (Some(key), _) => format!("the access key `{key}`"),
+                (_, Some((_, policy))) if policy.starts_with("policy/") => called_policy(policy),
                 _ => "a principal that the finding names".to_owned(),
             },
         }
@@ -237,6 +248,7 @@ impl<'a> Facts<'a> {
             "FederatedSession" => "a federated user".to_owned(),
             "UnknownKey" => "an unknown key".to_owned(),
             "WidePolicy" => "a policy".to_owned(),
+            "NoPrincipal" => "no principal".to_owned(),
             _ => "a principal".to_owned(),
         }
     }
@@ -315,6 +327,9 @@ pub(crate) fn named(outcome: &Outcome) -> Option<Named> {
         return Some(Named { kind: one.kind, name: one.name.clone(), arn: one.arn.clone() });
     }
     let arn = PrincipalArn::parse(&outcome.resource).ok()?;
+    if arn.resource == "user" && arn.path.ends_with("/access-key/") {
+        return None;
+    }
     let kind = if arn.resource == "user" { Noun::User } else { Noun::Role };
     Some(Named { kind, name: arn.name.to_owned(), arn: outcome.resource.clone() })
 }
@@ -324,6 +339,11 @@ fn called_policy(resource: &str) -> String {
         Some((_, name)) if is_name(name) => format!("the policy `{name}`"),
         _ => "a policy".to_owned(),
     }
+}
+
+/// The access key that a resource is, bare or at the end of an ARN.
+fn key_in(resource: &str) -> Option<&str> {
+    resource.rsplit([':', '/']).next().filter(|id| is_key(id))
 }
 
 /// Source: IAM User Guide, "IAM identifiers" (unique id prefixes).

@@ -92,6 +92,9 @@ pub(crate) fn text(facts: Facts<'_>, most: usize) -> String {
 
 fn why(facts: Facts<'_>, page: &mut Page) {
     let finding = &facts.input.finding;
+    if facts.input.kind == Kind::Abandoned && !facts.has_finding() {
+        return;
+    }
     page.heading("Why");
     if facts.input.kind != Kind::Abandoned
         && let Some(reason) = facts.input.verdict.as_ref().map(|verdict| verdict.reason.as_str())
@@ -367,10 +370,12 @@ fn the_end(facts: Facts<'_>, most: usize, page: &mut Page) {
     }
     roles(facts, most, page);
     page.heading("Finding");
-    let finding = &facts.input.finding;
-    let label = facts.label();
-    page.word(2, label);
-    if let Some(url) = &finding.source_url {
+    if facts.input.kind == Kind::Abandoned && !facts.has_finding() {
+        page.indented(2, "None: what was sent carries no finding.");
+    } else {
+        page.word(2, facts.label());
+    }
+    if let Some(url) = &facts.input.finding.source_url {
         page.indented(2, "GuardDuty shows it here:");
         page.alone(2, one_line(url, 1_000));
     }

@@ -28,7 +28,7 @@ pub(crate) fn note(facts: Facts<'_>) -> String {
     {
         parts.push(format!("Not contained by machine: {}.", verdict.reason));
     }
-    parts.extend(facts.fresh().map(describe));
+    parts.extend(facts.fresh().map(|one| describe(facts, one)));
     if input.kind != Kind::Contained {
         parts.push("People were told.".to_owned());
     }
@@ -37,10 +37,17 @@ pub(crate) fn note(facts: Facts<'_>) -> String {
     format!("{} {end}", one_line(&parts.join(" "), room)).trim_start().to_owned()
 }
 
-fn describe(one: &Outcome) -> String {
-    let who = match named(one) {
-        Some(named) => format!("{} {}", named.kind.noun(), named.name),
-        None => cut(&one.resource, 150),
+fn describe(facts: Facts<'_>, one: &Outcome) -> String {
+    let session = facts.session(one);
+    let role = session.and_then(|session| session.role.as_deref());
+    let who = match (named(one), role) {
+        (Some(named), _) => format!("{} {}", named.kind.noun(), named.name),
+        (None, Some(role)) => {
+            let on = session.and_then(|session| session.instance.as_deref());
+            let on = on.map_or_else(String::new, |id| format!(" on the instance {id}"));
+            format!("a session of the role {role}{on} ({})", cut(&one.resource, 150))
+        }
+        (None, None) => cut(&one.resource, 150),
     };
     let evidence = one.evidence.as_ref().map(in_the_evidence).unwrap_or_default();
     let tags = if one.tagged == Some(false) { " It has no room for tags." } else { "" };

@@ -226,9 +226,12 @@ fn observed(facts: Facts<'_>) -> Vec<String> {
 fn abandoned(facts: Facts<'_>) -> Vec<String> {
     let reason = facts.input.verdict.as_ref().map_or("", |verdict| verdict.reason.as_str());
     let reason = one_line(reason, 500);
-    let mut said = vec![format!("Nothing more is done about this finding: {reason}.")];
-    said.push(touched(facts));
-    said
+    let what = if facts.has_finding() {
+        "Nothing more is done about this finding"
+    } else {
+        "Nothing is done"
+    };
+    vec![format!("{what}: {reason}."), touched(facts)]
 }
 
 fn failed(facts: Facts<'_>) -> Vec<String> {
@@ -278,6 +281,7 @@ fn of_the_finding(facts: Facts<'_>) -> Option<String> {
         Ending::Escalated if facts.observes() => "The finding stays as it is.",
         Ending::Escalated => "The finding becomes NOTIFIED, not RESOLVED.",
         Ending::Overflow => "The finding stays NEW.",
+        Ending::Abandoned if !facts.has_finding() => return None,
         Ending::Observed | Ending::Abandoned => "The finding stays as it is.",
         Ending::UnknownFinding => return None,
         Ending::Untold => match facts.input.failure.as_ref().map(|failed| failed.state.as_str()) {

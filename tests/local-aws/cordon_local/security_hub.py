@@ -267,20 +267,28 @@ async def _import_as_aws_service(query: dict[str, str], finding: object) -> Answ
 
 
 async def _custom_action(_query: dict[str, str], request: object) -> Answer:
-    """What a click in the administrator's console sends: one event for each selected finding.
+    """What a click in the administrator's console sends: one event for each selected finding, or one for an insight.
+
+    The `insight` is the event's detail: `insightArn`, `insightName`, `resultType`, `insightResults`.
 
     https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-cwe-event-formats.html
     """
-    if not isinstance(request, dict) or not request.get("actionArn") or not request.get("findings"):
-        return 400, {"message": "the body must have `actionArn` and `findings`"}
+    if not isinstance(request, dict) or not request.get("actionArn"):
+        return 400, {"message": "the body must have `actionArn`, and `findings` or `insight`"}
+    name = request["actionArn"].rpartition("/")[2]
+    action = {"actionName": name, "actionDescription": name}
+    if isinstance(request.get("insight"), dict):
+        _emit(SECURITY_ACCOUNT, "Security Hub Insight Results", [request["actionArn"]], action | request["insight"])
+        return 200, {"sent": 1}
+    if not request.get("findings"):
+        return 400, {"message": "the body must have `actionArn`, and `findings` or `insight`"}
     selected = []
     for identifier in request["findings"]:
         finding = _findings.get((identifier.get("ProductArn"), identifier.get("Id")))
         if finding is None:
             return 404, {"message": f"no such finding: `{identifier.get('Id')}`"}
         selected.append(finding)
-    name = request["actionArn"].rpartition("/")[2]
     for finding in selected:
-        detail = {"actionName": name, "actionDescription": name, "findings": [finding]}
+        detail = action | {"findings": [finding]}
         _emit(SECURITY_ACCOUNT, "Security Hub Findings - Custom Action", [request["actionArn"]], detail)
     return 200, {"sent": len(selected)}

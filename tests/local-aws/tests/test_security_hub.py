@@ -358,6 +358,17 @@ class Events(SecurityHubTest):
         self.assertEqual({event["detail"]["actionName"] for event in sent}, {"Contain"})
         self.assertEqual([len(event["detail"]["findings"]) for event in sent], [1, 1])
 
+    def test_an_insight_is_sent_to_a_custom_action_without_findings(self):
+        """https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-cwe-event-formats.html"""
+        action = f"arn:aws:securityhub:us-east-1:{SECURITY}:action/custom/Insight"
+        events = self.listen("insight", {"source": ["aws.securityhub"], "resources": [action]})
+        insight = {"insightName": "users", "insightResults": [{"eve": 5}]}
+        self.aws.post("/_local/securityhub/custom-action", {"actionArn": action, "insight": insight})
+        (sent,) = until(lambda: len(events()) == 1 and events(), "an event")
+        self.assertEqual(sent["detail-type"], "Security Hub Insight Results")
+        self.assertEqual(sent["detail"]["insightName"], "users")
+        self.assertEqual(sent["detail"]["actionName"], "Insight")
+
     def test_nobody_else_sends_events_as_an_aws_service(self):
         """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html"""
         entry = {"Source": "aws.securityhub", "DetailType": "Security Hub Findings - Imported", "Detail": "{}"}

@@ -15,6 +15,7 @@
 //! - [`between`]: what no Catch sees, and what never becomes an execution.
 //! - [`twice`]: every step run twice.
 //! - [`verdicts`]: every row of the verdict table, and who is meant.
+//! - [`forms`]: whom a resource means, in the forms that products write.
 //! - [`identity`]: who is meant, whatever the accused does about its name.
 //! - [`response_policy`]: what each field of the response policy does.
 //! - [`chosen`]: what people start, and what somebody starts by hand.
@@ -39,6 +40,7 @@ mod events;
 mod evidence;
 mod failures;
 mod faults;
+mod forms;
 mod grants;
 mod guide;
 mod identity;
@@ -89,6 +91,7 @@ fn run() -> anyhow::Result<ExitCode> {
     between::add_to(&mut trials);
     twice::add_to(&mut trials);
     verdicts::add_to(&mut trials);
+    forms::add_to(&mut trials);
     identity::add_to(&mut trials);
     response_policy::add_to(&mut trials);
     chosen::add_to(&mut trials);

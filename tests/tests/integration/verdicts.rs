@@ -522,8 +522,8 @@ async fn chosen_in_vain(aws: &LocalAws) -> Result<()> {
     let sample = cases::about_key(&sample, &key.id, &user.name);
     for (finding, imported, reason) in [
         (about_ours, End::Escalated, "is never contained by machine"),
-        (cases::finding(aws, "guardduty-root")?, End::Escalated, "neither a user's nor a role's"),
-        (cases::finding(aws, "control-wide-policy")?, End::Escalated, "names nobody"),
+        (cases::finding(aws, "guardduty-root")?, End::Escalated, "the account's root user"),
+        (cases::finding(aws, "control-wide-policy")?, End::Escalated, "it is a policy"),
     ] {
         leads_to(aws, &finding, imported).await?;
         choose(aws, &finding, End::Escalated).await?.told(&[reason])?;

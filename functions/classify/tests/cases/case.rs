@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -42,6 +43,10 @@ pub(crate) struct Expected {
     /// What the finding calls those that are left to people.
     pub(crate) refused: Vec<String>,
     pub(crate) policies: Vec<String>,
+    /// Why a field of the finding that qualifies others does not move this verdict; `*` for
+    /// all of them.
+    #[serde(default)]
+    pub(crate) unmoved: BTreeMap<String, String>,
 }
 
 impl Case {

@@ -40,6 +40,9 @@ pub(crate) fn hold(execution: &str, event: &Value, verdict: &Verdict) {
         assert!(accused.name.is_some() || accused.access_key.is_some(), "{accused:?}");
 
         let resources = finding["Resources"].as_array().unwrap();
+        let of_them = finding["Resources"].to_string();
+        let said = [&accused.name, &accused.access_key, &accused.principal_id];
+        assert!(said.into_iter().flatten().all(|it| of_them.contains(it)), "{accused:?}");
         assert!(
             resources.iter().any(|resource| names(resource, accused, partition)),
             "{accused:?}"
@@ -47,23 +50,24 @@ pub(crate) fn hold(execution: &str, event: &Value, verdict: &Verdict) {
     }
 }
 
-/// Whether this resource is a reason to accuse this principal.
+/// Whether this resource is a reason to accuse this principal: it is what the outcome calls
+/// it, and of the kind, the account and the partition. What more is known of the principal,
+/// another resource may have said.
 fn names(resource: &Value, accused: &Accused, partition: &str) -> bool {
     let id = resource["Id"].as_str().unwrap_or_default();
     let text = resource.to_string();
-    let by_arn = || {
-        let own = format!("arn:{partition}:iam::{}:{}/", accused.account, accused.kind.noun());
-        let name = accused.name.as_deref().unwrap_or_default();
-        id.starts_with(&own) && id.ends_with(&format!("/{name}")) && accused.access_key.is_none()
+    let mut said = [&accused.name, &accused.access_key].into_iter().flatten();
+    let is_arn = id.starts_with("arn:");
+    let own = ["iam", "sts"].map(|of| format!("arn:{partition}:{of}::{}:", accused.account));
+    let nouns: &[&str] = match accused.kind {
+        Kind::User => &["user/", "access-key/"],
+        Kind::Role => &["role/", "assumed-role/"],
     };
+    let is_own = own
+        .iter()
+        .filter_map(|own| id.strip_prefix(own))
+        .any(|rest| nouns.iter().any(|noun| rest.starts_with(noun)));
     incident::one_line(id, 700) == accused.resource
-        && match resource["Type"].as_str() {
-            Some("AwsIamUser") => accused.kind == Kind::User && by_arn(),
-            Some("AwsIamRole") => accused.kind == Kind::Role && by_arn(),
-            Some("AwsIamAccessKey") => [&accused.name, &accused.access_key]
-                .into_iter()
-                .flatten()
-                .all(|it| text.contains(it)),
-            _ => false,
-        }
+        && said.any(|it| text.contains(it))
+        && (!is_arn || is_own)
 }

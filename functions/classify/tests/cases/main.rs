@@ -2,6 +2,7 @@
 //!
 //! - [`case`]: the folders under `cases/`; a new case needs no Rust.
 //! - [`verdicts`]: every case has its verdict, every rule its cases.
+//! - [`flips`]: each field that qualifies a finding moves the verdict, or the case says why not.
 //! - [`mutations`]: every field of every case damaged, one at a time.
 //! - [`properties`]: whatever the bytes.
 //! - [`hostile`]: findings as somebody would make them who means harm; `make fuzz` judges
@@ -19,6 +20,7 @@
 )]
 
 mod case;
+mod flips;
 mod hostile;
 mod limits;
 mod mutations;
