@@ -245,6 +245,8 @@ pub(crate) fn session(resource: &Value, finding: &Value) -> Option<Session> {
         | SubjectKind::UserKey => None,
         _ => return None,
     };
+    let of_a_user = subject.kind == SubjectKind::UserKey;
+    let user = subject.principal_name().filter(|_| of_a_user);
     let key = subject.key_id();
     let is_key = (16..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric());
     let named = [subject.detail("PrincipalId"), subject.issuer("PrincipalId")];
@@ -263,6 +265,7 @@ pub(crate) fn session(resource: &Value, finding: &Value) -> Option<Session> {
     let session = Session {
         resource: one_line(subject.id, 100),
         key: is_key.then(|| key.to_owned()),
+        user,
         role,
         name: name.map(str::to_owned),
         instance: instance.filter(|_| of_a_role).map(str::to_owned),

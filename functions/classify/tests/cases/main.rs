@@ -5,6 +5,7 @@
 //! - [`mutations`]: every field of every case damaged, one at a time.
 //! - [`properties`]: whatever the bytes.
 //! - [`read_back`]: what people start, and what earlier passes began.
+//! - [`guardduty`]: each finding type of GuardDuty's.
 //! - [`told`]: what people are told of a finding and of what is left to them.
 //! - [`limits`]: what holds of every verdict, right or wrong.
 
@@ -17,6 +18,7 @@
 )]
 
 mod case;
+mod guardduty;
 mod limits;
 mod mutations;
 mod properties;
