@@ -283,7 +283,6 @@ fn by_rules(
         let Some(response) = rule.response(&verdict.policy, finding.severity) else { continue };
         if response == Response::Ignore {
             ignored = ignored.or(Some(&rule.reason));
-            verdict.rules.push(rule.name.clone());
             continue;
         }
         let retires = response == Response::RetireUnusedCredentials;

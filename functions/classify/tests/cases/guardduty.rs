@@ -18,7 +18,7 @@ struct List {
 #[serde(deny_unknown_fields)]
 struct Family {
     /// How GuardDuty knows.
-    family: String,
+    how: String,
     /// What the types are about.
     about: String,
     /// Whether a finding of the types has an IAM principal as resource.
@@ -80,11 +80,25 @@ fn each_finding_type_of_guardduty_has_its_verdict() {
                 ] {
                     let verdict = judged(EXECUTION, &event(case, spelling, severity), "{}");
                     let response = serde_json::to_value(verdict.response).unwrap();
-                    assert_eq!(response, expected, "{}: {spelling} {severity:?}", family.family);
+                    assert_eq!(response, expected, "{}: {spelling} {severity:?}", family.how);
                 }
             }
         }
     }
+}
+
+#[test]
+fn what_security_hub_sends_in_ocsf_leads_to_the_same() {
+    let cases = Case::all();
+    let key = cases.iter().find(|case| case.name == "guardduty-user-key").unwrap();
+    let native = event(key, "UnauthorizedAccess:IAMUser/TorIPCaller", Severity::Medium);
+    let mut v2 = native.clone();
+    let product = "arn:aws:securityhub:us-east-1::productv2/aws/guardduty";
+    v2["detail"]["findings"][0]["ProductArn"] = json!(product);
+    let [native, v2] = [native, v2].map(|event| judged(EXECUTION, &event, "{}"));
+    assert_eq!(v2.accused, native.accused);
+    assert_eq!((v2.rules, v2.source), (native.rules, native.source));
+    assert_eq!(v2.finding.unwrap().source_url, native.finding.unwrap().source_url);
 }
 
 #[test]
