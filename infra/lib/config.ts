@@ -106,7 +106,7 @@ export function parseConfiguration(document: unknown, folder: string): Configura
       protectedPrincipal,
     ),
     evidenceRetentionDays: retentionDays(values['evidenceRetentionDays'] ?? 365),
-    responsePolicy: object('`responsePolicy`', values['responsePolicy'] ?? {}),
+    responsePolicy: responsePolicy(values['responsePolicy'] ?? {}),
     // The grammar is that of Security Hub's CreateActionTarget.
     customAction: matching(
       { customAction: 'CordonContain', ...values },
@@ -188,6 +188,36 @@ function protectedPrincipal(value: unknown): string {
     );
   }
   return value;
+}
+
+/**
+ * Of what the parameter holds at first, the entries of `trustedProducts` are read here too: where
+ * one is wrong, nobody is contained until somebody mends it. The rest is read by `classify` alone.
+ */
+function responsePolicy(value: unknown): object {
+  const policy = object('`responsePolicy`', value);
+  const products = policy['trustedProducts'] ?? [];
+  list({ trustedProducts: products }, 'trustedProducts').forEach(trustedProduct);
+  return policy;
+}
+
+function trustedProduct(value: unknown): void {
+  if (typeof value === 'string') return;
+  const { product, contain, escalate, ...rest } = object('an entry of `trustedProducts`', value);
+  if (typeof product !== 'string') {
+    throw new ConfigurationError(`a trusted product has no \`product\`: ${quoted(value)}`);
+  }
+  for (const [key, types] of Object.entries({ contain, escalate })) {
+    const isList = Array.isArray(types) && types.every((type) => typeof type === 'string');
+    if (types !== undefined && !isList) {
+      throw new ConfigurationError(
+        `\`${key}\` of a trusted product is no list of finding types: ${quoted(types)}`,
+      );
+    }
+  }
+  for (const key of Object.keys(rest)) {
+    throw new ConfigurationError(`unknown key \`${key}\` of a trusted product`);
+  }
 }
 
 function retentionDays(value: unknown): number {

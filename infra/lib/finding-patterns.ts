@@ -22,15 +22,24 @@ const OF_OTHERS = [{ 'anything-but': { wildcard: '*::product/aws/*' } }];
 /** Of a check that failed, or of no check: what passed, or was muted, accuses nobody. */
 const ACCUSING = { Status: ['FAILED', { exists: false }] };
 
+const PRINCIPALS = ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey'];
+
 const containing = (text: string) => ({ wildcard: `*${text}*` });
 
 /** What a finding must have for the verdict table to have a rule for it. */
 const ACTIONABLE: readonly EventPattern[] = [
-  // GuardDuty on the credentials of users, roles and root, which it calls IAMUser one and all, and
-  // sequences of attack that go through credentials.
+  // GuardDuty on users, roles, root and their keys, whatever the type.
+  { ProductArn: productOfAws('guardduty'), Resources: { Type: PRINCIPALS } },
+  // AWS Health, which names a key or an account under the type Other.
   {
-    ProductArn: productOfAws('guardduty'),
-    Types: ['IAMUser', 'AttackSequence:IAM', 'AttackSequence:S3'].map(containing),
+    ProductArn: productOfAws('health'),
+    GeneratorId: [{ prefix: 'AWS_RISK_CREDENTIALS_' }],
+  },
+  // Any AWS service on a principal, where it is as severe as the table asks for.
+  {
+    ProductArn: [{ wildcard: '*::product/aws/*' }],
+    Resources: { Type: PRINCIPALS },
+    Severity: { Label: ['HIGH', 'CRITICAL'] },
   },
   // The controls on too wide policies, root, and unused credentials. A control's id is the same
   // whether consolidated findings are on or off (Security Hub User Guide, "Consolidation").

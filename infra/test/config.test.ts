@@ -46,6 +46,14 @@ describe('the configuration', () => {
     });
   });
 
+  it('takes trusted products with and without their finding types', () => {
+    const responsePolicy = {
+      trustedProducts: ['p', { product: 'q' }, { product: 'r', contain: ['a'], escalate: ['b'] }],
+    };
+    const read = parseConfiguration({ ...CONFIGURATION, responsePolicy }, '/');
+    assert.deepEqual(read.responsePolicy, responsePolicy);
+  });
+
   it('finds the partition by the Region', () => {
     const partitions = ['us-east-1', 'cn-north-1', 'us-gov-west-1'].map(
       (region) => parseConfiguration({ ...CONFIGURATION, region }, '/').partition,
@@ -123,6 +131,22 @@ describe('the configuration', () => {
       '`evidenceRetentionDays` is no whole number from 1 to 36500: `0`',
     );
     refuses({ responsePolicy: 'off' }, '`responsePolicy` is no JSON object: `"off"`');
+    for (const [trustedProducts, message] of [
+      ['p', '`trustedProducts` is no list: `"p"`'],
+      [[7], 'an entry of `trustedProducts` is no JSON object: `7`'],
+      [[{ contain: [] }], 'a trusted product has no `product`: `{"contain":[]}`'],
+      [
+        [{ product: 'p', contain: 'TTPs/*' }],
+        '`contain` of a trusted product is no list of finding types: `"TTPs/*"`',
+      ],
+      [
+        [{ product: 'p', escalate: [null] }],
+        '`escalate` of a trusted product is no list of finding types: `[null]`',
+      ],
+      [[{ product: 'p', contains: [] }], 'unknown key `contains` of a trusted product'],
+    ] as const) {
+      refuses({ responsePolicy: { trustedProducts } }, message);
+    }
     refuses(
       { customAction: 'custom/Contain' },
       '`customAction` is not a custom action id of up to 20 letters and digits: `"custom/Contain"`',

@@ -539,11 +539,16 @@ describe('the security stack', () => {
       $or: [
         {
           ProductArn: [{ suffix: '::product/aws/guardduty' }],
-          Types: [
-            { wildcard: '*IAMUser*' },
-            { wildcard: '*AttackSequence:IAM*' },
-            { wildcard: '*AttackSequence:S3*' },
-          ],
+          Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey'] },
+        },
+        {
+          ProductArn: [{ suffix: '::product/aws/health' }],
+          GeneratorId: [{ prefix: 'AWS_RISK_CREDENTIALS_' }],
+        },
+        {
+          ProductArn: [{ wildcard: '*::product/aws/*' }],
+          Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey'] },
+          Severity: { Label: ['HIGH', 'CRITICAL'] },
         },
         {
           ProductArn: [{ suffix: '::product/aws/securityhub' }],

@@ -163,9 +163,18 @@ fn the_readme_has_the_verdict_table() {
                 "`{name}`: the README does not say {days} days"
             );
         }
+        for code in rule["generators"].as_array().into_iter().flatten() {
+            assert!(row.contains(code.as_str().unwrap()), "`{name}`: the README lacks {code}");
+        }
+        if let Some(from) = rule["escalateFrom"].as_str() {
+            let told = format!("From {from} on: Escalate");
+            assert!(row.contains(&told), "`{name}`: the README does not say `{told}`");
+        }
         let severity = rule["lowestSeverity"].as_str().unwrap();
         assert!(
-            severity == "LOW" || row.contains(severity) || row.contains("the same"),
+            ["INFORMATIONAL", "LOW"].contains(&severity)
+                || row.contains(severity)
+                || row.contains("the same"),
             "`{name}`: the README does not say {severity}"
         );
     }
@@ -175,6 +184,36 @@ fn the_readme_has_the_verdict_table() {
             "no rule is called `{name}`"
         );
     }
+}
+
+#[test]
+fn the_readme_has_the_finding_types_by_which_guardduty_knows() {
+    let rows = table_in("statemachine/README.md", "| How GuardDuty knows | Rules | Types |");
+    let mut described = BTreeMap::new();
+    for row in rows {
+        let [_, rules, types] = row.as_slice() else { panic!("not three columns: {row:?}") };
+        for rule in quoted(rules) {
+            let before = described.insert(rule, quoted(types));
+            assert!(before.is_none(), "twice: {before:?}");
+        }
+    }
+    let rules = json(&repository().join("functions/classify/rules.json"));
+    let decides = |rule: &&Value| {
+        let subjects = rule["subjects"].as_array().unwrap();
+        let by_type = ["UserKey", "RoleSession"].map(Value::from);
+        rule["product"] == "GuardDuty" && by_type.iter().any(|kind| subjects.contains(kind))
+    };
+    let rules: BTreeMap<String, Vec<String>> = rules
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(decides)
+        .map(|rule| {
+            let types = serde_json::from_value(rule["types"].clone()).unwrap_or_default();
+            (rule["name"].as_str().unwrap().to_owned(), types)
+        })
+        .collect();
+    assert_eq!(described, rules);
 }
 
 #[test]

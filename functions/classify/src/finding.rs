@@ -194,16 +194,27 @@ impl<'a> Finding<'a> {
         let is_url = url.starts_with("https://")
             && (10..=MOST_OF_A_URL).contains(&url.len())
             && url.bytes().all(|byte| byte.is_ascii_graphic());
-        let guardduty =
-            matches_pattern("arn:*:securityhub:*::product/aws/guardduty", &self.brief.product_arn);
+        let guardduty = ["product", "productv2"].into_iter().any(|product| {
+            let arn = format!("arn:*:securityhub:*::{product}/aws/guardduty");
+            matches_pattern(&arn, &self.brief.product_arn)
+        });
         (is_url && guardduty).then(|| url.to_owned())
     }
 
     /// Whether an AWS service sent the finding. Nobody else can import findings under
     /// such a product.
     pub(crate) fn is_of_aws(&self, execution: &Execution) -> bool {
-        let aws = format!("arn:{}:securityhub:*::product/aws/*", execution.partition());
-        matches_pattern(&aws, &self.brief.product_arn)
+        self.is_of_service(execution, "*")
+    }
+
+    /// Whether this AWS service sent it, to Security Hub CSPM (`product`) or to Security Hub
+    /// (`productv2`).
+    pub(crate) fn is_of_service(&self, execution: &Execution, name: &str) -> bool {
+        let partition = execution.partition();
+        ["product", "productv2"].into_iter().any(|product| {
+            let arn = format!("arn:{partition}:securityhub:*::{product}/aws/{name}");
+            matches_pattern(&arn, &self.brief.product_arn)
+        })
     }
 
     /// The title as it came.
@@ -219,6 +230,13 @@ impl<'a> Finding<'a> {
     /// What the control found.
     pub(crate) fn compliance_status(&self) -> &'a str {
         self.text("/Compliance/Status")
+    }
+
+    /// `GeneratorId`: of AWS Health, the event's type code.
+    ///
+    /// Source: Security Hub User Guide, "AWS service integrations" (AWS Health).
+    pub(crate) fn generator(&self) -> &'a str {
+        self.text("/GeneratorId")
     }
 
     /// The finding's types.
@@ -303,6 +321,9 @@ mod tests {
         for (product, is) in [
             ("arn:aws:securityhub:us-east-1::product/aws/guardduty", true),
             ("arn:aws:securityhub:eu-west-1::product/aws/securityhub", true),
+            ("arn:aws:securityhub:us-east-1::productv2/aws/guardduty", true),
+            ("arn:aws:securityhub:us-east-1::productv3/aws/guardduty", false),
+            ("arn:aws:securityhub:us-east-1:222222222222:productv2/aws/guardduty", false),
             ("arn:aws-cn:securityhub:cn-north-1::product/aws/guardduty", false),
             ("arn:aws:securityhub:us-east-1:222222222222:product/aws/guardduty", false),
             ("arn:aws:securityhub:us-east-1::product/example-corp/aws", false),

@@ -294,11 +294,17 @@ fn by_rules(
     let mut reasons: Vec<&str> = Vec::new();
     let actor = finding.actor(execution);
     let actor = actor.as_deref();
+    let mut ignored: Option<&str> = None;
     for resource in finding.resources() {
         let subject = Subject::of(resource);
-        let applies = |rule: &&Rule| rule.applies(execution, &verdict.policy, finding, &subject);
-        let Some(rule) = rules.iter().find(applies) else { continue };
-        let retires = rule.response == Response::RetireUnusedCredentials;
+        let is_for = |rule: &&Rule| rule.is_for(execution, &verdict.policy, finding, &subject);
+        let Some(rule) = rules.iter().find(is_for) else { continue };
+        let Some(response) = rule.response(&verdict.policy, finding.severity) else { continue };
+        if response == Response::Ignore {
+            ignored = ignored.or(Some(&rule.reason));
+            continue;
+        }
+        let retires = response == Response::RetireUnusedCredentials;
         if retires && !verdict.policy.retire_unused_credentials {
             continue;
         }
@@ -307,7 +313,13 @@ fn by_rules(
         }
         verdict.rules.push(rule.name.clone());
         verdict.urgent |= rule.urgent;
-        match rule.response {
+        match response {
+            Response::ContainRole | Response::Escalate
+                if !verdict.policy.contain_roles && rule.response == Response::ContainRole =>
+            {
+                let Because(refusal, reason) = NO_ROLES;
+                verdict.refuse(&subject, finding, refusal, &reason);
+            }
             Response::Escalate => {
                 verdict.instruction = verdict.instruction.take().or(rule.instruction.clone());
                 let policy = subject.policy(execution, finding);
@@ -315,17 +327,14 @@ fn by_rules(
                 let refusal = subject.refusal().or(rule.refusal).unwrap_or(Refusal::Unnamed);
                 verdict.refuse(&subject, finding, refusal, &rule.reason);
             }
-            Response::ContainRole if !verdict.policy.contain_roles => {
-                let Because(refusal, reason) = NO_ROLES;
-                verdict.refuse(&subject, finding, refusal, &reason);
-            }
             _ if actor.is_some() && subject.part == Some(Part::Target) => {
                 verdict.refuse(&subject, finding, Refusal::Target, &of_a_target(actor));
             }
             _ => verdict.accuse(&subject, execution, finding, rule.unused_days),
         }
     }
-    verdict.conclude(&reasons.join("; "), "no rule is for such a finding", Action::Ignore);
+    let nothing = ignored.unwrap_or("no rule is for such a finding");
+    verdict.conclude(&reasons.join("; "), nothing, Action::Ignore);
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 use std::sync::LazyLock;
 
-use incident::{Execution, Refusal, ResponsePolicy, Severity, matches_pattern};
+use incident::{Execution, Meaning, Refusal, ResponsePolicy, Severity, matches_pattern};
 use serde::Deserialize;
 
 use crate::finding::Finding;
 use crate::subject::{Subject, SubjectKind};
 
-/// Which findings lead to which response. The first rule that applies to one of the
-/// finding's resources decides about that resource.
+/// Which findings lead to which response. The first rule that is for one of the finding's
+/// resources decides about that resource, whatever comes of it: what a rule finds not severe
+/// enough no later rule takes up.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Rule {
@@ -21,9 +22,18 @@ pub(crate) struct Rule {
     /// only where their compliance status is FAILED.
     #[serde(default)]
     pub(crate) controls: Vec<String>,
-    /// Patterns of finding types, of which one of the finding's matches one.
+    /// Patterns of finding types, of which one of the finding's matches one; both as
+    /// Security Hub spells GuardDuty's types (`TTPs/Discovery:S3-TorIPCaller`) and as
+    /// GuardDuty does (`Discovery:S3/TorIPCaller`).
     #[serde(default)]
     pub(crate) types: Vec<String>,
+    /// Patterns of `GeneratorId`, of which it matches one.
+    #[serde(default)]
+    pub(crate) generators: Vec<String>,
+    /// What the response policy says that one of the finding's types means, where it names
+    /// the product with its types.
+    #[serde(default)]
+    pub(crate) trusted_types: Option<Meaning>,
     /// Texts that the title holds, all of them, in this case.
     #[serde(default)]
     pub(crate) title_has: Vec<String>,
@@ -36,6 +46,10 @@ pub(crate) struct Rule {
     pub(crate) lowest_severity: Severity,
     /// What is to be done.
     pub(crate) response: Response,
+    /// Of a containment: from which severity on people are told where it is not severe enough
+    /// to contain, unless the response policy sets another for escalations. Unset: nobody is.
+    #[serde(default)]
+    pub(crate) escalate_from: Option<Severity>,
     /// Of a retirement: for how many days what is unused has to be so.
     #[serde(default)]
     pub(crate) unused_days: Option<u16>,
@@ -60,6 +74,16 @@ pub(crate) enum Product {
     SecurityHub,
     /// IAM Access Analyzer.
     AccessAnalyzer,
+    /// AWS Health.
+    Health,
+    /// AWS Config.
+    Config,
+    /// Security Hub's exposure findings.
+    ///
+    /// Source: Security Hub User Guide, "Sample exposure finding" (`metadata.product.uid`).
+    Exposure,
+    /// Any AWS service.
+    Service,
     /// A custom product that the response policy trusts.
     Custom,
 }
@@ -75,6 +99,8 @@ pub(crate) enum Response {
     RetireUnusedCredentials,
     /// Tell people.
     Escalate,
+    /// Nothing, for the rule's reason.
+    Ignore,
 }
 
 static TABLE: LazyLock<Result<Vec<Rule>, serde_json::Error>> =
@@ -86,7 +112,8 @@ pub(crate) fn table() -> Result<&'static [Rule], &'static serde_json::Error> {
 }
 
 impl Rule {
-    pub(crate) fn applies(
+    /// Whether the rule is for the resource, however severe the finding is.
+    pub(crate) fn is_for(
         &self,
         execution: &Execution,
         policy: &ResponsePolicy,
@@ -99,21 +126,37 @@ impl Rule {
             texts.iter().all(|text| lower.contains(text))
         };
         self.subjects.contains(&subject.kind)
-            && finding.severity >= self.lowest_severity(policy)
             && self.product.sent(execution, policy, finding)
             && (self.controls.is_empty() || self.is_failed_control(finding))
             && (self.types.is_empty() || self.has_type(finding))
+            && (self.generators.is_empty() || self.has_generator(finding))
+            && self.trusted_types.is_none_or(|meaning| {
+                let product = &finding.brief.product_arn;
+                finding.types().any(|kind| policy.means(product, kind, meaning))
+            })
             && self.title_has.iter().all(|text| title.contains(text))
             && has_in_any_case(&self.title_has_in_any_case)
     }
 
-    fn lowest_severity(&self, policy: &ResponsePolicy) -> Severity {
-        self.response.lowest_severity(policy).unwrap_or(self.lowest_severity)
+    /// What is to be done about a finding of this severity; nothing, where it is not severe
+    /// enough.
+    pub(crate) fn response(&self, policy: &ResponsePolicy, severity: Severity) -> Option<Response> {
+        let lowest = self.response.lowest_severity(policy).unwrap_or(self.lowest_severity);
+        if severity >= lowest {
+            return Some(self.response);
+        }
+        let told = self.escalate_from?;
+        let told = Response::Escalate.lowest_severity(policy).unwrap_or(told);
+        (severity >= told).then_some(Response::Escalate)
     }
 
     fn is_failed_control(&self, finding: &Finding<'_>) -> bool {
         finding.compliance_status() == "FAILED"
             && self.controls.iter().any(|control| control == finding.control())
+    }
+
+    fn has_generator(&self, finding: &Finding<'_>) -> bool {
+        self.generators.iter().any(|pattern| matches_pattern(pattern, finding.generator()))
     }
 
     fn has_type(&self, finding: &Finding<'_>) -> bool {
@@ -130,6 +173,7 @@ impl Response {
             Self::ContainRole => lowest.contain_role,
             Self::RetireUnusedCredentials => lowest.retire_unused_credentials,
             Self::Escalate => lowest.escalate,
+            Self::Ignore => None,
         }
     }
 }
@@ -143,20 +187,24 @@ impl Product {
     ) -> bool {
         let product = &finding.brief.product_arn;
         let partition = execution.partition();
-        let service = |name| {
-            let arn = format!("arn:{partition}:securityhub:*::product/aws/{name}");
-            matches_pattern(&arn, product)
-        };
+        let service = |name| finding.is_of_service(execution, name);
         match self {
             Self::GuardDuty => service("guardduty"),
             Self::SecurityHub => service("securityhub"),
             Self::AccessAnalyzer => service("access-analyzer"),
+            Self::Health => service("health"),
+            Self::Config => service("config"),
+            Self::Exposure => service("securityhub-risk"),
+            Self::Service => service("*"),
             Self::Custom => {
                 let account = &finding.brief.account;
                 let default =
-                    [format!("arn:{partition}:securityhub:*:{account}:product/{account}/default")];
-                let trusted = policy.trusted_products.as_deref().unwrap_or(&default);
-                !service("*") && trusted.iter().any(|pattern| matches_pattern(pattern, product))
+                    format!("arn:{partition}:securityhub:*:{account}:product/{account}/default");
+                let trusted = match &policy.trusted_products {
+                    Some(products) => products.iter().any(|one| one.is(product)),
+                    None => matches_pattern(&default, product),
+                };
+                !service("*") && trusted
             }
         }
     }
@@ -176,10 +224,18 @@ mod tests {
             assert!(names.insert(name), "{name}: twice");
             assert!(!rule.reason.is_empty() && !rule.subjects.is_empty(), "{name}");
             let titles = rule.title_has.len() + rule.title_has_in_any_case.len();
-            let matches = [rule.controls.len(), rule.types.len(), titles];
-            assert_eq!(matches.iter().filter(|count| **count > 0).count(), 1, "{name}");
+            let meant = usize::from(rule.trusted_types.is_some());
+            let lists = [rule.controls.len(), rule.types.len(), rule.generators.len()];
+            let matches = lists.into_iter().chain([titles, meant]).filter(|count| *count > 0);
+            // An AWS service's rule may be for whatever none before it is for.
+            let rest = usize::from(rule.product != Product::Custom);
+            assert!((1 - rest..=1).contains(&matches.count()), "{name}");
             assert_eq!(rule.instruction.is_some(), *response == Response::Escalate, "{name}");
-            assert_eq!(rule.refusal.is_some(), *response == Response::Escalate, "{name}");
+            let told = *response == Response::Escalate || rule.escalate_from.is_some();
+            assert_eq!(rule.refusal.is_some(), told, "{name}");
+            let contains = matches!(response, Response::ContainUser | Response::ContainRole);
+            let before = rule.escalate_from.is_none_or(|from| from < rule.lowest_severity);
+            assert!(before && (contains || rule.escalate_from.is_none()), "{name}");
             assert!(!rule.urgent || *response == Response::Escalate, "{name}");
             let retires = *response == Response::RetireUnusedCredentials;
             assert_eq!(rule.unused_days.is_some(), retires, "{name}");
@@ -195,7 +251,7 @@ mod tests {
                 Response::ContainUser => &[SubjectKind::User, SubjectKind::UserKey],
                 Response::ContainRole => &[SubjectKind::Role, SubjectKind::RoleSession],
                 Response::RetireUnusedCredentials => &[SubjectKind::User],
-                Response::Escalate => continue,
+                Response::Escalate | Response::Ignore => continue,
             };
             assert!(rule.subjects.iter().all(|kind| can.contains(kind)), "{}", rule.name);
         }

@@ -368,6 +368,8 @@ pub(crate) fn session(resource: &Value, finding: &Value) -> Option<Session> {
     let of_a_role = subject.said(|claim| claim.whose) == Some(Whose::Role);
     let is_session = name.is_some() || subject.kind == SubjectKind::RoleSession;
     let role = subject.said(|claim| claim.name).filter(|_| of_a_role && is_session);
+    let user = subject.said(|claim| claim.name);
+    let user = user.filter(|_| subject.kind == SubjectKind::UserKey);
     let beside = finding.get("Resources").and_then(Value::as_array).into_iter().flatten();
     let beside = beside.filter_map(|other| other.get("Id").and_then(Value::as_str));
     let instance = beside.filter_map(|arn| arn.rsplit_once(":instance/")).map(|(_, id)| id);
@@ -375,6 +377,7 @@ pub(crate) fn session(resource: &Value, finding: &Value) -> Option<Session> {
     let session = Session {
         resource: one_line(subject.id, 200),
         key: key.map(str::to_owned),
+        user: user.map(str::to_owned),
         role: role.map(str::to_owned),
         name: name.map(str::to_owned),
         instance: instance.filter(|_| of_a_role && is_session).map(str::to_owned),

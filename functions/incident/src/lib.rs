@@ -23,7 +23,7 @@ pub use evidence::{Evidence, Reach, Stored};
 pub use execution::Execution;
 pub use failure::Failure;
 pub use outcome::{Failed, Holdings, Identity, Names, Outcome, Proof, ReadBack, Verdict, room};
-pub use policy::{LowestSeverity, Mode, ResponsePolicy};
+pub use policy::{LowestSeverity, Meaning, Mode, ResponsePolicy, TrustedProduct, TypedProduct};
 pub use principal::{Accused, Denial, DenyBy, Held, InlinePolicy, Kind, Principal};
 pub use principal::{deny_policy, is_kept, matches_pattern};
 pub use protected::{Protection, protection};

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Failure, Severity};
+use crate::{AccountId, Failure, Severity, matches_pattern};
 
 /// What Cordon may do, as the organisation sets it in one SSM parameter. Every field
 /// has a default, so `{}` is a policy. Read anew by every execution and every redrive.
@@ -25,9 +25,9 @@ pub struct ResponsePolicy {
     pub exempt_accounts: Vec<AccountId>,
     /// Accounts in scope; findings of others are ignored. Unset: all.
     pub accounts_in_scope: Option<Vec<AccountId>>,
-    /// `ProductArn` patterns of custom products whose findings are acted on. Unset:
-    /// the default product of the finding's own account.
-    pub trusted_products: Option<Vec<String>>,
+    /// Custom products whose findings are acted on. Unset: the default product of the
+    /// finding's own account.
+    pub trusted_products: Option<Vec<TrustedProduct>>,
     /// Seconds between the last change and the first read-back: 0 to 300, 10 unless set.
     pub settling_seconds: u16,
     /// How many principals of one member account may be contained within an hour, for
@@ -44,6 +44,58 @@ pub struct ResponsePolicy {
     /// member account, and for AWS services' findings and custom products' each; 20
     /// unless set. What is urgent is mailed all the same.
     pub escalations_per_hour: u32,
+}
+
+/// A custom product whose findings are acted on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a `ProductArn` pattern, or an object with one as `product`")]
+pub enum TrustedProduct {
+    /// A `ProductArn` pattern: of what it finds, the titles say what it means.
+    Pattern(String),
+    /// With what some of its finding types mean, whatever the titles say.
+    Typed(TypedProduct),
+}
+
+/// What a product's finding types mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TypedProduct {
+    /// A `ProductArn` pattern.
+    pub product: String,
+    /// Patterns of finding types that accuse whom they name of an attack, such as the use of
+    /// a honey token or a leaked key.
+    #[serde(default)]
+    pub contain: Vec<String>,
+    /// Patterns of finding types of which people are told; they win over `contain`.
+    #[serde(default)]
+    pub escalate: Vec<String>,
+}
+
+/// What a finding type of a trusted product means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Meaning {
+    /// Whom the finding accuses is contained.
+    Contain,
+    /// People are told.
+    Escalate,
+}
+
+impl TrustedProduct {
+    /// Whether it is the product of this ARN.
+    #[must_use]
+    pub fn is(&self, product_arn: &str) -> bool {
+        let (Self::Pattern(pattern) | Self::Typed(TypedProduct { product: pattern, .. })) = self;
+        matches_pattern(pattern, product_arn)
+    }
+
+    fn means(&self, kind: &str, meaning: Meaning) -> bool {
+        let Self::Typed(typed) = self else { return false };
+        let patterns = match meaning {
+            Meaning::Contain => &typed.contain,
+            Meaning::Escalate => &typed.escalate,
+        };
+        patterns.iter().any(|pattern| matches_pattern(pattern, kind))
+    }
 }
 
 /// The lowest severity that leads to each response.
@@ -113,6 +165,13 @@ impl ResponsePolicy {
         }
         Ok(policy)
     }
+
+    /// Whether a finding type of a trusted product has this meaning.
+    #[must_use]
+    pub fn means(&self, product_arn: &str, kind: &str, meaning: Meaning) -> bool {
+        let trusted = self.trusted_products.iter().flatten();
+        trusted.filter(|one| one.is(product_arn)).any(|one| one.means(kind, meaning))
+    }
 }
 
 #[cfg(test)]
@@ -135,6 +194,12 @@ mod tests {
             ("{\"escalationsPerHour\": \"20\"}", "`escalationsPerHour`"),
             ("{\"settlingSeconds\": 301}", "`settlingSeconds`"),
             ("{\"exemptAccounts\": [\"1\"]}", "`exemptAccounts[0]`"),
+            ("{\"trustedProducts\": [7]}", "`trustedProducts[0]`"),
+            ("{\"trustedProducts\": [{\"contain\": []}]}", "`trustedProducts[0]`"),
+            (
+                "{\"trustedProducts\": [{\"product\": \"p\", \"contains\": []}]}",
+                "`trustedProducts[0]`",
+            ),
             ("{\"exempt\": []}", "`exempt`"),
         ] {
             let failure = ResponsePolicy::parse(json).unwrap_err();

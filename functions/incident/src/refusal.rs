@@ -22,6 +22,16 @@ pub enum Refusal {
     WidePolicy,
     /// A console password, which can only be deleted.
     UnusedPassword,
+    /// A behaviour that is unusual for the principal, and need not be an attack.
+    UnusualBehavior,
+    /// A call that weakens the account or that nobody expects there, whoever made it.
+    MayBeIntended,
+    /// Credentials that somebody found where they should not be.
+    ExposedKey,
+    /// An AWS service accuses it, and no rule says what that means.
+    NoRule,
+    /// The response policy has people told of such findings.
+    LeftByPolicy,
     /// A role, and the response policy lets no finding contain one.
     RolesNotContained,
     /// The response policy exempts the account.
@@ -56,7 +66,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 28] = [
         Self::RootUser,
         Self::RootKey,
         Self::RootSession,
@@ -65,6 +75,11 @@ impl Refusal {
         Self::UnknownKey,
         Self::WidePolicy,
         Self::UnusedPassword,
+        Self::UnusualBehavior,
+        Self::MayBeIntended,
+        Self::ExposedKey,
+        Self::NoRule,
+        Self::LeftByPolicy,
         Self::RolesNotContained,
         Self::AccountExempt,
         Self::Elsewhere,
@@ -94,6 +109,11 @@ impl Refusal {
             Self::UnknownKey => "UnknownKey",
             Self::WidePolicy => "WidePolicy",
             Self::UnusedPassword => "UnusedPassword",
+            Self::UnusualBehavior => "UnusualBehavior",
+            Self::MayBeIntended => "MayBeIntended",
+            Self::ExposedKey => "ExposedKey",
+            Self::NoRule => "NoRule",
+            Self::LeftByPolicy => "LeftByPolicy",
             Self::RolesNotContained => "RolesNotContained",
             Self::AccountExempt => "AccountExempt",
             Self::Elsewhere => "Elsewhere",

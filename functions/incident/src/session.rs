@@ -10,6 +10,9 @@ pub struct Session {
     /// The access key id of the session; at most 128 letters and digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The user whose key or session it is; a name that IAM could give.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The role whose session it is; a name that IAM could give.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,

@@ -229,9 +229,7 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
             Step::of(meaning.todo).run(account, commands)
         }
         "UnknownKey" => {
-            let last = key.filter(|key| key.starts_with("AKIA")).map(|key| {
-                Command::aws("iam get-access-key-last-used", region).with("--access-key-id", key)
-            });
+            let last = key.filter(|key| key.starts_with("AKIA")).map(|key| last_used(region, key));
             let commands = last.into_iter().chain(of_key()).collect();
             Step::of(meaning.todo).run(account, commands)
         }
@@ -245,6 +243,21 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
             let id = id_in(&failed.cause).map(|id| search(region, id));
             Step::of(meaning.todo).run(account, id.into_iter().chain(of_key()).collect())
         }
+        "UnusualBehavior" | "MayBeIntended" | "NoRule" | "LeftByPolicy" => {
+            let role = session.and_then(|session| session.role.as_deref());
+            let revoke =
+                role.map(|name| About { facts, kind: incident::Kind::Role, name }.revoke());
+            let seen = name.map(|name| events(global, attribute(about), name));
+            let seen = of_key().into_iter().chain(seen).chain(revoke).collect();
+            Step::of(meaning.todo).run(account, seen)
+        }
+        "ExposedKey" => {
+            let commands = match key.filter(|key| key.starts_with("AKIA")) {
+                Some(key) => vec![last_used(region, key), events(region, "AccessKeyId", key)],
+                None => vec![of_health(global)],
+            };
+            Step::of(meaning.todo).run(account, commands)
+        }
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
         "UnusedPassword" => {
             let command = about.map(About::delete_password);
@@ -252,6 +265,26 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         }
         _ => Step::of(meaning.todo),
     }
+}
+
+/// By what CloudTrail finds a principal's own calls, or those that name it.
+fn attribute(about: Option<About<'_>>) -> &'static str {
+    match about.map(|about| about.kind) {
+        Some(incident::Kind::User) => "Username",
+        _ => "ResourceName",
+    }
+}
+
+/// Whose a long-term key is.
+fn last_used(region: &str, key: &str) -> Command {
+    Command::aws("iam get-access-key-last-used", region).with("--access-key-id", key)
+}
+
+/// What AWS Health tells the account of its risks.
+///
+/// Source: AWS Health API Reference, `DescribeEvents`.
+fn of_health(region: &str) -> Command {
+    Command::aws("health describe-events", region).with("--filter", r#"{"services":["RISK"]}"#)
 }
 
 /// Whom no machine contains. What people may do instead hangs on why.
@@ -353,7 +386,9 @@ fn id_in(cause: &str) -> Option<&str> {
 
 /// What a person does in the machine's place, as far as the facts allow it.
 fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
-    let Some(named) = named(outcome) else { return };
+    let Some(named) = named(outcome).or_else(|| facts.user_by_the_finding(outcome)) else {
+        return;
+    };
     // Under its name may be somebody else by now.
     let lost = ["PrincipalVanished", "PrincipalNotFound", "PrincipalMismatch"];
     if outcome.failures.iter().any(|failed| lost.contains(&failed.error.as_str())) {
@@ -412,9 +447,10 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
     } else {
         commands.truncate(1);
     }
-    let known: Vec<Command> = keys(outcome).iter().map(|key| about.set(key, "Inactive")).collect();
+    let known: Vec<Command> =
+        keys(facts, outcome).iter().map(|key| about.set(key, "Inactive")).collect();
     let is_read = outcome.read_back.is_some();
-    if known.is_empty() && !is_read {
+    if !is_read && (known.is_empty() || outcome.principal.is_none()) {
         commands.extend(about.list_keys());
     }
     commands.extend(known);
@@ -423,15 +459,24 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
         incident::Kind::User => " Then make its keys inactive.",
         incident::Kind::Role => " That ends all of its sessions, of whoever uses it.",
     };
-    let who = facts.called(outcome);
+    let noun = about.kind.noun();
+    let who = format!("the {noun} `{}`", one_line(about.name, 128));
+    let claimed = named(outcome).is_none();
     let of = match outcome.verdict {
         _ if facts.observes() => "To contain it by hand, deny",
         Verdict::Escalated if failed("PrincipalMayBeImpostor") => "If it is an impostor, deny",
         Verdict::Escalated => "If it is dangerous, deny",
         _ => "Deny",
     };
-    Step::of(format!("{of} {who} everything.{more}"))
-        .run(Whose::Account(outcome.account.to_string()), commands)
+    let text = if claimed {
+        format!(
+            "The finding says that the key is one of {who}. If that is true and it is dangerous, \
+             deny the {noun} everything.{more}"
+        )
+    } else {
+        format!("{of} {who} everything.{more}")
+    };
+    Step::of(text).run(Whose::Account(outcome.account.to_string()), commands)
 }
 
 /// The same for whom the finding names by its own word, where nobody has judged it.
@@ -459,15 +504,19 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
     }
 }
 
-/// The keys that are active, as far as is known.
-fn keys(outcome: &Outcome) -> Vec<Credential> {
+/// The keys that are active, as far as is known; by the finding's word where nobody has
+/// looked.
+fn keys(facts: Facts<'_>, outcome: &Outcome) -> Vec<Credential> {
     if let Some(read) = &outcome.read_back {
         return read.left.credentials.first.clone();
     }
     if let Some(proof) = &outcome.evidence {
         return proof.had.credentials.first.clone();
     }
-    let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
+    let given = facts.session(outcome).filter(|session| session.user.is_some());
+    let given = given.and_then(|session| session.key.as_ref());
+    let given = given.filter(|key| key.starts_with("AKIA") && outcome.principal.is_none());
+    let keys = outcome.principal.iter().flat_map(|one| &one.access_keys).chain(given);
     keys.map(|id| Credential { kind: CredentialKind::AccessKey, id: id.clone() }).collect()
 }
 
@@ -524,10 +573,26 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
 fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
     let errors =
         ["RolesNotContained", "Untrusted", "SeverityTooLow", "ContainmentLimit", "TooMany"];
+    let error = first_error(outcome);
+    let can = errors.contains(&error) || is_weighed(error) && is_containable(facts, outcome);
     !facts.by_person()
         && facts.input.mode == Some(Mode::Contain)
         && outcome.unused_days.is_none()
-        && errors.contains(&first_error(outcome))
+        && can
+}
+
+/// Whether it was left to people because its finding alone does not tell whether to contain it.
+fn is_weighed(error: &str) -> bool {
+    ["UnusualBehavior", "MayBeIntended", "ExposedKey", "NoRule", "LeftByPolicy"].contains(&error)
+}
+
+/// Whether the finding names a user, a role or a long-term key.
+fn is_containable(facts: Facts<'_>, outcome: &Outcome) -> bool {
+    let by_session = facts.session(outcome).is_some_and(|session| {
+        let key = session.key.as_ref().is_some_and(|key| key.starts_with("AKIA"));
+        key || session.user.is_some() || session.role.is_some()
+    });
+    by_session || named(outcome).is_some()
 }
 
 /// Whether the facts leave containing it to a person's decision.
@@ -544,7 +609,8 @@ fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
     ];
     let exempt =
         |failed: &Failed| failed.error == "PrincipalProtected" && failed.cause.contains(EXEMPTS);
-    errors.contains(&first_error(outcome)) || outcome.failures.iter().any(exempt)
+    let error = first_error(outcome);
+    errors.contains(&error) || is_weighed(error) || outcome.failures.iter().any(exempt)
 }
 
 fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {

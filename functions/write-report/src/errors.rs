@@ -54,6 +54,7 @@ pub(crate) fn meaning(error: &str) -> Option<Meaning> {
     let (why, todo) = of_steps(error)
         .or_else(|| of_principals(error))
         .or_else(|| of_refusals(error))
+        .or_else(|| of_decisions(error))
         .or_else(|| of_the_policy(error))
         .or_else(|| of_the_machine(error))?;
     Some(Meaning { why, todo })
@@ -252,6 +253,29 @@ fn of_refusals(error: &str) -> Option<Words> {
             "the finding names a target beside it, so which of them you mean is not clear",
             "You chose a finding that names an actor and a target. Which of the two do you mean? \
              Whoever sent the finding says which is which, and may be wrong.",
+        ),
+        _ => return None,
+    })
+}
+
+/// Of what a finding says something that a person has to weigh.
+fn of_decisions(error: &str) -> Option<Words> {
+    Some(match error {
+        "UnusualBehavior" => (
+            "its behaviour is unusual, and need not be an attack",
+            "Ask whoever is responsible whether this is meant, and see what was done:",
+        ),
+        "MayBeIntended" => {
+            ("what it did may be intended", "See what it did, and undo what nobody meant:")
+        }
+        "ExposedKey" => (
+            "its credentials may be in the wrong hands, and a person has to see whose they are",
+            "See whose key it is, and what was done with it:",
+        ),
+        "NoRule" => ("no rule of Cordon's says what such a finding means", "See what it did:"),
+        "LeftByPolicy" => (
+            "the response policy leaves such findings of this product to people",
+            "See what it did:",
         ),
         _ => return None,
     })

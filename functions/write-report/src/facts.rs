@@ -206,10 +206,23 @@ impl<'a> Facts<'a> {
         self.input.finding.sessions.iter().find(|one| one.resource == outcome.resource)
     }
 
+    /// The user whose key or session an outcome is, by the finding's own word.
+    pub(crate) fn user_by_the_finding(self, outcome: &Outcome) -> Option<Named> {
+        let name = self.session(outcome)?.user.clone().filter(|name| is_name(name))?;
+        Some(Named { kind: Noun::User, name, arn: outcome.resource.clone() })
+    }
+
     /// What a sentence calls it.
     pub(crate) fn called(self, outcome: &Outcome) -> String {
         if let Some(Named { kind, name, .. }) = named(outcome) {
             return format!("the {} `{}`", kind.noun(), one_line(&name, 128));
+        }
+        if let Some(Named { name, .. }) = self.user_by_the_finding(outcome) {
+            let key = self.session(outcome).and_then(|session| session.key.as_deref());
+            return match key.filter(|key| is_key(key)) {
+                Some(key) => format!("the access key `{key}` of the user `{name}`"),
+                None => format!("a key of the user `{name}`"),
+            };
         }
         if let Some(session) = self.session(outcome) {
             match (&session.role, &session.name) {
@@ -226,9 +239,10 @@ impl<'a> Facts<'a> {
             "NoPrincipal" if !outcome.resource.contains(":policy/") => {
                 "what the finding names".to_owned()
             }
-            _ => match (key_in(&outcome.resource), outcome.resource.rsplit_once(':')) {
+            error => match (key_in(&outcome.resource), outcome.resource.rsplit_once(':')) {
                 (Some(key), _) => format!("the access key `{key}`"),
                 (_, Some((_, policy))) if policy.starts_with("policy/") => called_policy(policy),
+                _ if error == "ExposedKey" => "a key that the finding does not name".to_owned(),
                 _ => "a principal that the finding names".to_owned(),
             },
         }
@@ -243,10 +257,13 @@ impl<'a> Facts<'a> {
         if let Some(role) = self.session(outcome).and_then(|session| session.role.as_ref()) {
             return format!("a session of role/{role}");
         }
+        if let Some(Named { name, .. }) = self.user_by_the_finding(outcome) {
+            return format!("a key of user/{name}");
+        }
         match first_error(outcome) {
             "RootUser" | "RootKey" | "RootSession" | "RootMfa" => "root".to_owned(),
             "FederatedSession" => "a federated user".to_owned(),
-            "UnknownKey" => "an unknown key".to_owned(),
+            "UnknownKey" | "ExposedKey" => "an unknown key".to_owned(),
             "WidePolicy" => "a policy".to_owned(),
             "NoPrincipal" => "no principal".to_owned(),
             _ => "a principal".to_owned(),

@@ -113,7 +113,8 @@ fn why(facts: Facts<'_>, page: &mut Page) {
         let name = session.name.as_ref().map(|name| format!("named `{name}`"));
         let instance = session.instance.as_ref().map(|id| format!("on the instance `{id}`"));
         let key = session.key.as_ref().map(|key| format!("with the key `{key}`"));
-        let said: Vec<String> = [role, name, instance, key].into_iter().flatten().collect();
+        let user = session.user.as_ref().map(|user| format!("of the user `{user}`"));
+        let said: Vec<String> = [user, role, name, instance, key].into_iter().flatten().collect();
         let is_session = session.key.as_ref().is_none_or(|key| !key.starts_with("AKIA"));
         if is_session {
             page.indented(2, format!("It is about a session {}.", said.join(", ")));

@@ -28,6 +28,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("who is exempt is left to people, whatever the case", exempt);
     trials.add_alone("findings of accounts out of scope are ignored", out_of_scope);
     trials.add_alone("a custom product counts if it is trusted", trusted);
+    trials.add_alone("a custom product's finding types mean what the policy says", types);
     trials.add_alone("the lowest severity of a response can be set", lowest_severity);
     trials
         .add_alone("unused credentials are left alone if they are not to be retired", not_retired);
@@ -315,6 +316,32 @@ async fn trusted(alone: &Alone<'_>) -> Result<()> {
     let before = user.read_back().await?;
     leads_to(alone, &Finding::about(&user), End::Ignored).await?;
     ensure!(user.read_back().await? == before, "the user has changed");
+    Ok(())
+}
+
+async fn types(alone: &Alone<'_>) -> Result<()> {
+    let exposed = async || {
+        let (user, key) = administrator(alone, MEMBERS[0]).await?;
+        let finding = cases::finding(alone, "custom-type-to-contain-whatever-the-title")?;
+        anyhow::Ok((user.clone(), cases::about_key(&finding, &key.id, &user.name)))
+    };
+    let (user, finding) = exposed().await?;
+    let before = user.read_back().await?;
+    leads_to(alone, &finding, End::Ignored).await?;
+    ensure!(user.read_back().await? == before, "the user has changed");
+
+    let product = format!("arn:aws:securityhub:*:{0}:product/{0}/default", MEMBERS[0]);
+    let named = json!({ "product": product, "contain": ["TTPs/Decoy"], "escalate": ["*/Seen"] });
+    amend(alone, &json!({ "trustedProducts": [named] })).await?;
+    let (user, finding) = exposed().await?;
+    let seen = finding.clone().with("Types", json!(["TTPs/Decoy", "TTPs/Decoy/Seen"]));
+    let seen = seen.with("Id", alone.unique("finding"));
+    leads_to(alone, &seen, End::Escalated)
+        .await?
+        .told(&["leaves such findings of this product"])?;
+    leads_to(alone, &finding, End::Contained).await?;
+    let left = user.read_back().await?.left();
+    ensure!(left.is_empty(), "left: {left:?}");
     Ok(())
 }
 

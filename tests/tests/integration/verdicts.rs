@@ -25,6 +25,11 @@ const ROOT: &str = "Root is never touched by machine";
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("GuardDuty's finding on a user's key contains the user", user_key);
     trials.add("GuardDuty's attack sequence contains the user whose key took part", sequence);
+    trials.add("GuardDuty's finding on S3 contains the user whose key was used", on_data);
+    trials.add("unusual behaviour is left to people, who learn how to contain", unusual);
+    trials.add("what may be a user's own work is left to people", may_be_intended);
+    trials.add("AWS Health's exposed key contains its owner", exposed_key);
+    trials.add("an AWS service's accusation without a rule is left to people", no_rule);
     trials.add("a user's key is found behind an instance in the finding", instance_first);
     trials.add("a user is found by the key where GuardDuty gives no name", name_missing);
     trials.add("a user is found by name where its key is deleted, and people know", key_deleted);
@@ -96,6 +101,58 @@ async fn sequence(aws: &LocalAws) -> Result<()> {
         contains(aws, &user, cases::about_key(&finding, &key.id, &user.name), &[]).await?;
     }
     Ok(())
+}
+
+async fn on_data(aws: &LocalAws) -> Result<()> {
+    for case in ["guardduty-s3-malicious-caller", "guardduty-s3-tor-caller"] {
+        let (user, key) = administrator(aws, MEMBERS[0]).await?;
+        let finding = cases::finding(aws, case)?;
+        contains(aws, &user, cases::about_key(&finding, &key.id, &user.name), &[&key.id]).await?;
+    }
+    Ok(())
+}
+
+/// Sends a case's finding about a user's key, which must be left to people.
+async fn is_left(aws: &LocalAws, case: &str, told: &[&str]) -> Result<()> {
+    let (user, key) = administrator(aws, MEMBERS[0]).await?;
+    let before = user.read_back().await?;
+    let finding = cases::about_key(&cases::finding(aws, case)?, &key.id, &user.name);
+    let judged = leads_to(aws, &finding, End::Escalated).await?;
+    ensure!(user.read_back().await? == before, "the user has changed");
+    let contain = [
+        format!("attach-user-policy --region us-east-1 --user-name '{}'", user.name),
+        format!("--access-key-id '{}' --status 'Inactive'", key.id),
+    ];
+    judged.told(&contain.each_ref().map(String::as_str))?;
+    judged.told(told)?;
+    choose(aws, &finding, End::Contained).await?;
+    Ok(())
+}
+
+async fn unusual(aws: &LocalAws) -> Result<()> {
+    is_left(aws, "guardduty-unusual-medium", &["need not be an attack"]).await
+}
+
+async fn may_be_intended(aws: &LocalAws) -> Result<()> {
+    is_left(aws, "guardduty-policy", &["may be intended"]).await?;
+    is_left(aws, "custom-exposed-key", &["iam get-access-key-last-used"]).await
+}
+
+async fn exposed_key(aws: &LocalAws) -> Result<()> {
+    let (user, key) = administrator(aws, MEMBERS[0]).await?;
+    let finding = cases::finding(aws, "health-exposed-key")?;
+    contains(aws, &user, cases::about_key(&finding, &key.id, &user.name), &[&key.id]).await?;
+    let account = cases::finding(aws, "health-exposed-account")?;
+    leads_to(aws, &account, End::Escalated).await?.told(&["health describe-events"])
+}
+
+async fn no_rule(aws: &LocalAws) -> Result<()> {
+    let (user, _) = administrator(aws, MEMBERS[0]).await?;
+    let before = user.read_back().await?;
+    let finding = cases::about(&cases::finding(aws, "service-accuses")?, "AwsIamUser", &user.arn);
+    let judged = leads_to(aws, &finding, End::Escalated).await?;
+    ensure!(user.read_back().await? == before, "the user has changed");
+    judged.told(&["no rule", &user.arn, "attach-user-policy"])
 }
 
 async fn instance_first(aws: &LocalAws) -> Result<()> {

@@ -8,6 +8,7 @@
 //! - [`hostile`]: findings as somebody would make them who means harm; `make fuzz` judges
 //!   millions.
 //! - [`read_back`]: what people start, and what earlier passes began.
+//! - [`guardduty`]: each finding type of GuardDuty's.
 //! - [`told`]: what people are told of a finding and of what is left to them.
 //! - [`limits`]: what holds of every verdict, right or wrong.
 
@@ -21,6 +22,7 @@
 
 mod case;
 mod flips;
+mod guardduty;
 mod hostile;
 mod limits;
 mod mutations;

@@ -170,6 +170,8 @@ fn root_and_what_is_critical_is_urgent() {
         ("custom-administrator", true),
         ("guardduty-federated-user", false),
         ("control-wide-policy", false),
+        ("health-exposed-account", true),
+        ("guardduty-unusual-medium", false),
     ] {
         let verdict = classify(input(EXECUTION, &event_of(case), "{}")).unwrap();
         assert_eq!(verdict.urgent, urgent, "{case}");

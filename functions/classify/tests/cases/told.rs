@@ -20,6 +20,7 @@ fn a_session_is_told_by_role_name_and_instance() {
     let session = |role: Option<&str>, name: Option<&str>, instance: Option<&str>| Session {
         resource: "AWS::IAM::AccessKey:ASIAIOSFODNN7EXAMPLE".to_owned(),
         key: Some("ASIAIOSFODNN7EXAMPLE".to_owned()),
+        user: None,
         role: role.map(str::to_owned),
         name: name.map(str::to_owned),
         instance: instance.map(str::to_owned),
@@ -32,6 +33,9 @@ fn a_session_is_told_by_role_name_and_instance() {
     assert_eq!(sessions("guardduty-federated-user"), [session(None, Some("contractor"), None)]);
     assert_eq!(sessions("guardduty-root"), [session(None, None, None)]);
     assert!(sessions("custom-administrator").is_empty());
+    let of_a_user = &sessions("guardduty-unusual-medium")[0];
+    assert_eq!(of_a_user.key.as_deref(), Some("AKIAIOSFODNN7EXAMPLE"));
+    assert_eq!(of_a_user.user.as_deref(), Some("eve"));
 }
 
 #[test]
@@ -82,6 +86,16 @@ fn what_is_left_to_people_is_an_outcome_with_its_refusals_name() {
         ("control-wide-policy", vec!["WidePolicy"]),
         ("analyzer-unused-password", vec!["UnusedPassword"]),
         ("guardduty-role-session", vec!["RolesNotContained"]),
+        ("guardduty-role-unusual-not-contained", vec!["RolesNotContained"]),
+        ("guardduty-role-unusual-medium", vec!["UnusualBehavior"]),
+        ("guardduty-unusual-medium", vec!["UnusualBehavior"]),
+        ("guardduty-policy", vec!["MayBeIntended"]),
+        ("guardduty-custom-detection-rule", vec!["MayBeIntended"]),
+        ("health-exposed-account", vec!["ExposedKey"]),
+        ("custom-exposed-key", vec!["ExposedKey"]),
+        ("service-accuses", vec!["NoRule"]),
+        ("custom-type-to-escalate", vec!["LeftByPolicy"]),
+        ("custom-type-to-contain-root", vec!["RootKey"]),
         ("account-exempt", vec!["AccountExempt"]),
         ("guardduty-role-of-another-account", vec!["Elsewhere"]),
         ("guardduty-role-session-without-name", vec!["Unnamed"]),

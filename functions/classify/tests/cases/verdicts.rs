@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use classify::Action;
 use serde_json::{Value, json};
 
 use crate::case::Case;
@@ -46,12 +47,25 @@ fn difference(case: &Case) -> Option<String> {
 #[test]
 fn every_rule_has_a_case_and_every_case_rules_that_exist() {
     let rules: Value = serde_json::from_str(include_str!("../../rules.json")).unwrap();
-    let rules: BTreeSet<&str> =
-        rules.as_array().unwrap().iter().map(|rule| rule["name"].as_str().unwrap()).collect();
+    let (ignoring, acting): (Vec<_>, Vec<_>) =
+        rules.as_array().unwrap().iter().partition(|rule| rule["response"] == "Ignore");
+    let acting: BTreeSet<&str> =
+        acting.into_iter().map(|rule| rule["name"].as_str().unwrap()).collect();
     let cases = Case::all();
     let used: BTreeSet<&str> =
         cases.iter().flat_map(|case| case.expected.rules.iter().map(String::as_str)).collect();
-    assert_eq!(used, rules);
+    assert_eq!(used, acting);
+    // What is ignored on purpose says so by the rule's reason alone.
+    let ignored: BTreeSet<String> = cases
+        .iter()
+        .map(Case::judged)
+        .filter(|verdict| verdict.response == Action::Ignore)
+        .map(|verdict| verdict.reason)
+        .collect();
+    for rule in ignoring {
+        let reason = rule["reason"].as_str().unwrap();
+        assert!(ignored.contains(reason), "no case is ignored by `{}`", rule["name"]);
+    }
 }
 
 #[test]
