@@ -131,11 +131,11 @@ async fn is_left(aws: &LocalAws, case: &str, told: &[&str]) -> Result<()> {
 }
 
 async fn unusual(aws: &LocalAws) -> Result<()> {
-    is_left(aws, "guardduty-unusual-medium", &["need not be an attack"]).await
+    Box::pin(is_left(aws, "guardduty-unusual-medium", &["need not be an attack"])).await
 }
 
 async fn may_be_intended(aws: &LocalAws) -> Result<()> {
-    is_left(aws, "guardduty-policy", &["may be intended"]).await
+    Box::pin(is_left(aws, "guardduty-policy", &["may be intended"])).await
 }
 
 /// Whoever may import an account's findings may say of any key that it is exposed.
