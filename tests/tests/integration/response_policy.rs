@@ -323,7 +323,7 @@ async fn types(alone: &Alone<'_>) -> Result<()> {
     let exposed = async || {
         let (user, key) = administrator(alone, MEMBERS[0]).await?;
         let finding = cases::finding(alone, "custom-type-to-contain-whatever-the-title")?;
-        anyhow::Ok((user.clone(), cases::about_key(&finding, &key.id, &user.name)))
+        anyhow::Ok((user, cases::about(&finding, "AwsIamAccessKey", &key.id)))
     };
     let (user, finding) = exposed().await?;
     let before = user.read_back().await?;

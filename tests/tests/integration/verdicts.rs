@@ -28,6 +28,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("GuardDuty's finding on S3 contains the user whose key was used", on_data);
     trials.add("unusual behaviour is left to people, who learn how to contain", unusual);
     trials.add("what may be a user's own work is left to people", may_be_intended);
+    trials.add("a custom product's exposed key is left to people", exposed_by_custom);
     trials.add("AWS Health's exposed key contains its owner", exposed_key);
     trials.add("an AWS service's accusation without a rule is left to people", no_rule);
     trials.add("a user's key is found behind an instance in the finding", instance_first);
@@ -130,12 +131,24 @@ async fn is_left(aws: &LocalAws, case: &str, told: &[&str]) -> Result<()> {
 }
 
 async fn unusual(aws: &LocalAws) -> Result<()> {
-    is_left(aws, "guardduty-unusual-medium", &["need not be an attack"]).await
+    Box::pin(is_left(aws, "guardduty-unusual-medium", &["need not be an attack"])).await
 }
 
 async fn may_be_intended(aws: &LocalAws) -> Result<()> {
-    is_left(aws, "guardduty-policy", &["may be intended"]).await?;
-    is_left(aws, "custom-exposed-key", &["iam get-access-key-last-used"]).await
+    Box::pin(is_left(aws, "guardduty-policy", &["may be intended"])).await
+}
+
+/// Whoever may import an account's findings may say of any key that it is exposed.
+async fn exposed_by_custom(aws: &LocalAws) -> Result<()> {
+    let (user, key) = administrator(aws, MEMBERS[0]).await?;
+    let before = user.read_back().await?;
+    let finding = cases::finding(aws, "custom-exposed-key")?;
+    let finding = cases::about(&finding, "AwsIamAccessKey", &key.id);
+    let judged = leads_to(aws, &finding, End::Escalated).await?;
+    ensure!(user.read_back().await? == before, "the user has changed");
+    judged.told(&["iam get-access-key-last-used", &key.id, "`trustedProducts`"])?;
+    choose(aws, &finding, End::Contained).await?;
+    Ok(())
 }
 
 async fn exposed_key(aws: &LocalAws) -> Result<()> {
