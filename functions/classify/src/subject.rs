@@ -107,7 +107,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) kind: SubjectKind,
     pub(crate) part: Option<Part>,
     id: &'a str,
-    kind_said: Type,
+    stated: Type,
     /// What its `Id` says, then what its `Details` say.
     claims: Vec<Claim<'a>>,
 }
@@ -121,8 +121,8 @@ impl<'a> Subject<'a> {
     /// its details. `Details.Other` is free text, in which no field means anything.
     pub(crate) fn of(resource: &'a Value) -> Self {
         let text = |field| resource.get(field).and_then(Value::as_str).unwrap_or_default();
-        let (id, kind_said) = (text("Id"), Type::of(text("Type")));
-        let mut claims = vec![claim::of_id(id, kind_said == Type::User)];
+        let (id, stated) = (text("Id"), Type::of(text("Type")));
+        let mut claims = vec![claim::of_id(id, stated == Type::User)];
         let details = |field| resource.get("Details").and_then(|details| details.get(field));
         claims.extend(details("AwsIamAccessKey").map(claim::of_key).into_iter().flatten());
         for (field, whose) in [("AwsIamUser", Whose::User), ("AwsIamRole", Whose::Role)] {
@@ -130,7 +130,7 @@ impl<'a> Subject<'a> {
             claims.extend(said.into_iter().flatten());
         }
         let part = Part::of(resource);
-        let mut subject = Self { kind: SubjectKind::Other, part, id, kind_said, claims };
+        let mut subject = Self { kind: SubjectKind::Other, part, id, stated, claims };
         subject.kind = subject.kind();
         subject
     }
@@ -140,7 +140,7 @@ impl<'a> Subject<'a> {
     fn kind(&self) -> SubjectKind {
         let by_id = self.claims.first();
         let is_bare = self.key() == Ok(Key::None);
-        match (self.kind_said, self.said(|claim| claim.whose)) {
+        match (self.stated, self.said(|claim| claim.whose)) {
             (Type::User, _) => SubjectKind::User,
             (Type::Role, _) => SubjectKind::Role,
             (Type::Policy, _) => SubjectKind::Policy,
@@ -224,8 +224,7 @@ impl<'a> Subject<'a> {
     /// Whether it is, or says that it is, a principal or a key of one.
     pub(crate) fn is_of_a_principal(&self) -> bool {
         let says = |claim: &Claim<'_>| claim.whose.is_some() || claim.key != Key::None;
-        matches!(self.kind_said, Type::User | Type::Role | Type::Key)
-            || self.claims.iter().any(says)
+        matches!(self.stated, Type::User | Type::Role | Type::Key) || self.claims.iter().any(says)
     }
 
     /// The principal that the resource accuses, or why it can't be acted on. Whoever may
@@ -289,7 +288,7 @@ impl<'a> Subject<'a> {
         let said = self.agreed(|claim| claim.whose, PartialEq::eq).map_err(|_| {
             contradiction("its id and its details mean different kinds of principals")
         })?;
-        let by_type = self.kind_said.whose();
+        let by_type = self.stated.whose();
         let whose = by_type.or(said);
         let id_is_else = self.id.starts_with("arn:")
             && self.claims.first().is_some_and(|id| id.whose.is_none() && id.key == Key::None);
@@ -300,20 +299,17 @@ impl<'a> Subject<'a> {
             _ if said == Some(Whose::Root) => {
                 Err(Because::of(self.of_root(), "it is the account's root user, or a key of it"))
             }
-            _ if self.kind_said.is_no_principal() && self.is_of_a_principal() => {
-                Err(contradiction(
-                    "its type is that of no principal, and its id or details are a principal's",
-                ))
-            }
+            _ if self.stated.is_no_principal() && self.is_of_a_principal() => Err(contradiction(
+                "its type is that of no principal, and its id or details are a principal's",
+            )),
             _ if by_type.is_some() && said.is_some() && by_type != said => Err(contradiction(
                 "its type and its id or details mean different kinds of principals",
             )),
             (Some(Whose::Role), Key::LongTerm(_)) => Err(contradiction(
                 "it is a role's by its type or details, and roles have no such key",
             )),
-            (Some(Whose::User), key) => Ok((Kind::User, key)),
             (Some(Whose::Role), key) => Ok((Kind::Role, key)),
-            (None, key @ Key::LongTerm(_)) => Ok((Kind::User, key)),
+            (Some(Whose::User), key) | (None, key @ Key::LongTerm(_)) => Ok((Kind::User, key)),
             (Some(Whose::FederatedUser), _) => {
                 let reason = "it is a federated user's, who has no policies to take away";
                 Err(Because::of(Refusal::FederatedSession, reason))
@@ -321,7 +317,7 @@ impl<'a> Subject<'a> {
             (Some(Whose::Root | Whose::Unknown), _) | (None, Key::Session(_) | Key::Malformed) => {
                 Err(Because::of(Refusal::UnknownKey, "the finding does not say whose the key is"))
             }
-            (None, Key::None) => Err(match self.kind_said {
+            (None, Key::None) => Err(match self.stated {
                 Type::Key => {
                     let reason = "the finding says neither which key it is nor whose";
                     Because::of(Refusal::UnknownKey, reason)

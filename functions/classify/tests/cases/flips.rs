@@ -27,7 +27,7 @@ fn each_qualifying_field_moves_the_verdict_or_the_case_says_why_not() {
 fn wrong(case: &Case, excuses: &[Excuse]) -> Vec<String> {
     let own = &case.expected.unmoved;
     let of_many: Vec<&Excuse> = excuses.iter().filter(|one| is_of(case, one)).collect();
-    let excused = |field: &str| {
+    let is_moot = |field: &str| {
         let all = of_many.iter().map(|one| &one.unmoved).chain([own]);
         all.into_iter().any(|said| said.contains_key(field) || said.contains_key("*"))
     };
@@ -38,7 +38,7 @@ fn wrong(case: &Case, excuses: &[Excuse]) -> Vec<String> {
         fields.push(field);
         if flipped.iter().any(|event| decision(case, event) != decision_of_it) {
             moved.push(field);
-        } else if !excused(field) {
+        } else if !is_moot(field) {
             wrong.push(say(field));
         }
     }

@@ -61,7 +61,7 @@ fn names(resource: &Value, accused: &Accused, partition: &str) -> bool {
     let own = ["iam", "sts"].map(|of| format!("arn:{partition}:{of}::{}:", accused.account));
     let nouns: &[&str] = match accused.kind {
         Kind::User => &["user/", "access-key/"],
-        Kind::Role => &["role/", "assumed-role/"],
+        Kind::Role => &["role/", "assumed-role/", "access-key/"],
     };
     let is_own = own
         .iter()

@@ -159,33 +159,68 @@ fn titles() -> impl Strategy<Value = String> {
 }
 
 fn kinds() -> impl Strategy<Value = &'static str> {
-    select(vec!["AwsIamUser", "AwsIamRole", "AwsIamAccessKey", "AwsIamPolicy", "AwsAccount"])
+    select(vec![
+        "AwsIamUser",
+        "AwsIamRole",
+        "AwsIamAccessKey",
+        "AwsIamPolicy",
+        "AwsAccount",
+        "AWS::IAM::User",
+        "AWS::IAM::AccessKey",
+        "Other",
+        "",
+        "AwsS3Bucket",
+    ])
 }
 
 fn resources() -> impl Strategy<Value = Value> {
     let partition = prop_oneof![7 => Just("aws"), 1 => Just("aws-cn")];
     let account = prop_oneof![7 => Just(ACCOUNT), 1 => Just("333333333333")];
-    let noun = select(vec!["user", "role", "policy", "group"]);
+    let noun = select(vec![
+        "user",
+        "role",
+        "policy",
+        "group",
+        "assumed-role",
+        "access-key",
+        "federated-user",
+    ]);
     let arn = (partition, account, noun, "(/[!-~]{0,8}){0,2}", names()).prop_map(
         |(partition, account, noun, path, name)| {
-            format!("arn:{partition}:iam::{account}:{noun}{path}/{name}")
+            let of_sts = ["assumed-role", "federated-user"].contains(&noun);
+            let service = if of_sts { "sts" } else { "iam" };
+            format!("arn:{partition}:{service}::{account}:{noun}{path}/{name}")
         },
     );
-    let key = select(vec!["AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE", "AKIA"])
-        .prop_map(|key| format!("AWS::IAM::AccessKey:{key}"));
-    let id = prop_oneof![4 => arn, 2 => key, 1 => any::<String>()];
-    let principal = select(vec!["IAMUser", "AssumedRole", "Root", ""]);
+    let key =
+        select(vec!["AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE", "AKIA"]).prop_flat_map(|key| {
+            let user = format!("arn:aws:iam::{ACCOUNT}:user/eve/access-key/{key}");
+            select(vec![format!("AWS::IAM::AccessKey:{key}"), key.to_owned(), user])
+        });
+    let unique =
+        select(vec!["", "", "AIDACKCEVSQ6C2EXAMPLE", "AROACKCEVSQ6C2EXAMPLE:session", "AIDA"]);
+    let id = prop_oneof![
+        4 => arn,
+        2 => key,
+        1 => unique.clone().prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    let principal = select(vec!["IAMUser", "AssumedRole", "Root", "FederatedUser", ""]);
+    let part = select(vec!["", "", "Actor", "Target"]);
     let issuer =
         prop_oneof![4 => Just(json!({})), 1 => Just(json!({ "AccountId": "333333333333" }))];
-    (kinds(), id, principal, names(), names(), issuer).prop_map(
-        |(kind, id, principal, name, issued, mut issuer)| {
+    (kinds(), id, principal, names(), names(), issuer, unique, part).prop_map(
+        |(kind, id, principal, name, issued, mut issuer, unique, part)| {
             issuer["UserName"] = json!(issued);
             let details = json!({
                 "PrincipalType": principal,
                 "PrincipalName": name,
+                "PrincipalId": unique,
                 "SessionContext": { "SessionIssuer": issuer },
             });
-            resource(kind, &id, &details)
+            let mut resource = resource(kind, &id, &details);
+            resource["ResourceRole"] = json!(part);
+            resource
         },
     )
 }

@@ -30,6 +30,15 @@ fn a_session_is_told_by_role_name_and_instance() {
         sessions("guardduty-role-session"),
         [session(Some("orders-app"), instance, instance)]
     );
+    let instance = Some("i-0abc123def4567890");
+    let of_an_instance = |session: Session| {
+        assert_eq!(session.role.as_deref(), Some("app-server-role"));
+        assert_eq!((session.name.as_deref(), session.instance.as_deref()), (instance, instance));
+    };
+    for case in ["guardduty-instance-credentials", "action-on-a-session-by-arn"] {
+        sessions(case).into_iter().for_each(of_an_instance);
+        assert_eq!(sessions(case).len(), 1, "{case}");
+    }
     assert_eq!(sessions("guardduty-federated-user"), [session(None, Some("contractor"), None)]);
     assert_eq!(sessions("guardduty-root"), [session(None, None, None)]);
     assert!(sessions("custom-administrator").is_empty());
@@ -101,6 +110,19 @@ fn what_is_left_to_people_is_an_outcome_with_its_refusals_name() {
         ("guardduty-role-session-without-name", vec!["Unnamed"]),
         ("guardduty-user-session-without-id", vec!["NoUniqueId"]),
         ("user-outside-the-grammar", vec!["Malformed"]),
+        ("role-posing-as-a-user", vec!["Contradictory"]),
+        ("custom-root-as-a-user", vec!["RootUser"]),
+        ("action-on-contradictions", vec!["Contradictory"; 8]),
+        ("action-on-others-accounts", vec!["Elsewhere"; 4]),
+        ("action-on-unique-ids", vec!["Unnamed"; 2]),
+        (
+            "action-on-no-keys",
+            vec!["UnknownKey", "NoUniqueId", "UnknownKey", "RootUser", "Malformed"],
+        ),
+        ("action-on-a-policy", vec!["NoPrincipal"]),
+        ("action-on-a-database", vec!["NoPrincipal"]),
+        ("action-on-an-actor-and-its-target", vec!["Target", "Actor"]),
+        ("custom-target-of-an-address", vec!["Target"]),
     ] {
         let verdict = case(name).judged();
         let refused = &verdict.refused;
