@@ -430,7 +430,7 @@ impl Cell {
         match (self.task.state, self.call.as_str()) {
             // The boundary is the deny then.
             _ if self.attaches_the_deny() => !self.way.ends_the_function(),
-            // The finding's word counts then.
+            // Name and id by the finding's word count then.
             ("AssumeRole", "iam:GetAccessKeyLastUsed")
             // What can't be read is no evidence: it is told, and the next case is opened.
             | ("Preserve" | "PreserveLeft", "s3:GetObject") => self.way == Way::Denied,
@@ -502,7 +502,7 @@ impl Cell {
             },
         };
         // Quarantine calls the same function before, and enters the account with it.
-        let again = self.task.state == "ReplaceBoundary" && self.call != self.task.call;
+        let again = self.task.state == "ReplaceBoundary" && [INVOKE, ENTER].contains(&&*self.call);
         let fault = if again { fault.after(1) } else { fault };
         let fault = if self.way.takes_effect() { fault.after_it_took_effect() } else { fault };
         let fault = if self.lasts { fault.always() } else { fault.times(self.strikes()) };
@@ -654,6 +654,8 @@ fn is_made(task: &Task, call: &str) -> bool {
         // That has tasks of its own.
         (_, "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary") => false,
         (_, "AttachUserPolicy" | "AttachRolePolicy") if task.state == "ReplaceBoundary" => false,
+        // Nothing is read before the deny.
+        (_, "GetUser" | "GetRole") if task.state == "Quarantine" => false,
         (Case::Unused, _) => {
             ["AssumeRole", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed"].contains(&operation)
         }
