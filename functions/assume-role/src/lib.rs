@@ -54,7 +54,9 @@ pub struct Output {
 
 /// Identifies the principal: by its access key's true owner where the finding is about
 /// one that still exists, otherwise by the name that the finding gives, if whoever has it
-/// has the unique id that the finding gives. Who was identified before is found again by its
+/// has the unique id that the finding gives. Where IAM refuses to say whose the key is, that id
+/// alone convicts the name; without it the step fails with [`Failure::AccessDenied`], which
+/// people mend. Who was identified before is found again by its
 /// unique id, under its name or as the owner of one of its access keys.
 ///
 /// Fails with [`Failure::PrincipalNotFound`] where the account has no such principal, with
@@ -259,6 +261,26 @@ mod tests {
             let found = identify(&rules, user(Some("eve"), key, id), None).await;
             let found = found.map(drop).map_err(|failure| failure.name());
             assert_eq!(found, expected, "{key:?} {id:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whose_a_key_is_that_iam_refuses_to_say_only_name_and_id_tell() {
+        let refused = owner(|| error("AccessDenied"));
+        for (shows, name, id, expected) in [
+            (shows(&eve(), None), Some("eve"), Some("AIDAEVE"), Ok(())),
+            (shows(&eve(), None), Some("eve"), None, Err("AccessDenied")),
+            (shows(&eve(), None), None, Some("AIDAEVE"), Err("AccessDenied")),
+            (shows(&namesake(), None), Some("eve"), Some("AIDAEVE"), Err("AccessDenied")),
+            (nobody(), Some("eve"), Some("AIDAEVE"), Err("AccessDenied")),
+        ] {
+            let rules = [&refused, &shows, &attached(&[]), &keys(KEY)];
+            let found = identify(&rules, user(name, Some(KEY), id), None).await;
+            if let Ok(found) = &found {
+                assert!(found.identified_by.contains("IAM refuses to say"));
+            }
+            let found = found.map(drop).map_err(|failure| failure.name());
+            assert_eq!(found, expected, "{name:?} {id:?}");
         }
     }
 

@@ -42,6 +42,10 @@ pub(crate) fn add_to(trials: &mut Trials) {
         "who is meant: a key that is gone does not convict a name without its id",
         key_gone_and_no_id,
     );
+    trials.add(
+        "who is meant: a key that IAM refuses to tell of is not taken for an unknown one",
+        key_refused,
+    );
     trials
         .add("who is meant: a user below our path is contained all the same", user_below_our_path);
     trials.add(
@@ -253,6 +257,27 @@ async fn key_gone_and_no_id(aws: &LocalAws) -> Result<()> {
     let after = it.user.read_back().await?;
     ensure!(after == before, "the user was {before:?} and is {after:?}");
     Ok(())
+}
+
+async fn key_refused(aws: &LocalAws) -> Result<()> {
+    let mut it = Attacker::new(aws).await?;
+    it.finding = cases::about_key(&it.finding, &it.key.id, &it.user.name);
+    let before = it.user.read_back().await?;
+    let call = "iam:GetAccessKeyLastUsed";
+    let refused = |session: String| {
+        let caller = format!("assumed-role/SecurityRemediation-AssumeRole/{session}");
+        aws.fault(call, Strike::Denied).caller(format!("arn:aws:sts::{}:{caller}", MEMBERS[0]))
+    };
+    let (execution, fault) = it.start_with(refused).await?;
+    let told = it.is_pending_after(&execution, 1).await?;
+    for part in [call, "AccessDenied", "redrive-execution"] {
+        ensure!(told.contains(part), "`{part}` is not in the mail: {told}");
+    }
+    let after = it.user.read_back().await?;
+    ensure!(after == before, "the user was {before:?} and is {after:?}");
+    fault.lift().await?;
+    execution.redrive().await?;
+    it.is_contained_by(&execution).await
 }
 
 async fn user_below_our_path(aws: &LocalAws) -> Result<()> {
