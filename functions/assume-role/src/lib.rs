@@ -62,7 +62,8 @@ pub struct Output {
 /// Fails with [`Failure::PrincipalNotFound`] where the account has no such principal, with
 /// [`Failure::PrincipalMismatch`] where another one may have the name, with
 /// [`Failure::PrincipalVanished`] where it is not to be found again, or under a name that
-/// protects it and that it did not have before, and with [`Failure::PrincipalProtected`] or
+/// protects it and that it did not have before, with [`Failure::PrincipalExempt`] where the
+/// response policy exempts it, and with [`Failure::PrincipalProtected`] or
 /// [`Failure::PrincipalMayBeImpostor`] where no machine is to contain it.
 pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal: accused, policy, known, entered, reach: earlier, again } =
@@ -146,9 +147,8 @@ fn refuse_protected(
 ) -> Result<(), Failure> {
     let arn = principal.arn.clone();
     let exempt = policy.exempt_principals.iter().find(|pattern| matches_pattern(pattern, &arn));
-    if let Some(pattern) = exempt {
-        let reason = format!("the response policy exempts `{pattern}`");
-        return Err(Failure::PrincipalProtected { arn, reason });
+    if let Some(pattern) = exempt.cloned() {
+        return Err(Failure::PrincipalExempt { arn, pattern });
     }
     match protection(execution, principal)? {
         None => Ok(()),
@@ -328,7 +328,7 @@ mod tests {
         };
         let rules = [&shows(&exempt, None), &attached(&[]), &keys("")];
         let failure = identify(&rules, user(Some("break-glass-1"), None, None), None).await;
-        assert_eq!(failure.unwrap_err().name(), "PrincipalProtected");
+        assert_eq!(failure.unwrap_err().name(), "PrincipalExempt");
         let impostor = Principal { name: "OrganizationAccountAccessRole".into(), ..builder() };
         let policies = mock!(Client::list_attached_role_policies)
             .then_http_response(|| answer("ListAttachedRolePolicies", ""));
@@ -343,17 +343,17 @@ mod tests {
         let principal =
             Principal { arn: exempt.to_owned(), name: "break-glass-1".to_owned(), ..eve() };
         for (known, name) in [
-            (None, "PrincipalProtected"),
+            (None, "PrincipalExempt"),
             // Exempted since, by whoever changed the response policy.
-            (Some(exempt), "PrincipalProtected"),
+            (Some(exempt), "PrincipalExempt"),
             (Some("arn:aws:iam::222222222222:user/eve"), "PrincipalVanished"),
             (Some("arn:aws:iam::222222222222:user/x/break-glass-1"), "PrincipalVanished"),
         ] {
-            let reason = "the response policy exempts it".to_owned();
-            let failure = Failure::PrincipalProtected { arn: exempt.to_owned(), reason };
+            let pattern = "arn:aws:iam::*:user/break-glass*".to_owned();
+            let failure = Failure::PrincipalExempt { arn: exempt.to_owned(), pattern };
             let failure = no_way_out(failure, &principal, known);
             assert_eq!(failure.name(), name, "{known:?}");
-            assert!(failure.chain().contains("the response policy exempts it"));
+            assert!(failure.chain().contains("the response policy exempts"));
         }
     }
 }

@@ -3,7 +3,6 @@ use incident::{Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Verd
 use crate::commands::{About, events, search};
 use crate::errors::{UNKNOWN, meaning};
 use crate::facts::{Ending, Facts, Standing, first_error, named, standing};
-use crate::sentences::EXEMPTS;
 use crate::shell::Command;
 
 /// Errors that no redrive gets over.
@@ -251,12 +250,6 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
 fn of_the_protected(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     let is = |text| failed.cause.contains(text) || outcome.resource.contains(text);
     let account = Whose::Account(outcome.account.to_string());
-    if is(EXEMPTS) {
-        return Step::of(
-            "The response policy exempts it (`exemptPrincipals`), so Cordon never touches it. If an \
-             attacker uses it, act by hand.",
-        );
-    }
     if is("/aws-reserved/") {
         let who = facts.session(outcome).and_then(|session| session.name.as_deref());
         let who = who.map_or_else(|| "the person".to_owned(), |name| format!("`{name}`"));
@@ -531,11 +524,10 @@ fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
         "SeverityTooLow",
         "ContainmentLimit",
         "AccountExempt",
+        "PrincipalExempt",
         "PrincipalMayBeImpostor",
     ];
-    let exempt =
-        |failed: &Failed| failed.error == "PrincipalProtected" && failed.cause.contains(EXEMPTS);
-    errors.contains(&first_error(outcome)) || outcome.failures.iter().any(exempt)
+    errors.contains(&first_error(outcome))
 }
 
 fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {

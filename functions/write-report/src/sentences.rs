@@ -1,10 +1,7 @@
-use incident::{Failed, Holdings, Outcome, Verdict, one_line};
+use incident::{Holdings, Outcome, Verdict, one_line};
 
 use crate::errors::{UNKNOWN, meaning};
 use crate::facts::{Ending, Facts, Standing, capitalized, denied_before, first_error, standing};
-
-/// How a failure says that the response policy exempts the principal.
-pub(crate) const EXEMPTS: &str = "the response policy exempts";
 
 /// How it stands with the attacker, by the facts: what a mail says first.
 pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
@@ -111,11 +108,6 @@ fn pending_one(outcome: &Outcome, who: &str, before: &str, alone: bool) -> Strin
 
 /// Why a principal is left to people.
 pub(crate) fn why(outcome: &Outcome) -> &'static str {
-    let exempt =
-        |failed: &Failed| failed.error == "PrincipalProtected" && failed.cause.contains(EXEMPTS);
-    if outcome.failures.iter().any(exempt) {
-        return "the response policy exempts it";
-    }
     meaning(first_error(outcome)).unwrap_or(UNKNOWN).why
 }
 
