@@ -636,7 +636,7 @@ describe('a principal that vanished', () => {
     const [rule] = state('WhetherToIdentifyAgain').Choices ?? [];
     const assigned = (known: Json, identity: Json): Promise<Json> =>
       computed(rule?.Assign, { known, identity, rounds: 0 }, { input: {}, context: CONTEXT });
-    const begun = { rounds: 1, denial: null, verified: null, failures: [] };
+    const begun = { rounds: 1, looks: 0, denial: null, verified: null, failures: [] };
     assert.deepEqual(await assigned(null, PRINCIPAL), { ...begun, known: PRINCIPAL });
     assert.deepEqual(await assigned({ id: 'AIDA1' }, null), { ...begun, known: { id: 'AIDA1' } });
     assert.deepEqual(await assigned(null, null), { ...begun, known: null });
@@ -681,7 +681,8 @@ describe('what was read back', () => {
       'PrincipalPending',
     ],
     ['a step failed', false, 2, 0, failed('AccessDenied'), 'PrincipalPending'],
-    ['it was the second round', false, 3, 1, [], 'PrincipalPending'],
+    ['something is left in the second round', false, 1, 1, [], 'LookAgain'],
+    ['it was the second round', false, 2, 1, [], 'PrincipalPending'],
   ] as readonly (readonly [string, boolean, number, number, Json, string])[]) {
     it(`leads to ${next} where ${says}`, async () => {
       const verified = { readBack: { contained } };
@@ -689,6 +690,16 @@ describe('what was read back', () => {
       assert.equal(await chosen(state('IsContained'), given), next);
     });
   }
+
+  it('is read twice in each round', async () => {
+    for (const name of ['IsContained', 'WhetherToIdentifyAgain']) {
+      const again = state(name).Choices?.find(({ Next }) => Next === 'AssumeRole');
+      const given = { known: null, identity: PRINCIPAL, rounds: 0, looks: 2 };
+      const states = { input: {}, context: CONTEXT };
+      const { looks } = (await computed(again?.Assign, given, states)) as { looks: Json };
+      assert.equal(looks, 0, name);
+    }
+  });
 });
 
 it('causes of failures are shorter the more there are, of all principals', async () => {
