@@ -414,6 +414,31 @@ describe('the second call of Quarantine', () => {
   }
 });
 
+describe('the claim of the mail that says that there are more', () => {
+  const { ExpressionAttributeValues } = state('ClaimOverflowMail').Arguments as {
+    ExpressionAttributeValues: Json;
+  };
+  const claim = (redrives: number): Promise<Json> =>
+    computed(
+      ExpressionAttributeValues,
+      { redrives: 0 },
+      {
+        input: {},
+        context: { ...CONTEXT, Execution: { ...CONTEXT.Execution, RedriveCount: redrives } },
+      },
+    );
+
+  it("is an execution's own", async () => {
+    const values = (await claim(0)) as { ':execution': Json };
+    assert.deepEqual(values[':execution'], { S: CONTEXT.Execution.Name });
+  });
+
+  // People have asked for it: another's mail of that hour is no answer to them.
+  it('is made by no redrive that begins there', async () => {
+    await assert.rejects(claim(1), { message: 'redriven' });
+  });
+});
+
 describe('the way to a mail', () => {
   const of = (verdict: string, ...errors: string[]): Json => ({
     resource: verdict,
