@@ -450,8 +450,8 @@ fn keys(outcome: &Outcome) -> Vec<Credential> {
     if let Some(read) = &outcome.read_back {
         return read.left.credentials.first.clone();
     }
-    if let Some(proof) = &outcome.evidence {
-        return proof.had.credentials.first.clone();
+    if let Some(had) = outcome.evidence.as_ref().and_then(|proof| proof.had.as_ref()) {
+        return had.credentials.first.clone();
     }
     let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
     keys.map(|id| Credential { kind: CredentialKind::AccessKey, id: id.clone() }).collect()
@@ -581,7 +581,9 @@ fn role_of<'a>(pattern: &'a str, outcome: &Outcome) -> Option<&'a str> {
 fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
     let who = facts.called(outcome);
     let (region, global) = (facts.region(), facts.global_region());
-    let had = outcome.evidence.iter().flat_map(|proof| &proof.had.credentials.first);
+    let had = outcome.evidence.iter().filter_map(|proof| proof.had.as_ref());
+    let read = outcome.read_back.iter().flat_map(|read| [&read.done, &read.left]);
+    let had = had.chain(read).flat_map(|had| &had.credentials.first);
     let had = had.filter(|one| one.kind == CredentialKind::AccessKey).map(|one| &one.id);
     let known = outcome.principal.iter().flat_map(|one| &one.access_keys);
     let mut keys: Vec<&String> = had.chain(known).collect();
