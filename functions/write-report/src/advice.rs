@@ -92,8 +92,7 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         let meaning = meaning("NotContained").unwrap_or(UNKNOWN);
         steps.push(Step::of(meaning.todo));
     }
-    let redriven = facts.ending() != Ending::UnknownFinding
-        && (told.is_empty() || !told.iter().all(|(error, _)| HOPELESS.contains(error)));
+    let redriven = facts.ending() != Ending::UnknownFinding && !is_hopeless(facts);
     if redriven {
         steps.push(redrive(facts));
     }
@@ -113,6 +112,13 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     if facts.fresh().any(|one| one.verdict == Verdict::Contained) {
         after_a_containment(facts, most, steps);
     }
+}
+
+/// Whether something failed, and nothing of it is such that a redrive gets over it.
+pub(crate) fn is_hopeless(facts: Facts<'_>) -> bool {
+    let failed = facts.input.failure.iter().chain(left(facts).flat_map(causes));
+    let mut errors = failed.map(|failed| failed.error.as_str()).peekable();
+    errors.peek().is_some() && errors.all(|error| HOPELESS.contains(&error))
 }
 
 /// What failed, without what failed only in consequence.

@@ -1,5 +1,6 @@
 use incident::{Holdings, Outcome, Verdict, one_line};
 
+use crate::advice::is_hopeless;
 use crate::errors::{UNKNOWN, meaning};
 use crate::facts::{Ending, Facts, Standing, capitalized, denied_before, first_error, standing};
 
@@ -84,7 +85,9 @@ fn pending_one(outcome: &Outcome, who: &str, before: &str, alone: bool) -> Strin
             let read = if before.is_empty() { ", as read back" } else { before };
             format!("The attacker is out, but not all is done: {who} is denied everything{read}.")
         }
-        (Standing::Out, false) => format!("{who} is denied everything, but not all is done."),
+        (Standing::Out, false) => {
+            format!("{who} is denied everything{before}, but not all is done.")
+        }
         (Standing::Denied, true) => format!(
             "The attacker is most likely out: {who} was denied everything, but that was not read \
              back."
@@ -97,11 +100,13 @@ fn pending_one(outcome: &Outcome, who: &str, before: &str, alone: bool) -> Strin
         }
         (Standing::In, false) if vanished => format!("{who} vanished while Cordon dealt with it."),
         (Standing::In, true) if read => {
-            format!("THE ATTACKER IS STILL IN: no deny stands on {who}, as read back.")
+            let read = if before.is_empty() { ", as read back" } else { before };
+            format!("THE ATTACKER IS STILL IN: no deny stands on {who}{read}.")
         }
         (Standing::In, true) => {
             format!("THE ATTACKER IS STILL IN: Cordon could not put a deny on {who}.")
         }
+        (Standing::In, false) if read => format!("no deny stands on {who}{before}."),
         (Standing::In, false) => format!("no deny stands on {who}."),
     }
 }
@@ -272,6 +277,7 @@ fn of_the_finding(facts: Facts<'_>) -> Option<String> {
             Some("TellContained") => "The finding is RESOLVED.",
             _ => "The finding stays as it is until a redrive.",
         },
+        _ if is_hopeless(facts) => "The finding stays as it is: a redrive would fail again.",
         Ending::NotUpdated
         | Ending::Failed
         | Ending::Unclear
