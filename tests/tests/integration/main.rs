@@ -14,6 +14,7 @@
 //! - [`faults`]: every task of the state machine, made to fail in every way.
 //! - [`between`]: what no Catch sees, and what never becomes an execution.
 //! - [`twice`]: every step run twice.
+//! - [`kinds`]: kinds of mails that nothing else causes.
 //! - [`verdicts`]: every row of the verdict table, and who is meant.
 //! - [`identity`]: who is meant, whatever the accused does about its name.
 //! - [`response_policy`]: what each field of the response policy does.
@@ -44,12 +45,14 @@ mod guide;
 mod identity;
 mod incident;
 mod judged;
+mod kinds;
 mod mails;
 mod repetition;
 mod response_policy;
 mod stolen;
 mod suspect;
 mod trials;
+mod truth;
 mod twice;
 mod users;
 mod verdicts;
@@ -88,6 +91,7 @@ fn run() -> anyhow::Result<ExitCode> {
     faults::add_to(&mut trials);
     between::add_to(&mut trials);
     twice::add_to(&mut trials);
+    kinds::add_to(&mut trials);
     verdicts::add_to(&mut trials);
     identity::add_to(&mut trials);
     response_policy::add_to(&mut trials);
