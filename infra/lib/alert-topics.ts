@@ -72,11 +72,12 @@ export class AlertTopics extends Construct {
 
   private topic(id: string, displayName: string, subscribers: readonly Subscriber[]): Topic {
     const topic = new Topic(this, id, { displayName, masterKey: this.key, enforceSSL: true });
-    subscribers.forEach(({ protocol, endpoint }, index) => {
+    subscribers.forEach(({ protocol, endpoint, filterPolicy }, index) => {
       new CfnSubscription(topic, `Subscriber${index + 1}`, {
         topicArn: topic.topicArn,
         protocol,
         endpoint,
+        ...(filterPolicy && { filterPolicy }),
       });
     });
     return topic;

@@ -10,7 +10,18 @@ export class ConfigurationError extends Error {
 export interface Subscriber {
   readonly protocol: string;
   readonly endpoint: string;
+  /** Which messages it gets, by their attributes; all of them, where there is none. */
+  readonly filterPolicy?: FilterPolicy;
 }
+
+/**
+ * An SNS filter policy on message attributes. Its operators are SNS's to check (Amazon SNS
+ * Developer Guide, "Amazon SNS subscription filter policies").
+ */
+export type FilterPolicy = Readonly<Record<string, readonly unknown[]>>;
+
+/** The attributes of what the state machine tells. */
+const ATTRIBUTES = ['account', 'severity', 'verdict'];
 
 export type Architecture = 'arm64' | 'x86_64';
 
@@ -165,7 +176,7 @@ function architecture(value: unknown): Architecture {
 }
 
 function subscriber(value: unknown): Subscriber {
-  const { protocol, endpoint, ...rest } = object('a subscriber', value);
+  const { protocol, endpoint, filterPolicy, ...rest } = object('a subscriber', value);
   if (typeof protocol !== 'string' || !PROTOCOLS.includes(protocol)) {
     throw new ConfigurationError(`a subscriber's \`protocol\` is unknown: ${quoted(protocol)}`);
   }
@@ -175,7 +186,27 @@ function subscriber(value: unknown): Subscriber {
   for (const key of Object.keys(rest)) {
     throw new ConfigurationError(`unknown key \`${key}\` of a subscriber`);
   }
-  return { protocol, endpoint };
+  if (filterPolicy === undefined) return { protocol, endpoint };
+  return { protocol, endpoint, filterPolicy: parsedFilterPolicy(filterPolicy) };
+}
+
+function parsedFilterPolicy(value: unknown): FilterPolicy {
+  const policy = object("a subscriber's `filterPolicy`", value);
+  const entries = Object.entries(policy).map(([attribute, values]) => {
+    if (!ATTRIBUTES.includes(attribute)) {
+      throw new ConfigurationError(`no message has the attribute \`${attribute}\``);
+    }
+    if (!Array.isArray(values) || values.length === 0) {
+      throw new ConfigurationError(
+        `\`${attribute}\` of a \`filterPolicy\` is no list of values: ${quoted(values)}`,
+      );
+    }
+    return [attribute, values as readonly unknown[]] as const;
+  });
+  if (entries.length === 0) {
+    throw new ConfigurationError("a subscriber's `filterPolicy` names no attribute");
+  }
+  return Object.fromEntries(entries);
 }
 
 function protectedPrincipal(value: unknown): string {

@@ -98,6 +98,25 @@ describe('the configuration', () => {
     );
   });
 
+  it('has subscribers choose by the attributes of messages', () => {
+    const filterPolicy = { severity: ['CRITICAL'], verdict: [{ 'anything-but': ['retired'] }] };
+    const responders = [{ protocol: 'sms', endpoint: '+15555550100', filterPolicy }];
+    assert.deepEqual(
+      parseConfiguration({ ...CONFIGURATION, responders }, '/').responders,
+      responders,
+    );
+    const choosing = (filterPolicy: unknown): Record<string, unknown> => ({
+      responders: [{ protocol: 'sms', endpoint: '+15555550100', filterPolicy }],
+    });
+    refuses(choosing({ region: ['a'] }), 'no message has the attribute `region`');
+    refuses(choosing({}), "a subscriber's `filterPolicy` names no attribute");
+    refuses(
+      choosing({ severity: 'HIGH' }),
+      '`severity` of a `filterPolicy` is no list of values: `"HIGH"`',
+    );
+    refuses(choosing([]), "a subscriber's `filterPolicy` is no JSON object: `[]`");
+  });
+
   it('refuses what is missing', () => {
     refuses(
       { securityAccount: undefined },

@@ -23,7 +23,13 @@ export const CONFIGURATION = {
   organizationId: 'o-a1b2c3d4e5',
   externalId: 'cordon-f00d',
   binaries: '/nowhere',
-  responders: [{ protocol: 'email', endpoint: 'oncall@example.com' }],
+  responders: [
+    {
+      protocol: 'email',
+      endpoint: 'oncall@example.com',
+      filterPolicy: { severity: ['CRITICAL'] },
+    },
+  ],
   operations: [{ protocol: 'https', endpoint: 'https://ops.example.com/hook' }],
   protectedPrincipals: ['arn:aws:iam::*:role/break-glass', 'arn:aws:iam::*:user/break-glass'],
   evidenceRetentionDays: 400,

@@ -204,6 +204,7 @@ function incident(size: Size): Incident {
   const names = <T extends Json>(first: T[]) => ({ first, more: longest ? 200 : 0 });
   const credential = () => ({ kind: 'serviceSpecific', id: 'A'.repeat(128) });
   // Of 32 principals what people are told is cut to 350 bytes (`incident::room`).
+  // What was done and what is left share them, but for a name or two.
   const holdings = {
     credentials: names(longest ? [{ kind: 'accessKey', id: 'A'.repeat(100) }] : [credential()]),
     policies: names(longest ? [] : held.managedPolicies),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { largest } from './incident.ts';
+import { largest, typical } from './incident.ts';
 import { bytes, computed, type Json, state, STATES, type Values } from './machine.ts';
 
 // AWS Step Functions Developer Guide, "Service quotas": 256 KiB for a state's input or output, for
@@ -57,6 +57,52 @@ async function measured(sizes: Sizes, all: Values, bring: typeof results): Promi
   }
 }
 
+describe('an outcome has at most 5 KiB', () => {
+  /** As many names as fit so many bytes of JSON, as `Holdings::cut` leaves them. */
+  const holdings = (room: number): Json => {
+    const [none, all] = [
+      { first: [] as string[], more: 0 },
+      { first: [] as string[], more: 1_000 },
+    ];
+    const cut = { credentials: none, policies: all, inlinePolicies: none, groups: none };
+    all.first.push('p'.repeat(room - bytes(cut) - 2));
+    return cut;
+  };
+
+  for (const principals of [1, 2, 8, 11, 16, 32]) {
+    it(`where ${principals} principals have and fail with whatever they may`, async (test) => {
+      const { variables } = typical();
+      const [least, most] = [350, 800];
+      const room = Math.min(Math.max(Math.floor(11_200 / principals), least), most);
+      const readBack = { done: holdings(least), left: holdings(room) };
+      const one = await outcome('PrincipalPending', {
+        ...variables,
+        principals: Array.from({ length: principals }, () => null),
+        failures: Array.from({ length: 6 }, () => ({
+          state: 'DetachRolePolicies',
+          error: 'PrincipalMayBeImpostor',
+          cause: 'c'.repeat(1_200),
+        })),
+        identifiedBy: 'i'.repeat(250),
+        denial: { by: 'policy', already: true, boundary: false, refused: 'r'.repeat(300) },
+        evidence: {
+          proof: {
+            ...(variables['evidence'] as { proof: object }).proof,
+            had: holdings(most),
+            assumableRoles: { first: ['r'.repeat(197)], more: 200 },
+            told: ['t'.repeat(200)],
+          },
+        },
+        verified: {
+          readBack: { ...(variables['verified'] as { readBack: object }).readBack, ...readBack },
+        },
+      });
+      test.diagnostic(`${bytes(one)} bytes`);
+      assert.ok(bytes(one) <= 5 * 1024, `${bytes(one)} bytes`);
+    });
+  }
+});
+
 describe('no payload reaches 256 KiB', () => {
   const ends = [...STATES.keys()].filter((name) => /^Principal[A-Z]/.test(name));
   const accused = variables['principals'] as Json[];
@@ -66,6 +112,7 @@ describe('no payload reaches 256 KiB', () => {
       const sizes = new Sizes();
       const one = await outcome(end, variables);
       test.diagnostic(`${bytes(one)} bytes: the outcome of one principal`);
+      assert.ok(bytes(one) <= 7.5 * 1024, `${bytes(one)} bytes`);
       const outcomes = accused.map(() => one);
       await measured(
         sizes,

@@ -501,7 +501,12 @@ describe('the security stack', () => {
       assert.deepEqual(
         stack.all('AWS::SNS::Subscription').map(({ Properties }) => Properties),
         [
-          { TopicArn: ref(responders), Protocol: 'email', Endpoint: 'oncall@example.com' },
+          {
+            TopicArn: ref(responders),
+            Protocol: 'email',
+            Endpoint: 'oncall@example.com',
+            FilterPolicy: { severity: ['CRITICAL'] },
+          },
           {
             TopicArn: ref(operations),
             Protocol: 'https',

@@ -33,8 +33,16 @@ pub enum Strike {
     /// The function that makes the call ends in mid-call or, where the call is
     /// `lambda:InvokeFunction`, the function that is called.
     Killed,
+    /// As `Killed`, but Lambda reports that the function had no memory left.
+    OutOfMemory,
     /// As `Killed`, but Lambda reports that the function's time was over. Nobody waits for it.
     OutOfTime,
+    /// The function that is called answers something else than it would have. Only on
+    /// `lambda:InvokeFunction`.
+    Answered {
+        /// As JSON.
+        answer: &'static str,
+    },
     /// A read is answered as it was before the last change, if it was made while the rule stood.
     Stale,
     /// IAM decides as if the user or role had no permissions boundary yet.
@@ -293,6 +301,13 @@ mod tests {
             json!({
                 "action": "iam:GetUser", "fault": "held", "milliseconds": 40,
                 "caller": "lambda.amazonaws.com", "takesEffect": false, "times": 1, "after": 0,
+            })
+        );
+        assert_eq!(
+            json!(fault(Strike::Answered { answer: "null" })),
+            json!({
+                "action": "iam:GetUser", "fault": "answered", "answer": "null",
+                "takesEffect": false, "times": 1, "after": 0,
             })
         );
         let chosen = fault(Strike::error("NoSuchEntity"))

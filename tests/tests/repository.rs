@@ -138,6 +138,26 @@ fn each_guarantee_in_the_readme_names_tests_that_exist() {
 }
 
 #[test]
+fn each_kind_of_mail_is_caused_by_a_trial() {
+    let trials = repository().join("tests/tests/integration");
+    let trials: String = files_below(&trials, &[]).unwrap().iter().map(|file| text(file)).collect();
+    let head = "| Kind | Verdict | Case | Trial | What it is for |";
+    let mut told = BTreeSet::new();
+    for row in table_in("functions/write-report/README.md", head) {
+        let [_, _, case, trial, _] = row.as_slice() else { panic!("not five columns: {row:?}") };
+        let (case, trial) = (quoted(case), quoted(trial));
+        let ([case], [trial]) = (case.as_slice(), trial.as_slice()) else {
+            panic!("not one case and one trial: {row:?}")
+        };
+        assert!(trials.contains(&format!("\"{trial}\"")), "`{case}`: no trial is named `{trial}`");
+        assert!(told.insert(case.clone()), "`{case}` has two rows");
+    }
+    let cases = fs::read_dir(repository().join("functions/write-report/cases")).unwrap();
+    let cases = cases.map(|case| case.unwrap().file_name().into_string().unwrap());
+    assert_eq!(told, cases.collect());
+}
+
+#[test]
 fn the_readme_has_the_verdict_table() {
     let rows = table_in("statemachine/README.md", "| Rule | Finding | Response |");
     let rules = json(&repository().join("functions/classify/rules.json"));

@@ -45,8 +45,13 @@ pub(crate) async fn first(iam: &Client, accused: &Accused) -> Result<Identified,
         return by_name(iam, accused, "the finding").await;
     };
     for _ in 0..LOOKS {
-        let Some(name) = owner(iam, key).await? else {
-            return by_name_for_want_of_an_owner(iam, accused, key).await;
+        let name = match owner(iam, key).await {
+            Ok(Some(name)) => name,
+            Ok(None) => return by_name_for_want_of_an_owner(iam, accused, key).await,
+            Err(refused @ Failure::AccessDenied { .. }) => {
+                return by_name_and_id(iam, accused, key, refused).await;
+            }
+            Err(failure) => return Err(failure),
         };
         let name = user_name(key, name)?;
         // Whoever has the name by now is its owner only if the key is among that one's own.
@@ -169,6 +174,24 @@ async fn by_name_for_want_of_an_owner(
          `{name}`, id `{id}`, may be a namesake of who had it; look for the key in CloudTrail, then \
          aws iam list-users"
     )))
+}
+
+/// Where IAM refuses to say whose a key is, who has the name and the id that the finding gives
+/// is meant. Without them both nobody knows who is: people have to mend what refuses the call.
+async fn by_name_and_id(
+    iam: &Client,
+    accused: &Accused,
+    key: &str,
+    refused: Failure,
+) -> Result<Identified, Failure> {
+    if accused.principal_id.is_none() {
+        return Err(refused);
+    }
+    let by = format!("the finding; IAM refuses to say whose the access key `{key}` is");
+    match by_name(iam, accused, &by).await {
+        Err(Failure::PrincipalNotFound(_) | Failure::PrincipalMismatch(_)) => Err(refused),
+        other => other,
+    }
 }
 
 /// The name of a key's owner, if it is a user's.

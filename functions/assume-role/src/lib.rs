@@ -54,13 +54,16 @@ pub struct Output {
 
 /// Identifies the principal: by its access key's true owner where the finding is about
 /// one that still exists, otherwise by the name that the finding gives, if whoever has it
-/// has the unique id that the finding gives. Who was identified before is found again by its
+/// has the unique id that the finding gives. Where IAM refuses to say whose the key is, that id
+/// alone convicts the name; without it the step fails with [`Failure::AccessDenied`], which
+/// people mend. Who was identified before is found again by its
 /// unique id, under its name or as the owner of one of its access keys.
 ///
 /// Fails with [`Failure::PrincipalNotFound`] where the account has no such principal, with
 /// [`Failure::PrincipalMismatch`] where another one may have the name, with
 /// [`Failure::PrincipalVanished`] where it is not to be found again, or under a name that
-/// protects it and that it did not have before, and with [`Failure::PrincipalProtected`] or
+/// protects it and that it did not have before, with [`Failure::PrincipalExempt`] where the
+/// response policy exempts it, and with [`Failure::PrincipalProtected`] or
 /// [`Failure::PrincipalMayBeImpostor`] where no machine is to contain it.
 pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let Input { execution, principal: accused, policy, known, entered, reach: earlier, again } =
@@ -144,9 +147,8 @@ fn refuse_protected(
 ) -> Result<(), Failure> {
     let arn = principal.arn.clone();
     let exempt = policy.exempt_principals.iter().find(|pattern| matches_pattern(pattern, &arn));
-    if let Some(pattern) = exempt {
-        let reason = format!("the response policy exempts `{pattern}`");
-        return Err(Failure::PrincipalProtected { arn, reason });
+    if let Some(pattern) = exempt.cloned() {
+        return Err(Failure::PrincipalExempt { arn, pattern });
     }
     match protection(execution, principal)? {
         None => Ok(()),
@@ -263,6 +265,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whose_a_key_is_that_iam_refuses_to_say_only_name_and_id_tell() {
+        let refused = owner(|| error("AccessDenied"));
+        for (shows, name, id, expected) in [
+            (shows(&eve(), None), Some("eve"), Some("AIDAEVE"), Ok(())),
+            (shows(&eve(), None), Some("eve"), None, Err("AccessDenied")),
+            (shows(&eve(), None), None, Some("AIDAEVE"), Err("AccessDenied")),
+            (shows(&namesake(), None), Some("eve"), Some("AIDAEVE"), Err("AccessDenied")),
+            (nobody(), Some("eve"), Some("AIDAEVE"), Err("AccessDenied")),
+        ] {
+            let rules = [&refused, &shows, &attached(&[]), &keys(KEY)];
+            let found = identify(&rules, user(name, Some(KEY), id), None).await;
+            if let Ok(found) = &found {
+                assert!(found.identified_by.contains("IAM refuses to say"));
+            }
+            let found = found.map(drop).map_err(|failure| failure.name());
+            assert_eq!(found, expected, "{name:?} {id:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn who_was_identified_is_found_again_under_another_name_by_a_key() {
         let known = |id: &str| Known {
             arn: "arn:aws:iam::222222222222:user/before".into(),
@@ -306,7 +328,7 @@ mod tests {
         };
         let rules = [&shows(&exempt, None), &attached(&[]), &keys("")];
         let failure = identify(&rules, user(Some("break-glass-1"), None, None), None).await;
-        assert_eq!(failure.unwrap_err().name(), "PrincipalProtected");
+        assert_eq!(failure.unwrap_err().name(), "PrincipalExempt");
         let impostor = Principal { name: "OrganizationAccountAccessRole".into(), ..builder() };
         let policies = mock!(Client::list_attached_role_policies)
             .then_http_response(|| answer("ListAttachedRolePolicies", ""));
@@ -321,17 +343,17 @@ mod tests {
         let principal =
             Principal { arn: exempt.to_owned(), name: "break-glass-1".to_owned(), ..eve() };
         for (known, name) in [
-            (None, "PrincipalProtected"),
+            (None, "PrincipalExempt"),
             // Exempted since, by whoever changed the response policy.
-            (Some(exempt), "PrincipalProtected"),
+            (Some(exempt), "PrincipalExempt"),
             (Some("arn:aws:iam::222222222222:user/eve"), "PrincipalVanished"),
             (Some("arn:aws:iam::222222222222:user/x/break-glass-1"), "PrincipalVanished"),
         ] {
-            let reason = "the response policy exempts it".to_owned();
-            let failure = Failure::PrincipalProtected { arn: exempt.to_owned(), reason };
+            let pattern = "arn:aws:iam::*:user/break-glass*".to_owned();
+            let failure = Failure::PrincipalExempt { arn: exempt.to_owned(), pattern };
             let failure = no_way_out(failure, &principal, known);
             assert_eq!(failure.name(), name, "{known:?}");
-            assert!(failure.chain().contains("the response policy exempts it"));
+            assert!(failure.chain().contains("the response policy exempts"));
         }
     }
 }

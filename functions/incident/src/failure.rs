@@ -89,6 +89,14 @@ pub enum Failure {
     /// somebody with another unique id. Nothing is done. Identified again, by its keys.
     #[error("{0}")]
     PrincipalVanished(String),
+    /// The response policy exempts this principal. Escalated.
+    #[error("the response policy exempts `{arn}` by `{pattern}`")]
+    PrincipalExempt {
+        /// The principal's ARN.
+        arn: String,
+        /// The pattern of `exemptPrincipals` that it matches.
+        pattern: String,
+    },
     /// Machines must not contain this principal. Escalated.
     #[error("`{arn}` is never contained by machine: {reason}")]
     PrincipalProtected {
@@ -165,7 +173,7 @@ pub enum Failure {
 
 impl Failure {
     /// The name of each failure, in the order of the variants.
-    pub const NAMES: [&str; 23] = [
+    pub const NAMES: [&str; 24] = [
         "InvalidInput",
         "PolicyUnread",
         "ResponsePolicyInvalid",
@@ -179,6 +187,7 @@ impl Failure {
         "PrincipalNotFound",
         "PrincipalMismatch",
         "PrincipalVanished",
+        "PrincipalExempt",
         "PrincipalProtected",
         "PrincipalMayBeImpostor",
         "DenyMissing",
@@ -208,6 +217,7 @@ impl Failure {
             Self::PrincipalNotFound(_) => "PrincipalNotFound",
             Self::PrincipalMismatch(_) => "PrincipalMismatch",
             Self::PrincipalVanished(_) => "PrincipalVanished",
+            Self::PrincipalExempt { .. } => "PrincipalExempt",
             Self::PrincipalProtected { .. } => "PrincipalProtected",
             Self::PrincipalMayBeImpostor { .. } => "PrincipalMayBeImpostor",
             Self::DenyMissing(_) => "DenyMissing",

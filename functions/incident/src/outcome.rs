@@ -6,7 +6,9 @@ use crate::{AccountId, Credential, Denial, DenyBy, Kind, Principal, Reach};
 
 /// What became of a principal, by what is known of it: what steps did or failed with, and
 /// what was read back. The state machine puts it together, one for each principal of a
-/// finding; `classify` does for what no machine acts on. At most 5 KiB as JSON.
+/// finding; `classify` does for what no machine acts on. At most 5 KiB as JSON, however much
+/// there is to tell, and at most 7.5 KiB where ids, paths and what the finding calls it are as
+/// long as IAM lets them be, and of nothing but what JSON escapes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
@@ -114,8 +116,10 @@ pub struct Proof {
     pub snapshot: String,
     /// SHA-256 of the snapshot.
     pub snapshot_sha256: String,
-    /// What original and snapshot hold together, cut.
-    pub had: Holdings,
+    /// What original and snapshot hold together, cut; nothing in an outcome that was read back,
+    /// which tells what of it is done and what is left.
+    #[serde(default)]
+    pub had: Option<Holdings>,
     /// ARN patterns of roles that the principal could assume, cut.
     pub assumable_roles: Names,
     /// What people have to know of the evidence.
@@ -161,8 +165,11 @@ const LONGEST_PATH: usize = 100;
 /// an execution carries the outcomes of all of them at once.
 #[must_use]
 pub fn room(principals: usize) -> usize {
-    (11_200 / principals.max(1)).clamp(350, 2_800)
+    (11_200 / principals.max(1)).clamp(LEAST_ROOM, 800)
 }
+
+/// So many bytes of JSON are enough for a name or two.
+const LEAST_ROOM: usize = 350;
 
 impl Holdings {
     /// What of this is not in `other`.
@@ -188,6 +195,14 @@ impl Holdings {
             policies: self.policies.cut(&mut room),
             inline_policies: self.inline_policies.cut(&mut room),
         }
+    }
+
+    /// How many bytes of `room` are left beside these names, and no fewer than for one or two.
+    #[must_use]
+    pub fn beside(&self, room: usize) -> usize {
+        let size = |one: &Self| serde_json::to_string(one).map_or(0, |json| json.len());
+        let names = size(self).saturating_sub(size(&Self::default()));
+        room.saturating_sub(names).max(LEAST_ROOM)
     }
 
     /// Whether there is nothing.
@@ -331,5 +346,8 @@ mod tests {
         }
         let few = holdings(&["a", "b"]);
         assert_eq!(few.clone().cut(room(32)), few);
+        assert_eq!(Holdings::default().beside(800), 800);
+        assert!((500..800).contains(&few.beside(800)), "{}", few.beside(800));
+        assert_eq!(few.beside(10), LEAST_ROOM);
     }
 }

@@ -44,18 +44,28 @@ pub async fn access_keys(iam: &Client, name: &str) -> Result<Vec<String>, Failur
 
 /// The name of the user to whom an access key belongs, if the account has the key.
 ///
-/// IAM names the account for the root user's key, and the call is refused for a key of
-/// another account's.
+/// IAM names the account for the root user's key. Of a key that the account does not have it
+/// refuses to tell, as it does where the caller may not ask; but that is about the key, since
+/// there is no user whom it could be about. Any other refusal, and any that a policy asks for
+/// explicitly, is [`Failure::AccessDenied`]: the key may well be known.
 ///
-/// Source: IAM API Reference, `GetAccessKeyLastUsed`.
+/// Sources: IAM API Reference, `GetAccessKeyLastUsed`; IAM User Guide, "Troubleshoot access
+/// denied error messages".
 pub async fn owner(iam: &Client, key: &str) -> Result<Option<String>, Failure> {
     let answer = iam.get_access_key_last_used().access_key_id(key).send().await;
     match answer.to("iam:GetAccessKeyLastUsed") {
         Ok(answer) => Ok(answer.user_name),
-        // Of a key that the account does not have, IAM says either.
-        Err(Failure::NotFound { .. } | Failure::AccessDenied { .. }) => Ok(None),
+        Err(Failure::NotFound { .. }) => Ok(None),
+        Err(Failure::AccessDenied { source, .. }) if has_no_such_key(&source.to_string(), key) => {
+            Ok(None)
+        }
         Err(failure) => Err(failure),
     }
+}
+
+fn has_no_such_key(refusal: &str, key: &str) -> bool {
+    refusal.contains(&format!("on resource: access key {key}"))
+        && !refusal.contains("explicit deny")
 }
 
 /// All credentials of the user that IAM can make inactive.
@@ -151,7 +161,7 @@ pub async fn last_used(iam: &Client, key: &str) -> Result<Option<AccessKeyLastUs
 
 #[cfg(test)]
 mod tests {
-    use wire::{answer, error, mock};
+    use wire::{HttpResponse, answer, error, error_of, mock};
 
     use super::*;
 
@@ -182,21 +192,52 @@ mod tests {
         assert_eq!(found.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     }
 
+    const UNKNOWN: &str = "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: \
+                           iam:GetAccessKeyLastUsed on resource: access key AKIAEVE";
+
+    fn refused(why: &str) -> HttpResponse {
+        error_of("AccessDenied", why)
+    }
+
     #[tokio::test]
     async fn a_key_that_the_account_does_not_have_has_no_owner() {
         for (answer, expected) in [
             ((|| error("NoSuchEntity")) as fn() -> _, Ok(None)),
-            (|| error("AccessDenied"), Ok(None)),
+            (|| refused(UNKNOWN), Ok(None)),
+            (
+                || {
+                    refused(&format!(
+                        "{UNKNOWN} because no identity-based policy allows the \
+                         iam:GetAccessKeyLastUsed action"
+                    ))
+                },
+                Ok(None),
+            ),
             (|| error("Throttling"), Err("Throttled")),
             (
                 || answer("GetAccessKeyLastUsed", "<UserName>eve</UserName>"),
                 Ok(Some("eve".to_owned())),
             ),
         ] {
-            let asked = mock!(Client::get_access_key_last_used).then_http_response(answer);
-            let iam = Client::from_conf(wire::iam(&[&asked]).build());
-            let owner = owner(&iam, "key").await.map_err(|failure| failure.name());
-            assert_eq!(owner, expected);
+            assert_eq!(owner_by(answer).await, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn of_a_key_that_iam_refuses_to_tell_of_nobody_knows_that_it_is_unknown() {
+        for answer in [
+            (|| error("AccessDenied")) as fn() -> _,
+            || refused(&UNKNOWN.replace("access key AKIAEVE", "user eve")),
+            || refused(&UNKNOWN.replace("AKIAEVE", "AKIAOTHER")),
+            || refused(&format!("{UNKNOWN} with an explicit deny in a service control policy")),
+        ] {
+            assert_eq!(owner_by(answer).await, Err("AccessDenied"));
+        }
+    }
+
+    async fn owner_by(answer: fn() -> HttpResponse) -> Result<Option<String>, &'static str> {
+        let asked = mock!(Client::get_access_key_last_used).then_http_response(answer);
+        let iam = Client::from_conf(wire::iam(&[&asked]).build());
+        owner(&iam, "AKIAEVE").await.map_err(|failure| failure.name())
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_iam::Client;
 use futures::future::join;
 use incident::{Denial, DenyBy, Execution, Failure, Kind, Principal, ascii, deny_policy};
 use member::deny::is_denied_by_boundary;
-use member::principal::vanished;
+use member::principal::{find_same, vanished};
 use member::{Entry, Grant};
 use serde::Deserialize;
 
@@ -53,17 +53,22 @@ enum Call {
 ///
 /// Fails with [`Failure::DenyUnavailable`] where the partition has no such policy, and with
 /// [`Failure::PrincipalVanished`] where nobody has the principal's name. Whether
-/// somebody else has it is not asked here: nothing may stand before the deny, and Preserve
-/// asks next.
+/// somebody else has it the first call does not ask: nothing may stand before the deny, and
+/// Preserve asks next. The second call does, and leaves a namesake its boundary.
 pub async fn quarantine(entry: &Entry, input: Input) -> Result<Denial, Failure> {
     let Input { execution, principal, call, denial } = input;
     let partition = execution.partition();
-    let grant = Grant::on(
-        &principal,
-        partition,
-        &["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"],
-        &["iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"],
-    );
+    let (of_user, of_role): (&[_], &[_]) = match call {
+        Call::Deny => (
+            &["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"],
+            &["iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"],
+        ),
+        Call::Boundary => (
+            &["iam:GetUser", "iam:PutUserPermissionsBoundary"],
+            &["iam:GetRole", "iam:PutRolePermissionsBoundary"],
+        ),
+    };
+    let grant = Grant::on(&principal, partition, of_user, of_role);
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
     let deny = deny_policy(partition);
     match call {
@@ -79,6 +84,7 @@ pub async fn quarantine(entry: &Entry, input: Input) -> Result<Denial, Failure> 
             denied(&principal, attached, bounded)
         }
         Call::Boundary => {
+            find_same(&iam, &principal).await?;
             let bounded = bound(&iam, &principal, &deny).await;
             replaced(&principal, denial, bounded)
         }
@@ -192,7 +198,7 @@ async fn bound(iam: &Client, principal: &Principal, deny: &str) -> Result<(), Fa
 
 #[cfg(test)]
 mod tests {
-    use wire::{DENY, HttpResponse, Rule, builder, done, error, eve, mock};
+    use wire::{DENY, HttpResponse, Rule, builder, done, error, eve, mock, namesake, shows};
 
     use super::*;
 
@@ -315,8 +321,17 @@ mod tests {
         let bounded = || Principal { boundary: Some(CUSTOMERS.to_owned()), ..eve() };
         let denial = called(&[&attaches(done)], Call::Deny, bounded()).await;
         assert_eq!(said(denial), Ok((Some(DenyBy::Policy), false, false)));
-        let denial = called(&[&bounds(done)], Call::Boundary, bounded()).await;
+        let shows = shows(&eve(), Some(CUSTOMERS));
+        let denial = called(&[&shows, &bounds(done)], Call::Boundary, bounded()).await;
         assert_eq!(said(denial), Ok((Some(DenyBy::Boundary), true, false)));
+    }
+
+    #[tokio::test]
+    async fn a_namesake_keeps_its_boundary() {
+        let (shows, bounds) = (shows(&namesake(), Some(CUSTOMERS)), bounds(done));
+        let denial = called(&[&shows, &bounds], Call::Boundary, eve()).await;
+        assert_eq!(said(denial), Err("PrincipalVanished"));
+        assert_eq!(bounds.num_calls(), 0);
     }
 
     #[tokio::test]

@@ -107,7 +107,7 @@ mod tests {
                     sha256: String::new(),
                     snapshot: String::new(),
                     snapshot_sha256: String::new(),
-                    had: Holdings::default(),
+                    had: None,
                     assumable_roles: Names::default(),
                     told: Vec::new(),
                 },

@@ -126,12 +126,14 @@ async fn contained(
     let contained = denied_by.is_some()
         && is_denied_by_boundary(partition, found.boundary.as_deref())
         && left.is_empty();
+    // What is left is acted on: it is told first.
+    let (done, left) = (had.without(&left), left.cut(*room));
     let read_back = ReadBack {
         contained,
         denied_by,
         boundary: found.boundary.as_deref().map(|boundary| cut(boundary, BOUNDARY)),
-        done: had.without(&left).cut(*room),
-        left: left.cut(*room),
+        done: done.cut(left.beside(*room)),
+        left,
         unused_password: false,
     };
     Ok(Output { read_back, denied_by, kept_policies, boundary: found.boundary, credentials })
@@ -152,13 +154,13 @@ async fn retired(
     )?;
     let of_credentials = |credentials| Holdings { credentials, ..Holdings::default() };
     let (had, active_now) = (of_credentials(had.credentials.clone()), of_credentials(active(&all)));
-    let left = of_credentials(active(&unused));
+    let left = of_credentials(active(&unused)).cut(*room);
     let read_back = ReadBack {
         contained: left.is_empty(),
         denied_by: None,
         boundary: None,
-        done: had.without(&active_now).cut(*room),
-        left: left.cut(*room),
+        done: had.without(&active_now).cut(left.beside(*room)),
+        left,
         unused_password,
     };
     Ok(Output {

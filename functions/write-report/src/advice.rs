@@ -3,7 +3,6 @@ use incident::{Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Verd
 use crate::commands::{About, events, search};
 use crate::errors::{UNKNOWN, meaning};
 use crate::facts::{Ending, Facts, Standing, first_error, named, standing};
-use crate::sentences::EXEMPTS;
 use crate::shell::Command;
 
 /// Errors that no redrive gets over.
@@ -97,8 +96,7 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         let meaning = meaning("NotContained").unwrap_or(UNKNOWN);
         steps.push(Step::of(meaning.todo));
     }
-    let redriven = facts.ending() != Ending::UnknownFinding
-        && (told.is_empty() || !told.iter().all(|(error, _)| HOPELESS.contains(error)));
+    let redriven = facts.ending() != Ending::UnknownFinding && !is_hopeless(facts);
     if redriven {
         steps.push(redrive(facts));
     }
@@ -118,6 +116,13 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     if facts.fresh().any(|one| one.verdict == Verdict::Contained) {
         after_a_containment(facts, most, steps);
     }
+}
+
+/// Whether something failed, and nothing of it is such that a redrive gets over it.
+pub(crate) fn is_hopeless(facts: Facts<'_>) -> bool {
+    let failed = facts.input.failure.iter().chain(left(facts).flat_map(causes));
+    let mut errors = failed.map(|failed| failed.error.as_str()).peekable();
+    errors.peek().is_some() && errors.all(|error| HOPELESS.contains(&error))
 }
 
 /// What failed, without what failed only in consequence.
@@ -291,12 +296,6 @@ fn of_health(region: &str) -> Command {
 fn of_the_protected(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     let is = |text| failed.cause.contains(text) || outcome.resource.contains(text);
     let account = Whose::Account(outcome.account.to_string());
-    if is(EXEMPTS) {
-        return Step::of(
-            "The response policy exempts it (`exemptPrincipals`), so Cordon never touches it. If an \
-             attacker uses it, act by hand.",
-        );
-    }
     if is("/aws-reserved/") {
         let who = facts.session(outcome).and_then(|session| session.name.as_deref());
         let who = who.map_or_else(|| "the person".to_owned(), |name| format!("`{name}`"));
@@ -510,8 +509,8 @@ fn keys(facts: Facts<'_>, outcome: &Outcome) -> Vec<Credential> {
     if let Some(read) = &outcome.read_back {
         return read.left.credentials.first.clone();
     }
-    if let Some(proof) = &outcome.evidence {
-        return proof.had.credentials.first.clone();
+    if let Some(had) = outcome.evidence.as_ref().and_then(|proof| proof.had.as_ref()) {
+        return had.credentials.first.clone();
     }
     let given = facts.session(outcome).filter(|session| session.user.is_some());
     let given = given.and_then(|session| session.key.as_ref());
@@ -605,12 +604,11 @@ fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
         "AccountExempt",
         "Target",
         "Actor",
+        "PrincipalExempt",
         "PrincipalMayBeImpostor",
     ];
-    let exempt =
-        |failed: &Failed| failed.error == "PrincipalProtected" && failed.cause.contains(EXEMPTS);
     let error = first_error(outcome);
-    errors.contains(&error) || is_weighed(error) || outcome.failures.iter().any(exempt)
+    errors.contains(&error) || is_weighed(error)
 }
 
 fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
@@ -664,7 +662,9 @@ fn role_of<'a>(pattern: &'a str, outcome: &Outcome) -> Option<&'a str> {
 fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
     let who = facts.called(outcome);
     let (region, global) = (facts.region(), facts.global_region());
-    let had = outcome.evidence.iter().flat_map(|proof| &proof.had.credentials.first);
+    let had = outcome.evidence.iter().filter_map(|proof| proof.had.as_ref());
+    let read = outcome.read_back.iter().flat_map(|read| [&read.done, &read.left]);
+    let had = had.chain(read).flat_map(|had| &had.credentials.first);
     let had = had.filter(|one| one.kind == CredentialKind::AccessKey).map(|one| &one.id);
     let known = outcome.principal.iter().flat_map(|one| &one.access_keys);
     let mut keys: Vec<&String> = had.chain(known).collect();

@@ -34,6 +34,7 @@ pub(crate) fn is_a_decision(error: &str) -> bool {
     let decisions = [
         "PrincipalNotFound",
         "PrincipalMismatch",
+        "PrincipalExempt",
         "PrincipalProtected",
         "PrincipalMayBeImpostor",
         "ContainmentLimit",
@@ -167,6 +168,11 @@ fn of_principals(error: &str) -> Option<Words> {
             "It was renamed or deleted while Cordon dealt with it. If this finds it, stop who \
              renames it. If it finds nobody, it was deleted, and who has the name now is somebody \
              else, who may be under a deny that is not meant for it:",
+        ),
+        "PrincipalExempt" => (
+            "the response policy exempts it",
+            "The response policy exempts it (`exemptPrincipals`), so Cordon never touches it. If an \
+             attacker uses it, act by hand.",
         ),
         "PrincipalProtected" => ("no machine may contain it", "Decide whether to contain it."),
         "PrincipalMayBeImpostor" => (

@@ -288,16 +288,16 @@ fn not_read_back(outcome: &Outcome, page: &mut Page) {
     }
     if outcome.evidence.is_none() {
         page.item("no evidence is stored, so nothing was taken away");
-    } else if let Some(proof) = &outcome.evidence {
+    } else if let Some(had) = outcome.evidence.as_ref().and_then(|proof| proof.had.as_ref()) {
         page.prose("By the evidence it had:");
-        if !holdings(page, &proof.had, Tense::Had) {
+        if !holdings(page, had, Tense::Had) {
             page.item("nothing that a containment takes away");
         }
     }
 }
 
 fn would(facts: Facts<'_>, outcome: &Outcome, page: &mut Page) {
-    let mut had = outcome.evidence.as_ref().map(|proof| proof.had.clone());
+    let mut had = outcome.evidence.as_ref().and_then(|proof| proof.had.clone());
     if let Some(days) = outcome.unused_days {
         page.part(format!("Cordon would make inactive what of this is unused for {days} days:"));
         let keys = had.map(|had| Holdings { credentials: had.credentials, ..Holdings::default() });

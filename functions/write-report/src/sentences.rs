@@ -1,10 +1,8 @@
-use incident::{Failed, Holdings, Outcome, Verdict, one_line};
+use incident::{Holdings, Outcome, Verdict, one_line};
 
+use crate::advice::is_hopeless;
 use crate::errors::{UNKNOWN, meaning};
 use crate::facts::{Ending, Facts, Standing, capitalized, denied_before, first_error, standing};
-
-/// How a failure says that the response policy exempts the principal.
-pub(crate) const EXEMPTS: &str = "the response policy exempts";
 
 /// How it stands with the attacker, by the facts: what a mail says first.
 pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
@@ -91,7 +89,9 @@ fn pending_one(outcome: &Outcome, who: &str, before: &str, alone: bool) -> Strin
             let read = if before.is_empty() { ", as read back" } else { before };
             format!("The attacker is out, but not all is done: {who} is denied everything{read}.")
         }
-        (Standing::Out, false) => format!("{who} is denied everything, but not all is done."),
+        (Standing::Out, false) => {
+            format!("{who} is denied everything{before}, but not all is done.")
+        }
         (Standing::Denied, true) => format!(
             "The attacker is most likely out: {who} was denied everything, but that was not read \
              back."
@@ -104,22 +104,19 @@ fn pending_one(outcome: &Outcome, who: &str, before: &str, alone: bool) -> Strin
         }
         (Standing::In, false) if vanished => format!("{who} vanished while Cordon dealt with it."),
         (Standing::In, true) if read => {
-            format!("THE ATTACKER IS STILL IN: no deny stands on {who}, as read back.")
+            let read = if before.is_empty() { ", as read back" } else { before };
+            format!("THE ATTACKER IS STILL IN: no deny stands on {who}{read}.")
         }
         (Standing::In, true) => {
             format!("THE ATTACKER IS STILL IN: Cordon could not put a deny on {who}.")
         }
+        (Standing::In, false) if read => format!("no deny stands on {who}{before}."),
         (Standing::In, false) => format!("no deny stands on {who}."),
     }
 }
 
 /// Why a principal is left to people.
 pub(crate) fn why(outcome: &Outcome) -> &'static str {
-    let exempt =
-        |failed: &Failed| failed.error == "PrincipalProtected" && failed.cause.contains(EXEMPTS);
-    if outcome.failures.iter().any(exempt) {
-        return "the response policy exempts it";
-    }
     meaning(first_error(outcome)).unwrap_or(UNKNOWN).why
 }
 
@@ -288,6 +285,7 @@ fn of_the_finding(facts: Facts<'_>) -> Option<String> {
             Some("TellContained") => "The finding is RESOLVED.",
             _ => "The finding stays as it is until a redrive.",
         },
+        _ if is_hopeless(facts) => "The finding stays as it is: a redrive would fail again.",
         Ending::NotUpdated
         | Ending::Failed
         | Ending::Unclear

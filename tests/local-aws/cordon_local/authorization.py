@@ -52,8 +52,9 @@ def _resource(original, service, method, path, headers, body, query, region, acc
     given = query_parameters(b"", query)
     action = given.get("Action", "")
     if action == "GetAccessKeyLastUsed":
-        owner = (iam._access_keys.get(given.get("AccessKeyId", "")) or {}).get("UserName", "")
-        return _identity_arn(USERS, {"UserName": owner}, account) if owner else "*"
+        key_id = given.get("AccessKeyId", "")
+        owner = (iam._access_keys.get(key_id) or {}).get("UserName", "")
+        return _identity_arn(USERS, {"UserName": owner}, account) if owner else f"access key {key_id}"
     if action in _ON_GROUP:
         return _identity_arn(GROUPS, given, account)
     for kind in (ROLES, USERS, GROUPS):

@@ -26,7 +26,9 @@ from cordon_local.local_paths import Answer
 
 # Faults that end the process of a function: of the one that makes the call or, on
 # `lambda:InvokeFunction`, of the one that is called.
-OF_PROCESSES = ("killed", "outOfTime")
+OF_PROCESSES = tuple(function_processes.ENDS)
+# A function that is called answers something else than it would have.
+ANSWERED = "answered"
 # Faults after which the caller has no answer.
 SILENT = ("timedOut", "dropped", *OF_PROCESSES)
 # The call is authorised as if the user or role had no permissions boundary.
@@ -35,7 +37,7 @@ UNBOUNDED = "unbounded"
 HELD = "held"
 # Faults that fail no call by themselves.
 MILD = ("stale", UNBOUNDED, HELD)
-FAULTS = ("error", *fault_answers.SPELLED, *SILENT, *MILD)
+FAULTS = ("error", *fault_answers.SPELLED, *SILENT, ANSWERED, *MILD)
 INVOKE = "lambda:InvokeFunction"
 # The caller that every function is.
 ANY_FUNCTION = "lambda.amazonaws.com"
@@ -63,6 +65,7 @@ class Rule:
     status: int | None = None
     message: str | None = None
     milliseconds: int | None = None
+    answer: str | None = None
     takesEffect: bool = False
     times: int | str = 1
     after: int = 0
@@ -89,6 +92,8 @@ class Rule:
             raise Unusable("a call that is held takes effect anyway")
         if (self.fault == HELD) != (self.milliseconds is not None) or (self.milliseconds or 0) < 0:
             raise Unusable("the fault `held` has `milliseconds` from 0 on, and no other fault has any")
+        if (self.fault == ANSWERED) != (self.answer is not None) or self.answer and self.action != INVOKE:
+            raise Unusable(f"the fault `{ANSWERED}`, of `{INVOKE}` alone, has an `answer`, and no other fault has one")
         if self.fault == UNBOUNDED and (self.takesEffect or not _BY_BOUNDARY.fullmatch(self.action)):
             raise Unusable(f"no boundary that stands decides whether `{self.action}` may take effect")
         self.struck = self.passed = 0
@@ -240,7 +245,7 @@ async def _answered(call: Call, request: _Request, handler, sent: tuple) -> faul
     def eligible(rule: Rule) -> bool:
         if rule.fault in OF_PROCESSES:
             return process is not None and heard.action != INVOKE
-        return rule.fault not in MILD
+        return rule.fault not in (ANSWERED, *MILD)
 
     rule = strike(heard, eligible)
     if rule is None and call.readOnly:
@@ -255,7 +260,7 @@ async def _answered(call: Call, request: _Request, handler, sent: tuple) -> faul
         return fault_answers.written(call.service, rule.error(call.service))
     request.silent = rule.fault
     if rule.fault in OF_PROCESSES:
-        await asyncio.to_thread(function_processes.end, process, rule.fault == "outOfTime")
+        await asyncio.to_thread(function_processes.end, process, rule.fault)
     # Nobody gets this; but the record of calls shows it.
     return answer or (500, {"x-amzn-errortype": rule.fault}, b"")
 
@@ -330,18 +335,20 @@ def _content(answer: fault_answers.Answer) -> tuple[int, bytes]:
 
 
 def _invoke(original, worker, event, request_id, **context):
-    """Invocations whose process ends before it does anything, or after all but the answer."""
+    """Invocations whose process ends before it does anything, or after all but the answer; or that answer nonsense."""
     rule = strike(_invocation(worker.config, event), _of_invocations) if _rules else None
     if rule is None:
         return original(worker, event, request_id, **context)
     if rule.takesEffect:
         original(worker, event, request_id, **context)
+    if rule.fault == ANSWERED:
+        return {"status": "ok", "result": json.loads(rule.answer), "cold_start": False, "log": ""}
     function_processes.kill(worker)
-    return function_processes.failed(worker, rule.fault == "outOfTime")
+    return function_processes.failed(worker, rule.fault)
 
 
 def _of_invocations(rule: Rule) -> bool:
-    return rule.fault in OF_PROCESSES and rule.action == INVOKE
+    return rule.fault in (ANSWERED, *OF_PROCESSES) and rule.action == INVOKE
 
 
 def _invocation(function: dict, event) -> Heard:

@@ -15,6 +15,14 @@ from cordon_local import calls, pins
 
 _CALLED_BY = "CalledBy"
 
+# The faults that end a process, with what Lambda then reports.
+# https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html
+ENDS = {
+    "killed": ("Runtime.ExitError", "Runtime exited with error: signal: killed"),
+    "outOfMemory": ("Runtime.OutOfMemory", "Runtime exited with error: signal: killed"),
+    "outOfTime": ("Sandbox.Timedout", "Task timed out after {Timeout}.00 seconds"),
+}
+
 
 @dataclass(frozen=True)
 class Process:
@@ -25,8 +33,8 @@ class Process:
 
 
 _processes: dict[str, Process] = {}
-# The workers whose process was ended because its time was over.
-_out_of_time: set[int] = set()
+# The workers whose process was ended by a fault, with the fault, until the invocation has failed by it.
+_ended: dict[int, str] = {}
 _lock = threading.Lock()
 
 
@@ -43,16 +51,15 @@ def of_caller(access_key_id: str | None) -> Process | None:
     return _processes.get(access_key_id)
 
 
-def end(process: Process, out_of_time: bool) -> None:
-    """End a process in the midst of its invocation: it crashes, or has no time left."""
+def end(process: Process, fault: str) -> None:
+    """End a process in the midst of its invocation: it crashes, or has no memory or time left."""
     with lambda_runtime._lock:
         workers = [worker for entries in lambda_runtime._workers.values() for worker in entries]
     for worker in workers:
         server = getattr(worker, "_server", None)
         if server is not None and server.server_address[1] == process.port:
-            if out_of_time:
-                with _lock:
-                    _out_of_time.add(id(worker))
+            with _lock:
+                _ended[id(worker)] = fault
             kill(worker)
 
 
@@ -64,15 +71,10 @@ def kill(worker) -> None:
         process.wait()
 
 
-def failed(worker, out_of_time: bool) -> dict:
-    """The result of an invocation that its process did not live to answer.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html
-    """
-    if out_of_time:
-        kind, message = "Sandbox.Timedout", f"Task timed out after {worker.config['Timeout']}.00 seconds"
-    else:
-        kind, message = "Runtime.ExitError", "Runtime exited with error: signal: killed"
+def failed(worker, fault: str) -> dict:
+    """The result of an invocation that its process did not live to answer."""
+    kind, message = ENDS[fault]
+    message = message.format_map(worker.config)
     payload = {"errorType": kind, "errorMessage": message}
     return {"status": "error", "error": message, "error_payload": payload, "cold_start": False, "log": ""}
 
@@ -102,7 +104,5 @@ def _register_session(original, access_key_id, session):
 def _invoke(original, worker, event, request_id, **context):
     result = original(worker, event, request_id, **context)
     with _lock:
-        if id(worker) not in _out_of_time:
-            return result
-        _out_of_time.remove(id(worker))
-    return {**failed(worker, out_of_time=True), "log": result["log"]}
+        fault = _ended.pop(id(worker), None)
+    return result if fault is None else {**failed(worker, fault), "log": result["log"]}

@@ -60,7 +60,7 @@ def _called(resource: str) -> tuple[str, str]:
 
 def _eligible(rule: Rule) -> bool:
     """A machine has no process; and of the reads that it makes, the local AWS keeps nothing."""
-    return rule.fault not in (*faults.OF_PROCESSES, *faults.MILD)
+    return rule.fault not in (*faults.OF_PROCESSES, faults.ANSWERED, *faults.MILD)
 
 
 def _heard(run, resource: str, action: str, arguments) -> Heard:

@@ -203,6 +203,8 @@ class Rules(FaultsTest):
             ({"action": "iam:GetUser", "fault": "held"}, "the fault `held` has `milliseconds`"),
             ({"action": "iam:GetUser", "fault": "held", "milliseconds": -1}, "`milliseconds` from 0 on"),
             ({"action": "iam:GetUser", "fault": "dropped", "milliseconds": 1}, "no other fault has any"),
+            ({"action": "lambda:InvokeFunction", "fault": "answered"}, "has an `answer`"),
+            ({"action": "iam:GetUser", "fault": "answered", "answer": "{}"}, "of `lambda:InvokeFunction` alone"),
             ({"action": "iam:GetUser", "fault": "held", "milliseconds": 1, "takesEffect": True}, "effect anyway"),
         ):
             with self.subTest(reason), self.assertRaises(urllib.error.HTTPError) as raised:
@@ -467,9 +469,16 @@ class FunctionsThatEnd(FaultsTest):
             with self.subTest(takes_effect=takes_effect):
                 self.ends("iam:AttachUserPolicy", "outOfTime", "Sandbox.Timedout", takes_effect, takes_effect)
 
+    def test_out_of_memory_in_mid_call(self):
+        self.ends("iam:AttachUserPolicy", "outOfMemory", "Runtime.OutOfMemory", False, False)
+
     def test_killed_before_it_does_anything_or_after_all_of_it(self):
         for takes_effect in (False, True):
-            for fault, error in (("killed", "Runtime.ExitError"), ("outOfTime", "Sandbox.Timedout")):
+            for fault, error in (
+                ("killed", "Runtime.ExitError"),
+                ("outOfMemory", "Runtime.OutOfMemory"),
+                ("outOfTime", "Sandbox.Timedout"),
+            ):
                 with self.subTest(fault, takes_effect=takes_effect):
                     self.ends("lambda:InvokeFunction", fault, error, takes_effect, takes_effect, caller="attacher")
 
@@ -588,6 +597,14 @@ class Tasks(StepFunctionsTest, FaultsTest):
             with self.subTest(fault):
                 self.fault("lambda:InvokeFunction", fault, about="somebody")
                 self.assertEqual(self.error({"Call": echo()}, {"name": "somebody"}), name)
+
+    def test_a_function_may_answer_something_else(self):
+        for answer in (None, "nonsense", [], {"subject": 7}):
+            with self.subTest(answer):
+                number = self.fault("lambda:InvokeFunction", "answered", about="somebody", answer=json.dumps(answer))
+                output = self.output({"Call": echo()}, {"name": "somebody"})
+                self.assertEqual(output["Payload"], answer)
+                self.assertEqual(self.struck(number), 1)
 
     def test_a_retry_finds_the_fault_gone(self):
         retry = [{"ErrorEquals": ["SNS.ThrottledException"], "IntervalSeconds": 1, "MaxAttempts": 2}]

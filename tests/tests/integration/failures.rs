@@ -8,7 +8,7 @@ use harness::alone::{Alone, Apart};
 use harness::execution::Execution;
 use harness::faults::Strike;
 use harness::local_aws::LocalAws;
-use harness::messages::Telling;
+use harness::messages::{Message, Telling};
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot};
 use serde_json::json;
 
@@ -18,6 +18,7 @@ use crate::judged::{End, ends};
 use crate::response_policy::amend;
 use crate::suspect::{Case, Suspect};
 use crate::trials::Trials;
+use crate::truth;
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_apart("an account that lets nobody in is told of, and redriven", entry_refused);
@@ -63,7 +64,7 @@ async fn awaits_redrive(
     }
     let found = Box::pin(aws.in_security_hub(finding)).await?;
     ensure!(workflow(&found) == "NEW", "the finding is {}", workflow(&found));
-    Ok(())
+    truth::holds(&told.page, &incident.before, &user.read_back().await?)
 }
 
 async fn entry_refused(apart: &Apart<'_>) -> Result<()> {
@@ -147,17 +148,18 @@ async fn is_told_of(aws: &LocalAws, suspect: &Suspect<'_>, because: &[&str]) -> 
     execution.fails().await?;
     let told = told_of_failure(aws, &execution).await?;
     for part in because {
-        ensure!(told.contains(part), "`{part}` is not in the mail: {told}");
+        ensure!(told.text.contains(part), "`{part}` is not in the mail: {}", told.text);
     }
-    suspect.is_no_worse().await?;
+    let (now, _) = suspect.is_no_worse().await?;
+    truth::holds(&told.page, &suspect.before, &now)?;
     Ok(execution)
 }
 
-async fn told_of_failure(aws: &LocalAws, execution: &Execution) -> Result<String> {
+async fn told_of_failure(aws: &LocalAws, execution: &Execution) -> Result<Message> {
     let which = format!("that `{}` failed", execution.name());
     let told =
         aws.topics().alerts.message(which, |mail| mail.tells(Telling::Failed, &execution.arn));
-    Ok(told.await?.text)
+    told.await
 }
 
 async fn goes_on(suspect: &Suspect<'_>, execution: &Execution) -> Result<()> {

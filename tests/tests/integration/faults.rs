@@ -223,6 +223,9 @@ enum Way {
     LostAfter,
     KilledBefore,
     KilledAfter,
+    OutOfMemory,
+    /// The function's answer is this.
+    Answered(&'static str),
     OutOfTimeBefore,
     OutOfTimeAfter,
     Stale,
@@ -239,6 +242,8 @@ impl Way {
             Self::TimedOut => Strike::TimedOut,
             Self::LostBefore | Self::LostAfter => Strike::Dropped,
             Self::KilledBefore | Self::KilledAfter => Strike::Killed,
+            Self::OutOfMemory => Strike::OutOfMemory,
+            Self::Answered(answer) => Strike::Answered { answer },
             Self::OutOfTimeBefore | Self::OutOfTimeAfter => Strike::OutOfTime,
             Self::Stale => Strike::Stale,
         }
@@ -251,8 +256,17 @@ impl Way {
     fn ends_the_function(self) -> bool {
         matches!(
             self,
-            Self::KilledBefore | Self::KilledAfter | Self::OutOfTimeBefore | Self::OutOfTimeAfter
+            Self::KilledBefore
+                | Self::KilledAfter
+                | Self::OutOfMemory
+                | Self::OutOfTimeBefore
+                | Self::OutOfTimeAfter
         )
+    }
+
+    /// Whether it is the function itself that is struck, and not a call of it.
+    fn strikes_the_function(self) -> bool {
+        self.ends_the_function() || matches!(self, Self::Answered(_))
     }
 }
 
@@ -269,6 +283,8 @@ impl fmt::Display for Way {
             Self::LostAfter => "lost after it took effect",
             Self::KilledBefore => "killed before it took effect",
             Self::KilledAfter => "killed after it took effect",
+            Self::OutOfMemory => "out of memory",
+            Self::Answered(answer) => return write!(out, "answers {answer}"),
             Self::OutOfTimeBefore => "out of time before it took effect",
             Self::OutOfTimeAfter => "out of time after it took effect",
             Self::Stale => "stale",
@@ -309,6 +325,8 @@ impl Cell {
         let service = self.call.split(':').next().unwrap_or_default();
         match self.way {
             Way::KilledBefore | Way::KilledAfter => return "Runtime.ExitError",
+            Way::OutOfMemory => return "Runtime.OutOfMemory",
+            Way::Answered(_) => return "States.QueryEvaluationError",
             Way::OutOfTimeBefore | Way::OutOfTimeAfter => return "Sandbox.Timedout",
             _ if self.is_by_function() => (),
             Way::TimedOut => return "States.Timeout",
@@ -384,6 +402,7 @@ impl Cell {
                 | "NotFound"
                 | "PrincipalVanished"
                 | "RequestRejected"
+                | "States.QueryEvaluationError"
                 | "Ssm.ParameterNotFoundException"
                 | "SecurityHub.InvalidAccessException"
                 | "DynamoDB.ResourceNotFoundException"
@@ -430,7 +449,7 @@ impl Cell {
         match (self.task.state, self.call.as_str()) {
             // The boundary is the deny then.
             _ if self.attaches_the_deny() => !self.way.ends_the_function(),
-            // The finding's word counts then.
+            // Name and id by the finding's word count then.
             ("AssumeRole", "iam:GetAccessKeyLastUsed")
             // What can't be read is no evidence: it is told, and the next case is opened.
             | ("Preserve" | "PreserveLeft", "s3:GetObject") => self.way == Way::Denied,
@@ -474,14 +493,14 @@ impl Cell {
         let fault = aws.fault(&self.call, self.way.strike());
         let fault = match (service, self.task.function) {
             // Its function is called once before, for the evidence.
-            (Some("lambda"), _) if self.is_left() && self.way.ends_the_function() => {
+            (Some("lambda"), _) if self.is_left() && self.way.strikes_the_function() => {
                 fault.caller(function).about(it.name()).after(1)
             }
             (Some("lambda"), _) if self.is_left() => fault.caller(it.name()).about("left"),
             (Some("s3"), _) if self.is_left() => {
                 fault.caller(function).about(format!("{}/0001/left.json", suspect.id()))
             }
-            (Some("lambda"), _) if self.way.ends_the_function() => {
+            (Some("lambda"), _) if self.way.strikes_the_function() => {
                 fault.caller(function).about(it.name())
             }
             (Some("lambda"), _) => fault.caller(it.name()).about(function),
@@ -502,7 +521,7 @@ impl Cell {
             },
         };
         // Quarantine calls the same function before, and enters the account with it.
-        let again = self.task.state == "ReplaceBoundary" && self.call != self.task.call;
+        let again = self.task.state == "ReplaceBoundary" && [INVOKE, ENTER].contains(&&*self.call);
         let fault = if again { fault.after(1) } else { fault };
         let fault = if self.way.takes_effect() { fault.after_it_took_effect() } else { fault };
         let fault = if self.lasts { fault.always() } else { fault.times(self.strikes()) };
@@ -518,9 +537,16 @@ impl fmt::Display for Cell {
     }
 }
 
+/// What is no report: nothing, something else, and one of which a part is of another type.
+const NONSENSE: [&str; 3] = [
+    "null",
+    r#"["subject"]"#,
+    r#"{"subject":"s","verdict":"v","note":"n","message":{"default":"m"},"fields":{}}"#,
+];
+
 /// The cells of a task that always run: an error that passes, another that does not, an answer
 /// that is lost, the end of its function in mid-call, and a deny that IAM does not show yet or
-/// does not go by.
+/// does not go by. Of what finds the words, whatever may keep it from that.
 fn some_cells(task: &'static Task) -> Vec<Cell> {
     let cell = |way, lasts| Cell { task, call: task.call.to_owned(), way, lasts };
     let mut cells = vec![
@@ -534,6 +560,11 @@ fn some_cells(task: &'static Task) -> Vec<Cell> {
     if task.function.is_some() {
         cells.push(cell(Way::KilledBefore, false));
         cells.push(cell(Way::KilledAfter, false));
+    }
+    if ["ReportContained", "ReportEscalated", "ReportFailure"].contains(&task.state) {
+        let ways = [Way::Throttled, Way::OutOfMemory, Way::TimedOut].into_iter();
+        let ways = ways.chain(NONSENSE.map(Way::Answered));
+        cells.extend(ways.map(|way| cell(way, true)));
     }
     if let Some(call) = task.deny_read() {
         let stale = |lasts| Cell { task, call: call.to_owned(), way: Way::Stale, lasts };
@@ -614,6 +645,10 @@ fn all_cells(task: &'static Task) -> Result<Vec<Cell>> {
         add(task, INVOKE, &ALWAYS);
         add(task, INVOKE, &OF_FUNCTIONS);
     }
+    add(task, INVOKE, &[Way::OutOfMemory]);
+    if folder == "write-report" {
+        add(task, INVOKE, &NONSENSE.map(Way::Answered));
+    }
     if task.call.starts_with("iam:") {
         add(task, task.call, &OF_IAM);
     }
@@ -654,6 +689,8 @@ fn is_made(task: &Task, call: &str) -> bool {
         // That has tasks of its own.
         (_, "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary") => false,
         (_, "AttachUserPolicy" | "AttachRolePolicy") if task.state == "ReplaceBoundary" => false,
+        // Nothing is read before the deny.
+        (_, "GetUser" | "GetRole") if task.state == "Quarantine" => false,
         (Case::Unused, _) => {
             ["AssumeRole", "GetUser", "ListAccessKeys", "GetAccessKeyLastUsed"].contains(&operation)
         }

@@ -18,6 +18,7 @@ use crate::cases;
 use crate::incident::workflow;
 use crate::judged::{End, leads_to};
 use crate::trials::Trials;
+use crate::users::POWER_USER;
 use crate::verdicts::{about_role, administrator, choose, powerful_role, role_is_contained};
 
 pub(crate) fn add_to(trials: &mut Trials) {
@@ -41,6 +42,10 @@ pub(crate) fn add_to(trials: &mut Trials) {
         "who is meant: a key that is gone does not convict a name without its id",
         key_gone_and_no_id,
     );
+    trials.add(
+        "who is meant: a key that IAM refuses to tell of is not taken for an unknown one",
+        key_refused,
+    );
     trials
         .add("who is meant: a user below our path is contained all the same", user_below_our_path);
     trials.add(
@@ -51,6 +56,10 @@ pub(crate) fn add_to(trials: &mut Trials) {
         .add("who is meant: a user renamed once it is identified is contained", renamed_in_between);
     trials
         .add("who is meant: a decoy that takes the name in between saves nobody", decoy_in_between);
+    trials.add(
+        "who is meant: a namesake keeps its boundary, whoever had the name before",
+        boundary_of_a_namesake,
+    );
     trials.add(
         "who is meant: a user made again in between is pending, and people know",
         made_again_in_between,
@@ -250,6 +259,27 @@ async fn key_gone_and_no_id(aws: &LocalAws) -> Result<()> {
     Ok(())
 }
 
+async fn key_refused(aws: &LocalAws) -> Result<()> {
+    let mut it = Attacker::new(aws).await?;
+    it.finding = cases::about_key(&it.finding, &it.key.id, &it.user.name);
+    let before = it.user.read_back().await?;
+    let call = "iam:GetAccessKeyLastUsed";
+    let refused = |session: String| {
+        let caller = format!("assumed-role/SecurityRemediation-AssumeRole/{session}");
+        aws.fault(call, Strike::Denied).caller(format!("arn:aws:sts::{}:{caller}", MEMBERS[0]))
+    };
+    let (execution, fault) = it.start_with(refused).await?;
+    let told = it.is_pending_after(&execution, 1).await?;
+    for part in [call, "AccessDenied", "redrive-execution"] {
+        ensure!(told.contains(part), "`{part}` is not in the mail: {told}");
+    }
+    let after = it.user.read_back().await?;
+    ensure!(after == before, "the user was {before:?} and is {after:?}");
+    fault.lift().await?;
+    execution.redrive().await?;
+    it.is_contained_by(&execution).await
+}
+
 async fn user_below_our_path(aws: &LocalAws) -> Result<()> {
     let it = Attacker::new(aws).await?;
     let iam = it.user.account_root().iam();
@@ -300,6 +330,33 @@ async fn decoy_in_between(aws: &LocalAws) -> Result<()> {
     let told = told.await?.text;
     ensure!(told.contains(&format!("it was `{old}` before")), "{told}");
     keeps_its_rights(&decoy).await
+}
+
+/// It takes the name when the evidence is stored, just before the boundary is replaced.
+async fn boundary_of_a_namesake(aws: &LocalAws) -> Result<()> {
+    let mut it = Attacker::new(aws).await?;
+    let iam = it.user.account_root().iam();
+    let bound = async |name: &str| {
+        let put = iam.put_user_permissions_boundary().user_name(name);
+        put.permissions_boundary(POWER_USER).send().await
+    };
+    bound(&it.user.name).await?;
+    let entry = |session| {
+        let entry = aws.fault("sts:AssumeRole", Strike::Throttled);
+        entry.caller("cordon-quarantine").about(session).after(1)
+    };
+    let (execution, held) = it.start_with(entry).await?;
+    execution.enters("ReplaceBoundary").await?;
+    let old = it.user.name.clone();
+    it.user.rename(aws.unique("renamed")).await?;
+    let namesake = it.decoy(&old).await?;
+    bound(&old).await?;
+    let before = namesake.read_back().await?;
+    held.lift().await?;
+    it.is_contained_by(&execution).await?;
+    let after = namesake.read_back().await?;
+    ensure!(after == before, "the namesake was {before:?} and is {after:?}");
+    Ok(())
 }
 
 /// Nothing is taken away from whoever is not the one.

@@ -14,6 +14,7 @@
 //! - [`faults`]: every task of the state machine, made to fail in every way.
 //! - [`between`]: what no Catch sees, and what never becomes an execution.
 //! - [`twice`]: every step run twice.
+//! - [`kinds`]: kinds of mails that nothing else causes.
 //! - [`verdicts`]: every row of the verdict table, and who is meant.
 //! - [`forms`]: whom a resource means, in the forms that products write.
 //! - [`identity`]: who is meant, whatever the accused does about its name.
@@ -46,12 +47,14 @@ mod guide;
 mod identity;
 mod incident;
 mod judged;
+mod kinds;
 mod mails;
 mod repetition;
 mod response_policy;
 mod stolen;
 mod suspect;
 mod trials;
+mod truth;
 mod twice;
 mod users;
 mod verdicts;
@@ -90,6 +93,7 @@ fn run() -> anyhow::Result<ExitCode> {
     faults::add_to(&mut trials);
     between::add_to(&mut trials);
     twice::add_to(&mut trials);
+    kinds::add_to(&mut trials);
     verdicts::add_to(&mut trials);
     forms::add_to(&mut trials);
     identity::add_to(&mut trials);

@@ -86,12 +86,19 @@ pub fn answer(action: &str, result: &str) -> HttpResponse {
 }
 
 /// An error of IAM or STS with this code.
+#[must_use]
+pub fn error(code: &str) -> HttpResponse {
+    error_of(code, "m")
+}
+
+/// The same, in these words.
 ///
 /// Source: Smithy, "AWS Query protocol" (operation error serialization).
 #[must_use]
-pub fn error(code: &str) -> HttpResponse {
-    let error =
-        format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>m</Message></Error>");
+pub fn error_of(code: &str, message: &str) -> HttpResponse {
+    let error = format!(
+        "<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    );
     respond(400, &format!("<ErrorResponse>{error}</ErrorResponse>"))
 }
 
