@@ -24,13 +24,23 @@ const ACCUSING = { Status: ['FAILED', { exists: false }] };
 
 const containing = (text: string) => ({ wildcard: `*${text}*` });
 
+/** What comes for the first time: Cordon's own answers are no longer NEW. */
+const FIRST = { Status: ['NEW'] };
+
+/**
+ * GuardDuty updates the very finding that was answered when the attacker comes back. `classify`
+ * knows by the marks on them which of these Cordon has answered.
+ */
+const ALSO_ANSWERED = { Status: ['NEW', 'NOTIFIED', 'RESOLVED'] };
+
 /** What a finding must have for the verdict table to have a rule for it. */
-const ACTIONABLE: readonly EventPattern[] = [
+const actionable = (guardDuty: EventPattern): readonly EventPattern[] => [
   // GuardDuty on the credentials of users, roles and root, which it calls IAMUser one and all, and
   // sequences of attack that go through credentials.
   {
     ProductArn: productOfAws('guardduty'),
     Types: ['IAMUser', 'AttackSequence:IAM', 'AttackSequence:S3'].map(containing),
+    Workflow: guardDuty,
   },
   // The controls on too wide policies, root, and unused credentials. A control's id is the same
   // whether consolidated findings are on or off (Security Hub User Guide, "Consolidation").
@@ -40,11 +50,13 @@ const ACTIONABLE: readonly EventPattern[] = [
       SecurityControlId: ['IAM.1', 'IAM.4', 'IAM.6', 'IAM.8', 'IAM.9', 'IAM.21', 'IAM.22'],
       Status: ['FAILED'],
     },
+    Workflow: FIRST,
   },
   // Access Analyzer on what users left unused; unused roles and permissions are nobody's intrusion.
   {
     ProductArn: productOfAws('access-analyzer'),
     Types: ['Unused IAM User Access Key', 'Unused IAM User Password'].map(containing),
+    Workflow: FIRST,
   },
   // Whatever any other product says of a principal: which products are trusted is for the response
   // policy to say, and what their titles mean for the table.
@@ -52,6 +64,7 @@ const ACTIONABLE: readonly EventPattern[] = [
     ProductArn: OF_OTHERS,
     Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey', 'AwsAccount'] },
     Compliance: ACCUSING,
+    Workflow: FIRST,
   },
   // What such a product says of root's access key, under a resource of whatever type. Wildcards
   // cannot disregard case: these are the ways in which titles are written.
@@ -59,30 +72,30 @@ const ACTIONABLE: readonly EventPattern[] = [
     ProductArn: OF_OTHERS,
     Title: ['ccess key', 'ccess Key', 'ACCESS KEY'].map(containing),
     Compliance: ACCUSING,
+    Workflow: FIRST,
   },
 ];
 
 /** Findings that are imported and updated, one event for each time. */
-const imported = (finding: EventPattern): EventPattern => ({
+const imported = (guardDuty: EventPattern, finding: EventPattern): EventPattern => ({
   source: ['aws.securityhub'],
   'detail-type': ['Security Hub Findings - Imported'],
   detail: {
     findings: {
-      // Each update comes again as an import. What Cordon has answered is no longer NEW, so it
-      // does not start itself.
-      Workflow: { Status: ['NEW'] },
       RecordState: ['ACTIVE'],
       ...finding,
-      $or: ACTIONABLE,
+      $or: actionable(guardDuty),
     },
   },
 });
 
 /** The findings that Cordon can act on; the thousands of others start no execution. */
-export const ACTIONABLE_FINDINGS = imported({});
+export const ACTIONABLE_FINDINGS = imported(ALSO_ANSWERED, {});
 
 /** Those of them that are worth a mail before anything is known of them. */
-export const ALERTING_FINDINGS = imported({ Severity: { Label: ['HIGH', 'CRITICAL'] } });
+export const ALERTING_FINDINGS = imported(FIRST, {
+  Severity: { Label: ['HIGH', 'CRITICAL'] },
+});
 
 /**
  * Findings for which somebody chose this custom action in the console, whatever their state: a

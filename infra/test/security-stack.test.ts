@@ -533,8 +533,8 @@ describe('the security stack', () => {
   };
 
   describe('the rules', () => {
-    const actionable = {
-      Workflow: { Status: ['NEW'] },
+    const first = { Status: ['NEW'] };
+    const actionable = (guardDuty: { Status: string[] }) => ({
       RecordState: ['ACTIVE'],
       $or: [
         {
@@ -544,6 +544,7 @@ describe('the security stack', () => {
             { wildcard: '*AttackSequence:IAM*' },
             { wildcard: '*AttackSequence:S3*' },
           ],
+          Workflow: guardDuty,
         },
         {
           ProductArn: [{ suffix: '::product/aws/securityhub' }],
@@ -551,6 +552,7 @@ describe('the security stack', () => {
             SecurityControlId: ['IAM.1', 'IAM.4', 'IAM.6', 'IAM.8', 'IAM.9', 'IAM.21', 'IAM.22'],
             Status: ['FAILED'],
           },
+          Workflow: first,
         },
         {
           ProductArn: [{ suffix: '::product/aws/access-analyzer' }],
@@ -558,11 +560,13 @@ describe('the security stack', () => {
             { wildcard: '*Unused IAM User Access Key*' },
             { wildcard: '*Unused IAM User Password*' },
           ],
+          Workflow: first,
         },
         {
           ProductArn: [{ 'anything-but': { wildcard: '*::product/aws/*' } }],
           Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey', 'AwsAccount'] },
           Compliance: { Status: ['FAILED', { exists: false }] },
+          Workflow: first,
         },
         {
           ProductArn: [{ 'anything-but': { wildcard: '*::product/aws/*' } }],
@@ -572,15 +576,16 @@ describe('the security stack', () => {
             { wildcard: '*ACCESS KEY*' },
           ],
           Compliance: { Status: ['FAILED', { exists: false }] },
+          Workflow: first,
         },
       ],
-    };
+    });
 
-    it('take new, active findings that the verdict table can act on', () => {
+    it('take active findings that the verdict table can act on: new, or answered by us', () => {
       assert.deepEqual(rule('cordon-findings').Properties['EventPattern'], {
         source: ['aws.securityhub'],
         'detail-type': ['Security Hub Findings - Imported'],
-        detail: { findings: actionable },
+        detail: { findings: actionable({ Status: ['NEW', 'NOTIFIED', 'RESOLVED'] }) },
       });
     });
 
@@ -596,7 +601,7 @@ describe('the security stack', () => {
       assert.deepEqual(rule('cordon-alerts').Properties['EventPattern'], {
         source: ['aws.securityhub'],
         'detail-type': ['Security Hub Findings - Imported'],
-        detail: { findings: { ...actionable, Severity: { Label: ['HIGH', 'CRITICAL'] } } },
+        detail: { findings: { ...actionable(first), Severity: { Label: ['HIGH', 'CRITICAL'] } } },
       });
       assert.deepEqual(targetOf('cordon-alerts').target, {
         Id: 'Responders',

@@ -161,7 +161,16 @@ impl<'a> Subject<'a> {
             return Err(Because(Refusal::NoUniqueId, reason));
         }
         let resource = self.label();
-        Ok(Accused { resource, account, kind, name, access_key, principal_id, unused_days })
+        Ok(Accused {
+            resource,
+            account,
+            kind,
+            name,
+            access_key,
+            principal_id,
+            unused_days,
+            days_assumed: false,
+        })
     }
 
     /// The unique id of the user or the role, if it has the form of one.

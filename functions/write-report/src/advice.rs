@@ -239,6 +239,17 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         }
         "RootSession" | "NoUniqueId" | "Unnamed" => Step::of(meaning.todo).run(account, of_key()),
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
+        "KeyStillActive" => {
+            let list = name
+                .map(|name| Command::aws("iam list-access-keys", region).with("--user-name", name));
+            Step::of(meaning.todo).run(account, list.into_iter().collect())
+        }
+        "RecurrenceUnclear" => {
+            let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
+            let did = keys.map(|key| events(region, "AccessKeyId", key));
+            let changed = name.map(|name| events(global, "ResourceName", name));
+            Step::of(meaning.todo).run(account, did.chain(changed).collect())
+        }
         "UnusedPassword" => {
             let command = about.map(About::delete_password);
             Step::of(meaning.todo).run(account, command.into_iter().collect())
@@ -515,8 +526,14 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
 /// Whether a person's choice would have it contained. Never advised to somebody who has just
 /// made that choice.
 fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
-    let errors =
-        ["RolesNotContained", "Untrusted", "SeverityTooLow", "ContainmentLimit", "TooMany"];
+    let errors = [
+        "RolesNotContained",
+        "Untrusted",
+        "SeverityTooLow",
+        "ContainmentLimit",
+        "TooMany",
+        "RecurrenceUnclear",
+    ];
     !facts.by_person()
         && facts.input.mode == Some(Mode::Contain)
         && outcome.unused_days.is_none()
@@ -532,6 +549,7 @@ fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
         "ContainmentLimit",
         "AccountExempt",
         "PrincipalMayBeImpostor",
+        "RecurrenceUnclear",
     ];
     let exempt =
         |failed: &Failed| failed.error == "PrincipalProtected" && failed.cause.contains(EXEMPTS);

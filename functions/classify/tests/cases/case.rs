@@ -42,6 +42,9 @@ pub(crate) struct Expected {
     /// What the finding calls those that are left to people.
     pub(crate) refused: Vec<String>,
     pub(crate) policies: Vec<String>,
+    /// What the finding says beyond an answer, where the account is to judge.
+    #[serde(default)]
+    pub(crate) recurrence: Value,
 }
 
 impl Case {

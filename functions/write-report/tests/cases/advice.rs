@@ -68,7 +68,14 @@ fn no_custom_action_is_advised_to_whom_it_would_not_help() {
     }
     assert_eq!(
         helped,
-        ["RolesNotContained", "Untrusted", "SeverityTooLow", "TooMany", "ContainmentLimit"]
+        [
+            "RecurrenceUnclear",
+            "RolesNotContained",
+            "Untrusted",
+            "SeverityTooLow",
+            "TooMany",
+            "ContainmentLimit"
+        ]
     );
 }
 
