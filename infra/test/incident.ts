@@ -128,6 +128,8 @@ export const PRINCIPAL: Json = principal(TYPICAL).identified;
 /** The states that run only once the principal is identified. */
 export const IDENTIFIED: readonly string[] = [
   'WhetherToCount',
+  'ReadCase',
+  'WhetherAnswered',
   'CountContainments',
   'Observe',
   'Quarantine',
@@ -149,6 +151,7 @@ export const IDENTIFIED: readonly string[] = [
   'PrincipalContained',
   'PrincipalRetired',
   'PrincipalObserved',
+  'PrincipalAnswered',
 ];
 
 function incident(size: Size): Incident {
@@ -260,6 +263,14 @@ function incident(size: Size): Incident {
     rules: times(size.principals, () => 'control-unused-credentials-of-a-user'),
     source: 'service',
     beyond: limits.escalate.beyond,
+    recurrence: longest
+      ? {
+          execution: EXECUTION,
+          evidence: times(4, () => 's'.repeat(300)),
+          lastSeen: CONTEXT.Execution.StartTime,
+        }
+      : null,
+    unanswered: false,
   };
   const judged = (who: { accused: Json[]; refused: Json[]; policies: Json[] }): Json => ({
     ...(verdict as object),
@@ -318,6 +329,7 @@ function incident(size: Size): Incident {
       done: holdings,
       left: holdings,
       unusedPassword: false,
+      keyStillActive: false,
     },
     deniedBy: 'boundary',
     at: '2026-11-23T06:26:20.000Z',
@@ -344,6 +356,7 @@ function incident(size: Size): Incident {
     urgent: false,
     limits,
     report,
+    answered: [],
     outcomes: accused.map(({ resource }, n) => ({
       resource,
       verdict: n % 2 === 0 ? 'pending' : 'contained',
@@ -370,6 +383,7 @@ function incident(size: Size): Incident {
     tagged: true,
     failures: times(size.failures, failure),
     counted: true,
+    asked: true,
     rounds: 1,
     looks: 2,
   };
@@ -399,6 +413,7 @@ function incident(size: Size): Incident {
     Quarantine: payload(denial),
     ReplaceBoundary: payload(denial),
     Observe: payload(evidence),
+    ReadCase: payload({ answered: false }),
     Preserve: payload(evidence),
     DeactivateKeys: payload(deactivated),
     DetachPolicies: payload(detached),

@@ -247,6 +247,14 @@ impl LocalAws {
         Ok(())
     }
 
+    /// Imports a finding again as its product would, while Security Hub does not show yet what
+    /// customers have updated of it.
+    pub async fn import_unsettled(&self, finding: &Finding) -> Result<()> {
+        let path = "/_local/securityhub/finding?unsettled=true";
+        self.beyond_aws().post(path, finding.asff()).await?;
+        Ok(())
+    }
+
     /// Sends findings to a custom action, as the button in the console does.
     pub async fn send_to_action(&self, action_arn: &str, findings: &[&Finding]) -> Result<()> {
         let identifiers: Vec<Value> = findings

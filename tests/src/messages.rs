@@ -98,7 +98,7 @@ impl Telling {
             None => rest.split_once("] ")?.1.split_once(':')?.0,
         };
         Some(match ending {
-            "contained" | "unused keys inactive" => Self::Done,
+            "contained" | "contained again" | "unused keys inactive" => Self::Done,
             "left to you" => Self::LeftToPeople,
             "too many escalations" => Self::Overflow,
             "observed" => Self::Observed,

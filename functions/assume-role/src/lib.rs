@@ -179,6 +179,7 @@ mod tests {
             access_key: key.map(Into::into),
             principal_id: id.map(Into::into),
             unused_days: None,
+            days_assumed: false,
         }
     }
 

@@ -16,7 +16,7 @@ const MOST_OF_A_URL: usize = 1_000;
 pub(crate) struct Finding<'a> {
     pub(crate) brief: Brief,
     pub(crate) severity: Severity,
-    raw: &'a Value,
+    pub(crate) raw: &'a Value,
 }
 
 /// How the finding reached us.
@@ -94,6 +94,7 @@ impl<'a> Finding<'a> {
             title: one_line(&required("Title")?, 256),
             severity: severity.label().to_owned(),
             source_url: None,
+            seen: None,
             sessions: Vec::new(),
         };
         let resources = raw.get("Resources").and_then(Value::as_array).map_or(0, Vec::len);
@@ -105,6 +106,7 @@ impl<'a> Finding<'a> {
         }
         let mut finding = Self { brief, severity, raw };
         finding.brief.source_url = finding.source_url();
+        finding.brief.seen = finding.seen();
         finding.brief.sessions = finding.resources().filter_map(|one| session(one, raw)).collect();
         finding.brief.sessions.truncate(MOST_SESSIONS);
         Ok(finding)
@@ -112,19 +114,19 @@ impl<'a> Finding<'a> {
 
     /// Why nobody is to be touched for the finding any more, though an earlier pass began
     /// to: a person has closed it meanwhile, or its provider has taken it back. What was
-    /// so already when a person chose it (`chosen_as`) is no objection, nor is a status
-    /// that bears this execution's mark.
+    /// so already when the event came (`came_as`) is no objection, nor is a status that bears
+    /// this execution's mark.
     pub(crate) fn withdrawn(
         &self,
         execution: &Execution,
         occasion: Occasion,
-        chosen_as: &str,
+        came_as: &str,
     ) -> Option<String> {
         let mark = self.text("/UserDefinedFields/CordonExecution");
         match self.text("/Workflow/Status") {
-            status if status == chosen_as && occasion == Occasion::CustomAction => None,
+            status if status == came_as && occasion == Occasion::CustomAction => None,
             "SUPPRESSED" => Some("the finding has been made SUPPRESSED meanwhile".to_owned()),
-            "RESOLVED" if mark != execution.arn() => {
+            "RESOLVED" if mark != execution.arn() && came_as != "RESOLVED" => {
                 Some("the finding has become RESOLVED meanwhile, not by this execution".to_owned())
             }
             _ => {
@@ -137,7 +139,12 @@ impl<'a> Finding<'a> {
     }
 
     /// Why nobody is to be touched for the finding, whatever it says.
-    pub(crate) fn not_to_act_on(&self, occasion: Occasion, redriven: bool) -> Option<String> {
+    /// `whatever_workflow`: also where its workflow is not `NEW`.
+    pub(crate) fn not_to_act_on(
+        &self,
+        occasion: Occasion,
+        whatever_workflow: bool,
+    ) -> Option<String> {
         if self.is_sample() {
             return Some("the finding is a sample".to_owned());
         }
@@ -147,7 +154,7 @@ impl<'a> Finding<'a> {
             return Some(format!("the finding's RecordState is `{record}`, not `ACTIVE`"));
         }
         let workflow = self.text("/Workflow/Status");
-        if workflow != "NEW" && occasion == Occasion::Imported && !redriven {
+        if workflow != "NEW" && occasion == Occasion::Imported && !whatever_workflow {
             let workflow = one_line(workflow, 40);
             return Some(format!("the finding's Workflow.Status is `{workflow}`, not `NEW`"));
         }
@@ -199,6 +206,13 @@ impl<'a> Finding<'a> {
             matches_pattern(&arn, &self.brief.product_arn)
         });
         (is_url && guardduty).then(|| url.to_owned())
+    }
+
+    /// Whether `GuardDuty` sent the finding.
+    pub(crate) fn is_of_guardduty(&self, execution: &Execution) -> bool {
+        let guardduty =
+            format!("arn:{}:securityhub:*::product*/aws/guardduty", execution.partition());
+        matches_pattern(&guardduty, &self.brief.product_arn)
     }
 
     /// Whether an AWS service sent the finding. Nobody else can import findings under
@@ -265,7 +279,7 @@ impl<'a> Finding<'a> {
         self.raw.get(field).and_then(Value::as_array).into_iter().flatten()
     }
 
-    fn text(&self, pointer: &str) -> &'a str {
+    pub(crate) fn text(&self, pointer: &str) -> &'a str {
         self.raw.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 }

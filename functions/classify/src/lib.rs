@@ -5,8 +5,10 @@ mod claim;
 mod earlier;
 mod finding;
 mod limits;
+mod recurrence;
 mod rules;
 mod subject;
+mod window;
 
 use std::borrow::Cow;
 
@@ -21,8 +23,11 @@ use time::format_description::well_known::Rfc3339;
 
 use finding::{Finding, Occasion, Unjudged};
 pub use limits::{Limit, Limits};
+use recurrence::Again;
+pub use recurrence::Recurrence;
 use rules::{Response, Rule};
 use subject::{Part, Subject};
+use window::Window;
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
@@ -83,6 +88,14 @@ pub struct Verdict {
     pub urgent: bool,
     /// Against what it is counted.
     pub limits: Limits,
+    /// Set where Cordon has contained whom the finding accuses, and the finding says more by
+    /// now: the account judges whether the attacker is back.
+    pub recurrence: Option<Recurrence>,
+    /// Whether it is an import that comes as new. Its sender may have sent it again before
+    /// an answer of Cordon's showed on it, which takes Security Hub minutes.
+    ///
+    /// Source: Security Hub API Reference, `BatchUpdateFindings`.
+    pub unanswered: bool,
 }
 
 /// What is to be done with a finding.
@@ -127,6 +140,10 @@ pub struct Brief {
     /// Where GuardDuty shows the finding: an https URL of at most 1,000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_url: Option<String>,
+    /// What tells the finding as it was judged from what its provider sends later; set of
+    /// findings that may recur.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
     /// The first four sessions that the finding is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sessions: Vec<Session>,
@@ -166,6 +183,8 @@ pub fn classify(input: Input) -> Result<Verdict, Failure> {
         policies: Vec::new(),
         urgent: false,
         limits: Limits::default(),
+        recurrence: None,
+        unanswered: false,
     };
     match finding::of_event(&event) {
         Ok((occasion, _)) if !read && (redriven || occasion == Occasion::CustomAction) => {
@@ -176,7 +195,12 @@ pub fn classify(input: Input) -> Result<Verdict, Failure> {
             verdict.finding = Some(finding.brief.clone());
             let withdrawn =
                 if redriven { finding.withdrawn(&execution, occasion, &chosen_as) } else { None };
-            let pass = Pass { occasion, redriven, withdrawn, earlier };
+            let came_as = if redriven { &chosen_as } else { finding.text("/Workflow/Status") };
+            let again = match occasion {
+                Occasion::Imported => finding.again(&execution, came_as, redriven),
+                Occasion::CustomAction => Again::No,
+            };
+            let pass = Pass { occasion, redriven, withdrawn, again, earlier };
             judge(&execution, pass, &finding, &mut verdict)?;
         }
         Err(Unjudged { reason, by_person }) => {
@@ -198,6 +222,8 @@ struct Pass {
     redriven: bool,
     /// Why it is not to be dealt with any more.
     withdrawn: Option<String>,
+    /// What it is beside a first import.
+    again: Again,
     /// Whom earlier passes accused.
     earlier: Vec<Accused>,
 }
@@ -242,7 +268,8 @@ fn judge(
         verdict.reason = reason;
         return Ok(());
     }
-    if let Some(reason) = held_back(&verdict.policy, occasion, pass.redriven, finding) {
+    let whatever_workflow = pass.redriven || pass.again != Again::No;
+    if let Some(reason) = held_back(&verdict.policy, occasion, whatever_workflow, finding) {
         // A person who chose the finding has to be told that nothing was done.
         if occasion == Occasion::CustomAction {
             verdict.response = Action::Escalate;
@@ -250,9 +277,29 @@ fn judge(
         verdict.reason = reason;
         return Ok(());
     }
+    if let Again::Silent(reason) = pass.again {
+        verdict.reason = reason;
+        return Ok(());
+    }
     match occasion {
         Occasion::Imported => by_rules(execution, finding, verdict)?,
         Occasion::CustomAction => by_choice(execution, finding, verdict),
+    }
+    verdict.unanswered =
+        occasion == Occasion::Imported && !pass.redriven && !finding.is_marked(execution);
+    match pass.again {
+        Again::Risen(risen) => verdict.reason = format!("{}; {risen}", verdict.reason),
+        // Whom no machine contains is told of once.
+        Again::Recurs(_) if verdict.response == Action::Escalate && !pass.redriven => {
+            verdict.response = Action::Ignore;
+            verdict.reason = format!("{}; people were told", verdict.reason);
+            verdict.refused.clear();
+        }
+        Again::Recurs(recurrence) => {
+            verdict.recurrence = Some(recurrence);
+            verdict.unanswered = false;
+        }
+        Again::No | Again::Silent(_) => {}
     }
     verdict.keep_to(pass.earlier, execution, finding);
     let account = &finding.brief.account;
@@ -271,7 +318,7 @@ fn judge(
 fn held_back(
     policy: &ResponsePolicy,
     occasion: Occasion,
-    redriven: bool,
+    whatever_workflow: bool,
     finding: &Finding<'_>,
 ) -> Option<String> {
     let account = &finding.brief.account;
@@ -279,7 +326,7 @@ fn held_back(
         Some(scope) if !scope.contains(account) => {
             Some(format!("account {account} is not in the response policy's scope"))
         }
-        _ => finding.not_to_act_on(occasion, redriven),
+        _ => finding.not_to_act_on(occasion, whatever_workflow),
     }
 }
 
@@ -330,7 +377,7 @@ fn by_rules(
             _ if actor.is_some() && subject.part == Some(Part::Target) => {
                 verdict.refuse(&subject, finding, Refusal::Target, &of_a_target(actor));
             }
-            _ => verdict.accuse(&subject, execution, finding, rule.unused_days),
+            _ => verdict.accuse(&subject, execution, finding, Window::of(rule, finding)),
         }
     }
     let nothing = ignored.unwrap_or("no rule is for such a finding");
@@ -389,9 +436,11 @@ impl Verdict {
         subject: &Subject<'_>,
         execution: &Execution,
         finding: &Finding<'_>,
-        unused_days: Option<u16>,
+        unused: Option<Window>,
     ) {
-        match subject.accuse(execution, finding, unused_days) {
+        let accused = subject.accuse(execution, finding, unused.map(|window| window.days));
+        let days_assumed = unused.is_some_and(|window| window.assumed);
+        match accused.map(|accused| Accused { days_assumed, ..accused }) {
             Ok(accused) if self.accused.iter_mut().any(|other| is_joined(other, &accused)) => {}
             // The state machine tells principals apart by what the finding calls them.
             Ok(accused) if self.accused.iter().any(|other| other.resource == accused.resource) => {

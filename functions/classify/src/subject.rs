@@ -271,7 +271,16 @@ impl<'a> Subject<'a> {
         }
         let resource = self.label();
         let (name, principal_id) = (name.map(str::to_owned), principal_id.map(str::to_owned));
-        Ok(Accused { resource, account, kind, name, access_key, principal_id, unused_days })
+        Ok(Accused {
+            resource,
+            account,
+            kind,
+            name,
+            access_key,
+            principal_id,
+            unused_days,
+            days_assumed: false,
+        })
     }
 
     /// Whether only a session's key leads to the principal: IAM tells nobody whose that is, and

@@ -163,6 +163,10 @@ pub enum Failure {
          who called states:StartExecution or events:PutEvents"
     )]
     FindingNotFound,
+    /// A finding that was answered says more by now, but not whether the attacker is back.
+    /// Escalated.
+    #[error("it is not known whether the attacker is back: {0}")]
+    RecurrenceUnclear(String),
     /// Security Hub did not update the finding, and a repetition will not help.
     #[error("the finding was not updated: {0}")]
     FindingNotUpdated(String),
@@ -196,6 +200,7 @@ impl Failure {
         "BoundaryMissing",
         "EvidenceUnreadable",
         "FindingNotFound",
+        "RecurrenceUnclear",
         "FindingNotUpdated",
         "FindingBusy",
     ];
@@ -226,6 +231,7 @@ impl Failure {
             Self::BoundaryMissing { .. } => "BoundaryMissing",
             Self::EvidenceUnreadable { .. } => "EvidenceUnreadable",
             Self::FindingNotFound => "FindingNotFound",
+            Self::RecurrenceUnclear(_) => "RecurrenceUnclear",
             Self::FindingNotUpdated(_) => "FindingNotUpdated",
             Self::FindingBusy(_) => "FindingBusy",
         }

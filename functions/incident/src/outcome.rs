@@ -142,6 +142,10 @@ pub struct ReadBack {
     pub left: Holdings,
     /// Whether the user has a console password that is as unused as its keys.
     pub unused_password: bool,
+    /// Whether a key is active still that the finding accuses of being unused, though it is
+    /// not unused for as many days as were measured.
+    #[serde(default)]
+    pub key_still_active: bool,
 }
 
 /// What a principal has that a containment takes away, by name.

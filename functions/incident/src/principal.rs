@@ -24,6 +24,10 @@ pub struct Accused {
     /// were not used for so many days are to be made inactive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused_days: Option<u16>,
+    /// Whether nobody said that it is so many days: then a key may be accused that is unused
+    /// for a shorter time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub days_assumed: bool,
 }
 
 /// What kind of principal it is.

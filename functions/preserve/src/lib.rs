@@ -7,6 +7,7 @@
 //! was contained. Retirements lie under `retired/`, observations under `observed/`; neither
 //! is a case. Everything is written once.
 
+mod answered;
 mod assumable;
 mod bucket;
 mod cases;
@@ -27,6 +28,7 @@ use cases::{Case, Decision, Left, Opened, Reached};
 use document::{Document, Incident, LeftBehind, Place, Read, Verified, canonical, left_at, time};
 use snapshot::Snapshot;
 
+pub use answered::Answered;
 pub use bucket::Bucket;
 
 /// So many bytes name the roles that a principal could assume; the others are counted.
@@ -50,6 +52,8 @@ pub enum Input {
     Observation(Accusation),
     /// What was read back of the principal, which is contained.
     Left(ReadBack),
+    /// Nothing: whether the finding was answered before is asked.
+    Answered(Answered),
 }
 
 /// What the step is to know of an incident before it reads the principal.
@@ -99,6 +103,11 @@ pub enum Output {
     Evidence(Box<Evidence>),
     /// Where it is written what the principal was left with.
     Left(Written),
+    /// Whether the finding was answered before.
+    Answered {
+        /// Whether nothing is to be done, since what was done holds.
+        answered: bool,
+    },
 }
 
 /// A document that was written, now or before.
@@ -118,10 +127,16 @@ pub struct Written {
 /// of an unreadable original the next case is opened.
 ///
 /// With [`Input::Left`], it stores what Verify read as the case's `left.json`; where there is
-/// one, that stays.
+/// one, that stays. With [`Input::Answered`], it stores nothing, and says whether the cases
+/// answer the finding already; it fails with [`Failure::RecurrenceUnclear`] where they can't
+/// tell.
 pub async fn preserve(entry: &Entry, bucket: &Bucket, input: Input) -> Result<Output, Failure> {
     let (input, folder) = match input {
         Input::Left(read) => return Box::pin(leave(bucket, read)).await.map(Output::Left),
+        Input::Answered(asked) => {
+            let answered = Box::pin(answered::answered(bucket, &asked)).await?;
+            return Ok(Output::Answered { answered });
+        }
         Input::Containment(input) => (input, "evidence"),
         Input::Retirement(input) => (input, "retired"),
         Input::Observation(input) => (input, "observed"),
@@ -495,7 +510,7 @@ mod tests {
     async fn evidence(in_bucket: &[&Rule]) -> Evidence {
         match run(&shows(&eve(), None), in_bucket, containment()).await.unwrap() {
             Output::Evidence(evidence) => *evidence,
-            Output::Left(left) => panic!("{left:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

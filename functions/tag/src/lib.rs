@@ -19,10 +19,22 @@ pub struct Input {
     principal: Principal,
     /// The finding's `Id`.
     finding_id: String,
-    /// When the principal was contained (RFC 3339).
+    /// When the principal was dealt with (RFC 3339).
     remediation_date: String,
+    /// What was done to it.
+    purpose: Purpose,
     /// Where the evidence of its case lies.
     evidence: Evidence,
+}
+
+/// What was done to a principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Purpose {
+    /// It was contained.
+    Containment,
+    /// Unused access keys of it were made inactive; it is accused of no incident.
+    Retirement,
 }
 
 /// The step's output.
@@ -34,11 +46,12 @@ pub struct Output {
 }
 
 /// Sets the tags `SecurityIncident`, `RemediationDate`, `FindingId`, `CordonExecution`,
-/// `CordonEvidence` and `CordonEvidenceSha256`. Other tags stay. Done twice, the second
+/// `CordonEvidence` and `CordonEvidenceSha256`; after a retirement `CordonRetirement` alone,
+/// which leads to what was kept of the user, and leaves those of an incident as they are. Other tags stay. Done twice, the second
 /// changes nothing. Fails with [`Failure::PrincipalVanished`], and changes nothing, where
 /// it is not the one that was identified.
 pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input { execution, principal, finding_id, remediation_date, evidence } = input;
+    let Input { execution, principal, finding_id, remediation_date, purpose, evidence } = input;
     let grant = Grant::on(
         &principal,
         execution.partition(),
@@ -46,18 +59,24 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
         &["iam:GetRole", "iam:TagRole"],
     );
     let iam = entry.enter(&execution, &principal.account, &[grant]).await?;
-    let tags = [
+    let of_an_incident = [
         ("SecurityIncident", "true"),
         ("RemediationDate", &remediation_date),
         ("FindingId", &finding_id),
         ("CordonExecution", execution.arn()),
         ("CordonEvidence", &evidence.original.uri),
         ("CordonEvidenceSha256", &evidence.original.sha256),
-    ]
-    .into_iter()
-    .map(|(key, value)| Tag::builder().key(key).value(tag_value(value)).build())
-    .collect::<Result<Vec<_>, BuildError>>()
-    .map_err(|error| Failure::InvalidInput(error.to_string()))?;
+    ];
+    let of_a_retirement = [("CordonRetirement", evidence.original.uri.as_str())];
+    let tags = match purpose {
+        Purpose::Containment => of_an_incident.as_slice(),
+        Purpose::Retirement => &of_a_retirement,
+    };
+    let tags = tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(*key).value(tag_value(value)).build())
+        .collect::<Result<Vec<_>, BuildError>>()
+        .map_err(|error| Failure::InvalidInput(error.to_string()))?;
     find_same(&iam, &principal).await?;
     let name = &principal.name;
     let tagged = match principal.kind {
@@ -86,6 +105,14 @@ mod tests {
     use super::*;
 
     async fn tag(rules: &[&Rule], principal: Principal) -> Result<bool, Failure> {
+        tag_after(Purpose::Containment, rules, principal).await
+    }
+
+    async fn tag_after(
+        purpose: Purpose,
+        rules: &[&Rule],
+        principal: Principal,
+    ) -> Result<bool, Failure> {
         let sts = wire::sts(&[&wire::lets_in()]);
         let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
         let sha256 = "5e".repeat(32);
@@ -95,6 +122,7 @@ mod tests {
             principal,
             finding_id: "finding".into(),
             remediation_date: "2026-01-01T00:00:00Z".into(),
+            purpose,
             evidence: Evidence {
                 case: Some("0001".into()),
                 snapshot: original.clone(),
@@ -140,6 +168,17 @@ mod tests {
             .match_requests(move |tag| tag.role_name() == Some("builder") && says(tag.tags()));
         let tags_builder = tags_builder.then_http_response(done);
         assert!(tag(&[&shows(&builder(), None), &tags_builder], builder()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn after_a_retirement_nobody_is_tagged_as_an_incident() {
+        let tags_eve = mock!(Client::tag_user).match_requests(|tag| {
+            let [one] = tag.tags() else { return false };
+            (one.key(), one.value()) == ("CordonRetirement", "s3://b/original.json")
+        });
+        let tags_eve = tags_eve.then_http_response(done);
+        let rules = [&shows(&eve(), None), &tags_eve];
+        assert!(tag_after(Purpose::Retirement, &rules, eve()).await.unwrap());
     }
 
     #[tokio::test]

@@ -3,7 +3,8 @@
 use aws_sdk_iam::Client;
 use futures::try_join;
 use incident::{
-    DenyBy, Execution, Failure, Holdings, Kind, Names, Principal, ReadBack, cut, is_kept, room,
+    CredentialKind, DenyBy, Execution, Failure, Holdings, Kind, Names, Principal, ReadBack, cut,
+    is_kept, room,
 };
 use member::credential::{Credential, credentials};
 use member::deny::{denied, is_denied_by_boundary};
@@ -19,6 +20,7 @@ const BOUNDARY: usize = 100;
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Input {
     /// The execution's ARN.
     execution: Execution,
@@ -26,6 +28,12 @@ pub struct Input {
     principal: Principal,
     /// Set where only unused access keys were to be made inactive.
     unused: Option<Unused>,
+    /// Of unused access keys, the one that the finding names, where it names one.
+    #[serde(default)]
+    key: Option<String>,
+    /// Whether nobody said for how many days they are unused.
+    #[serde(default)]
+    days_assumed: bool,
     /// What the principal had by the evidence; nothing, where there is none.
     had: Option<Holdings>,
     /// How many principals the incident has.
@@ -52,11 +60,13 @@ pub struct Output {
 /// Says whether the principal is contained, and what of it is: it is the one that was
 /// identified, `AWSDenyAll` is its permissions boundary, nothing else is attached, no inline
 /// policy and no group is left, and no credential is active. With [`Input::unused`], it is
-/// enough that no unused access key is active. Fails with [`Failure::PrincipalVanished`]
+/// enough that no unused access key is active; whether one that the finding accuses is active
+/// all the same, [`ReadBack::key_still_active`] says. Fails with [`Failure::PrincipalVanished`]
 /// where it is not the one that was identified, before or after the lists were read.
 pub async fn verify(entry: &Entry, input: Input) -> Result<Output, Failure> {
-    let Input { execution, principal, unused, had, principals } = input;
+    let Input { execution, principal, unused, key, days_assumed, had, principals } = input;
     let had = Had { holdings: had.unwrap_or_default(), room: room(principals) };
+    let meant = Meant { key, days_assumed };
     let partition = execution.partition();
     let grant = Grant {
         actions: match principal.kind {
@@ -81,12 +91,18 @@ pub async fn verify(entry: &Entry, input: Input) -> Result<Output, Failure> {
     let gone = |failure| vanished(failure, &principal);
     let output = match unused {
         None => contained(&iam, partition, &principal, &had).await,
-        Some(unused) => retired(&iam, &principal, &unused, &had).await,
+        Some(unused) => retired(&iam, &principal, &unused, &meant, &had).await,
     };
     let output = output.map_err(gone)?;
     // The lists are read by name: they are the principal's if the name still is.
     find_same(&iam, &principal).await?;
     Ok(output)
+}
+
+/// Which unused key the finding means.
+struct Meant {
+    key: Option<String>,
+    days_assumed: bool,
 }
 
 /// What the principal had, and in how many bytes it may be told.
@@ -135,6 +151,7 @@ async fn contained(
         done: done.cut(left.beside(*room)),
         left,
         unused_password: false,
+        key_still_active: false,
     };
     Ok(Output { read_back, denied_by, kept_policies, boundary: found.boundary, credentials })
 }
@@ -143,6 +160,7 @@ async fn retired(
     iam: &Client,
     principal: &Principal,
     unused: &Unused,
+    meant: &Meant,
     Had { holdings: had, room }: &Had,
 ) -> Result<Output, Failure> {
     let (since, name) = (unused.since()?, principal.name.as_str());
@@ -155,11 +173,13 @@ async fn retired(
     let of_credentials = |credentials| Holdings { credentials, ..Holdings::default() };
     let (had, active_now) = (of_credentials(had.credentials.clone()), of_credentials(active(&all)));
     let left = of_credentials(active(&unused)).cut(*room);
+    let done = had.without(&active_now);
     let read_back = ReadBack {
         contained: left.is_empty(),
         denied_by: None,
         boundary: None,
-        done: had.without(&active_now).cut(left.beside(*room)),
+        key_still_active: is_accused_active(meant, &active_now, &done),
+        done: done.cut(left.beside(*room)),
         left,
         unused_password,
     };
@@ -170,6 +190,17 @@ async fn retired(
         boundary: None,
         credentials: Vec::new(),
     })
+}
+
+/// Whether a key that the finding accuses is active. Where it names none, and nobody said
+/// for how many days, each that is active may be meant, unless one was made inactive.
+fn is_accused_active(meant: &Meant, active: &Holdings, done: &Holdings) -> bool {
+    let active = &active.credentials.first;
+    let mut keys = active.iter().filter(|one| one.kind == CredentialKind::AccessKey);
+    match &meant.key {
+        Some(key) => keys.any(|one| one.id == *key),
+        None => meant.days_assumed && done.is_empty() && keys.next().is_some(),
+    }
 }
 
 fn active(credentials: &[Credential]) -> Names<incident::Credential> {
@@ -188,7 +219,16 @@ mod tests {
         let sts = wire::sts(&[&wire::lets_in()]);
         let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
         let execution = wire::execution();
-        verify(&entry, Input { execution, principal, unused: None, had: None, principals: 1 }).await
+        let input = Input {
+            execution,
+            principal,
+            unused: None,
+            key: None,
+            days_assumed: false,
+            had: None,
+            principals: 1,
+        };
+        verify(&entry, input).await
     }
 
     fn lists_groups(answer: fn() -> HttpResponse) -> Rule {

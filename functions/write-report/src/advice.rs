@@ -264,6 +264,17 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
             Step::of(meaning.todo).run(account, commands)
         }
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
+        "KeyStillActive" => {
+            let list = name
+                .map(|name| Command::aws("iam list-access-keys", region).with("--user-name", name));
+            Step::of(meaning.todo).run(account, list.into_iter().collect())
+        }
+        "RecurrenceUnclear" => {
+            let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
+            let did = keys.map(|key| events(region, "AccessKeyId", key));
+            let changed = name.map(|name| events(global, "ResourceName", name));
+            Step::of(meaning.todo).run(account, did.chain(changed).collect())
+        }
         "UnusedPassword" => {
             let command = about.map(About::delete_password);
             Step::of(meaning.todo).run(account, command.into_iter().collect())
@@ -570,8 +581,14 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
 /// Whether a person's choice would have it contained. Never advised to somebody who has just
 /// made that choice.
 fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
-    let errors =
-        ["RolesNotContained", "Untrusted", "SeverityTooLow", "ContainmentLimit", "TooMany"];
+    let errors = [
+        "RolesNotContained",
+        "Untrusted",
+        "SeverityTooLow",
+        "ContainmentLimit",
+        "TooMany",
+        "RecurrenceUnclear",
+    ];
     let error = first_error(outcome);
     let can = errors.contains(&error) || is_weighed(error) && is_containable(facts, outcome);
     !facts.by_person()
@@ -606,6 +623,7 @@ fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
         "Actor",
         "PrincipalExempt",
         "PrincipalMayBeImpostor",
+        "RecurrenceUnclear",
     ];
     let error = first_error(outcome);
     errors.contains(&error) || is_weighed(error)

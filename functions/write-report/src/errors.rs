@@ -2,9 +2,10 @@
 
 /// The errors of the state machine itself and of Lambda, beside
 /// [`incident::Failure::NAMES`] and [`incident::Refusal::ALL`].
-pub const OF_THE_MACHINE: [&str; 15] = [
+pub const OF_THE_MACHINE: [&str; 16] = [
     "ContainmentLimit",
     "UnusedPassword",
+    "KeyStillActive",
     "PolicyUnread",
     "DenyUnavailable",
     "UnknownResponse",
@@ -38,6 +39,8 @@ pub(crate) fn is_a_decision(error: &str) -> bool {
         "PrincipalProtected",
         "PrincipalMayBeImpostor",
         "ContainmentLimit",
+        "KeyStillActive",
+        "RecurrenceUnclear",
     ];
     decisions.contains(&error) || incident::Refusal::ALL.iter().any(|one| one.name() == error)
 }
@@ -174,6 +177,12 @@ fn of_principals(error: &str) -> Option<Words> {
             "The response policy exempts it (`exemptPrincipals`), so Cordon never touches it. If an \
              attacker uses it, act by hand.",
         ),
+        "RecurrenceUnclear" => (
+            "it was contained before and given back, and it is not known whether the attacker is \
+             back",
+            "GuardDuty has sent the finding again, and no deny stands any more. See what the \
+             principal did since it was given back, and contain it if the attacker is back:",
+        ),
         "PrincipalProtected" => ("no machine may contain it", "Decide whether to contain it."),
         "PrincipalMayBeImpostor" => (
             "it has a protected name, though an attacker could have made it",
@@ -215,6 +224,11 @@ fn of_refusals(error: &str) -> Option<Words> {
         "UnusedPassword" => (
             "a console password can only be deleted, and would be lost",
             "If nobody needs the console password, delete it: it can't be made inactive.",
+        ),
+        "KeyStillActive" => (
+            "an active access key may be the one that the finding means",
+            "No access key is unused for as many days as Cordon measured, and the finding does not \
+             say how many it means. See when each was last used, and make the unused one inactive:",
         ),
         "RolesNotContained" => (
             "the response policy lets no finding contain a role",

@@ -6,7 +6,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::input::{Input, Kind, Source};
+use crate::input::{Input, Kind, Recurrence, Source};
 
 /// What is known, as the words are chosen by it.
 #[derive(Debug, Clone, Copy)]
@@ -169,6 +169,19 @@ impl<'a> Facts<'a> {
     pub(crate) fn by_person(self) -> bool {
         let source = self.input.verdict.as_ref().and_then(|verdict| verdict.source);
         source == Some(Source::Person)
+    }
+
+    /// What the finding says beyond an answer of Cordon's, where it had one.
+    pub(crate) fn recurrence(self) -> Option<&'a Recurrence> {
+        self.input.verdict.as_ref().and_then(|verdict| verdict.recurrence.as_ref())
+    }
+
+    /// How it ended, in a subject.
+    pub(crate) fn phrase(self) -> &'static str {
+        match self.ending() {
+            Ending::Contained if self.recurrence().is_some() => "contained again",
+            ending => ending.phrase(),
+        }
     }
 
     pub(crate) fn observes(self) -> bool {

@@ -67,6 +67,9 @@ pub struct Finding {
     /// Where GuardDuty shows the finding.
     #[serde(default)]
     pub source_url: Option<String>,
+    /// What tells the finding from what its provider sends later, where it may recur.
+    #[serde(default)]
+    pub seen: Option<String>,
     /// The sessions that it is about.
     #[serde(default)]
     pub sessions: Vec<Session>,
@@ -85,9 +88,23 @@ pub struct Judged {
     /// Whose word the finding is.
     #[serde(default)]
     pub source: Option<Source>,
+    /// Set where Cordon had contained whom the finding accuses, and the finding says more.
+    #[serde(default)]
+    pub recurrence: Option<Recurrence>,
     /// What people are told beyond the limit of mails.
     #[serde(default)]
     pub beyond: String,
+}
+
+/// What an answered finding says beyond its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recurrence {
+    /// The execution that had answered it.
+    pub execution: Execution,
+    /// When the provider last saw activity (RFC 3339), where it says so.
+    #[serde(default)]
+    pub last_seen: Option<String>,
 }
 
 /// Whose word a finding is.

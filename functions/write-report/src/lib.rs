@@ -21,7 +21,7 @@ use serde::Serialize;
 
 pub use errors::OF_THE_MACHINE;
 use facts::Facts;
-pub use input::{Finding, Input, Judged, Kind, Source};
+pub use input::{Finding, Input, Judged, Kind, Recurrence, Source};
 
 /// How large the answer is at most, as JSON: SNS takes 256 KiB for all copies of a message
 /// together, and a state carries no more.

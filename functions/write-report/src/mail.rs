@@ -16,7 +16,7 @@ const MOST_OF_A_SUBJECT: usize = 99;
 /// The subject: two incidents do not share one, and the verdict is never cut.
 pub(crate) fn subject(facts: Facts<'_>) -> String {
     let severity = facts.severity();
-    let verdict = facts.ending().phrase();
+    let verdict = facts.phrase();
     let account = facts.account();
     let account = account.as_ref().map_or("an unknown account", incident::AccountId::as_str);
     let number = number(facts);
@@ -152,6 +152,11 @@ fn principal(facts: Facts<'_>, outcome: &Outcome, page: &mut Page) {
     }
     if outcome.read_back.as_ref().is_some_and(|read| read.unused_password) {
         page.part("It has a console password, as unused as its keys. Cordon leaves that to you.");
+    }
+    if outcome.read_back.as_ref().is_some_and(|read| read.key_still_active) {
+        page.part(
+            "It has an active access key that the finding may mean. Cordon leaves that to you.",
+        );
     }
 }
 

@@ -14,7 +14,7 @@ const MOST_OF_A_NOTE: usize = 512;
 /// Of how many principals a finding has fields: it takes 50 in all.
 ///
 /// Source: ASFF, `UserDefinedFields`.
-const PRINCIPALS: usize = 9;
+const PRINCIPALS: usize = 8;
 
 /// The finding's note. It is written before Security Hub has taken the update, and claims
 /// nothing of it; of what an earlier pass read back, and this one did not, it says nothing.
@@ -117,11 +117,16 @@ fn counted(one: &Outcome) -> String {
     )
 }
 
-/// The finding's user-defined fields, which lead to the execution and to the evidence.
+/// The finding's user-defined fields, which lead to the execution and to the evidence. By them
+/// `classify` knows a finding that was answered, and whether it says more since.
 pub(crate) fn fields(facts: Facts<'_>) -> BTreeMap<String, String> {
     let input = facts.input;
     let mut fields =
         BTreeMap::from([("CordonExecution".to_owned(), facts.execution().arn().to_owned())]);
+    if let Some(seen) = &input.finding.seen {
+        fields.insert("CordonSeen".to_owned(), seen.clone());
+        fields.insert("CordonSeverity".to_owned(), facts.severity().to_owned());
+    }
     if input.kind == Kind::Contained {
         fields.extend(COUNTS.map(|(field, of)| {
             let sum: usize = input.outcomes.iter().map(|one| done(one, of)).sum();

@@ -37,9 +37,22 @@ pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
                 .to_owned(),
         ],
     };
+    said.extend(recurrence(facts));
     said.retain(|sentence| !sentence.is_empty());
     said.extend(of_the_finding(facts));
     said
+}
+
+/// That it is not the first time.
+fn recurrence(facts: Facts<'_>) -> Option<String> {
+    let recurrence = facts.recurrence()?;
+    let last = recurrence.last_seen.as_ref();
+    let last = last.map_or_else(String::new, |at| format!(", last at {}", one_line(at, 40)));
+    let by = one_line(recurrence.execution.name(), 80);
+    Some(format!(
+        "This is a recurrence: Cordon had answered this finding before (execution {by}), and \
+         GuardDuty has seen activity since{last}."
+    ))
 }
 
 /// How one principal stands, in a sentence; `alone`, where the sentence says how it stands

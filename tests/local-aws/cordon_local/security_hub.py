@@ -253,6 +253,7 @@ async def _import_as_aws_service(query: dict[str, str], finding: object) -> Answ
     """Import as the service that the product ARN names: only AWS's own services may do so on AWS.
 
     With `unsent`, Security Hub has the finding, but sends no event: for tests that start the execution themselves.
+    With `unsettled`, its event shows nothing of what customers have updated: BatchUpdateFindings takes minutes.
     """
     if not isinstance(finding, dict):
         return 400, {"message": "the body must be a finding"}
@@ -262,7 +263,9 @@ async def _import_as_aws_service(query: dict[str, str], finding: object) -> Answ
         return 400, {"message": str(error)}
     if finding["AwsAccountId"] not in ACCOUNTS:
         return 400, {"message": f"no such account: `{finding['AwsAccountId']}`"}
-    (_store if "unsent" in query else _store_and_tell)(finding)
+    stored = _store(finding)
+    if "unsent" not in query:
+        _tell(findings.filled_in(finding) if "unsettled" in query else stored)
     return 200, {"Id": finding["Id"], "ProductArn": finding["ProductArn"]}
 
 

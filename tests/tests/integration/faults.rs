@@ -51,7 +51,7 @@ const ENTER: &str = "sts:AssumeRole";
 const PUBLISH: &str = "sns:Publish";
 const READ: &str = "securityhub:GetFindings";
 
-const TASKS: [Task; 28] = {
+const TASKS: [Task; 29] = {
     use Part::{Boundary, Deny, Evidence, Groups, Keys, Policies, Tags};
     [
         Task::service("ReadResponsePolicy", Case::User, "ssm:GetParameter"),
@@ -59,6 +59,7 @@ const TASKS: [Task; 28] = {
         Task::function("Classify", Case::User, INVOKE, "classify"),
         Task::service("CountContainments", Case::User, "dynamodb:UpdateItem"),
         Task::function("AssumeRole", Case::User, "iam:GetUser", "assume-role"),
+        Task::function("ReadCase", Case::DeniedUser, "s3:ListBucket", "preserve"),
         Task::function("Quarantine", Case::User, "iam:AttachUserPolicy", "quarantine")
             .leaves(&[Evidence, Keys], &[Deny, Boundary]),
         Task::function("Preserve", Case::User, "s3:PutObject", "preserve")
@@ -686,6 +687,8 @@ fn is_made(task: &Task, call: &str) -> bool {
         _ if task.state == "Observe" && ["ListBucket", "GetObject"].contains(&operation) => false,
         // The account is not entered, nor are the cases looked at.
         _ if task.state == "PreserveLeft" => ["PutObject", "GetObject"].contains(&operation),
+        // The account is not entered, and there is no case to read.
+        _ if task.state == "ReadCase" => operation == "ListBucket",
         // That has tasks of its own.
         (_, "PutUserPermissionsBoundary" | "PutRolePermissionsBoundary") => false,
         (_, "AttachUserPolicy" | "AttachRolePolicy") if task.state == "ReplaceBoundary" => false,

@@ -21,6 +21,7 @@
 //! - [`response_policy`]: what each field of the response policy does.
 //! - [`chosen`]: what people start, and what somebody starts by hand.
 //! - [`counted`]: the limits of an hour.
+//! - [`recurrence`]: findings that come again once they were answered.
 //! - [`events`]: which of Security Hub's events start an execution.
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
@@ -49,6 +50,7 @@ mod incident;
 mod judged;
 mod kinds;
 mod mails;
+mod recurrence;
 mod repetition;
 mod response_policy;
 mod stolen;
@@ -100,6 +102,7 @@ fn run() -> anyhow::Result<ExitCode> {
     response_policy::add_to(&mut trials);
     chosen::add_to(&mut trials);
     counted::add_to(&mut trials);
+    recurrence::add_to(&mut trials);
     events::add_to(&mut trials);
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);

@@ -22,6 +22,9 @@ pub(crate) enum Case {
     FullUser,
     /// It contains a user that has a boundary of its own.
     BoundedUser,
+    /// It contains a user on whom a deny stands already, so that it looks first whether it has
+    /// answered the finding before.
+    DeniedUser,
     /// It contains a role.
     Role,
     /// It contains a role to which no more policies can be attached.
@@ -83,7 +86,7 @@ impl<'a> Suspect<'a> {
     pub(crate) async fn new(aws: &'a LocalAws, account: &str, case: Case) -> Result<Self> {
         let finding = |case: &str| cases::finding_in(aws, account, case);
         let (accused, finding) = match case {
-            Case::User | Case::FullUser | Case::BoundedUser => {
+            Case::User | Case::FullUser | Case::BoundedUser | Case::DeniedUser => {
                 let new = aws.user().account(account);
                 let bounded = case == Case::BoundedUser;
                 let new = if bounded { new.boundary(POWER_USER) } else { new };
@@ -91,6 +94,9 @@ impl<'a> Suspect<'a> {
                 let key = one_of_everything(&user).await?;
                 // To ten policies no other can be attached.
                 user.attach_new(if case == Case::FullUser { 9 } else { 1 }).await?;
+                if case == Case::DeniedUser {
+                    user.attach(DENY_ALL).await?;
+                }
                 let finding = finding("guardduty-user-key")?;
                 let finding = cases::about_key_of(&finding, &key, &user.name, &user.id);
                 (Accused::User(user), finding)
@@ -215,6 +221,7 @@ impl<'a> Suspect<'a> {
                 now.inline.is_empty() && now.attached.iter().all(|policy| policy == DENY_ALL)
             }
             Part::Groups => now.groups.is_empty(),
+            Part::Tags if self.case == Case::Unused => now.tags.contains_key("CordonRetirement"),
             Part::Tags => now.tags.contains_key("SecurityIncident"),
         }
     }

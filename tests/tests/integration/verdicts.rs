@@ -387,11 +387,9 @@ async fn retires(aws: &LocalAws, case: &str, days: u32) -> Result<()> {
     expected.tags = after.tags.clone();
     ensure!(after == expected, "it was {before:?} and is {after:?}");
     ensure!(after.credentials.get(&young.id).is_some_and(|status| status == "Active"));
-    ensure!(
-        after.tags.get("CordonExecution") == Some(&judged.execution.arn),
-        "its tags are {:?}",
-        after.tags
-    );
+    let tags: Vec<_> = after.tags.iter().collect();
+    let [(tag, retired)] = tags.as_slice() else { anyhow::bail!("its tags are {tags:?}") };
+    ensure!(*tag == "CordonRetirement" && retired.contains(judged.execution.name()), "{tags:?}");
     judged.told(&[&user.arn, &format!("unused for {days} days")])?;
     let below = format!("retired/{}/{}/", user.account, user.id);
     let kept = aws.evidence_below(&below).await?;

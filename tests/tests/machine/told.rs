@@ -41,9 +41,21 @@ fn is_claimed_by_another(edge: &Edge<'_>) -> bool {
         && edge.from.catch[0].error_equals == ["DynamoDB.ConditionalCheckFailedException"]
 }
 
+/// Whom the finding accuses was dealt with and told before, by an answer that holds.
+fn is_answered(edge: &Edge<'_>) -> bool {
+    let By::Rule(n) = edge.by else { return false };
+    edge.from.name == "Outcome"
+        && edge.to == "Ignored"
+        && edge.from.choices[n].condition.contains("$not(resource in $answered)")
+        // Who redrives waits for word.
+        && edge.from.choices[n - 1].next == "ReportAbandoned"
+}
+
 /// Where the machine may end after `start` without anybody having been told.
 fn silent_ends<'a>(machine: &'a Scope, start: &'a str) -> Vec<&'a str> {
-    let closed = |edge: &Edge<'_>| tells(edge) || begins_again(edge) || is_claimed_by_another(edge);
+    let closed = |edge: &Edge<'_>| {
+        tells(edge) || begins_again(edge) || is_claimed_by_another(edge) || is_answered(edge)
+    };
     let reached = machine.reachable(start, closed).into_iter();
     reached.filter(|state| state.may_end()).map(|state| state.name.as_str()).collect()
 }

@@ -7,6 +7,11 @@ use serde_json::Value;
 
 use crate::graph::{By, Edge, Kind, Scope, State};
 
+/// Where it is asked whether a finding was answered before: once, since who was asked about is
+/// not asked about again.
+const ASKS: &str = "$not($asked) and ($type($verdict.recurrence) = 'object' or $verdict.unanswered and \
+                    $type($target.deniedBefore) = 'string' and $not($exists($accused.unusedDays)))";
+
 /// What is known on a way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Facts {
@@ -245,9 +250,9 @@ fn choices(state: &State, facts: &Facts, cost: u64) -> Vec<(Option<By>, u64, Fac
     let mut ways = Vec::new();
     if state.name == "Outcome" {
         let by = match facts.gravest {
-            0 => [By::Rule(2)].as_slice(),
-            1 => &[By::Rule(3), By::Rule(4)],
-            _ => &[By::Rule(1), By::Default],
+            0 => [By::Rule(4)].as_slice(),
+            1 => &[By::Rule(5), By::Rule(6)],
+            _ => &[By::Rule(3), By::Default],
         };
         return by.iter().map(|by| (Some(*by), cost, facts.clone())).collect();
     }
@@ -269,11 +274,19 @@ fn choices(state: &State, facts: &Facts, cost: u64) -> Vec<(Option<By>, u64, Fac
 }
 
 /// What ways from `at` may still ask after. A way that can't have another round does not
-/// come back.
-fn asked_after<'a>(scope: &'a Scope, at: &'a str, repeats: bool) -> BTreeSet<String> {
+/// come back, and one on which it was asked once whether it was answered before does not ask
+/// again.
+fn asked_after<'a>(
+    scope: &'a Scope,
+    at: &'a str,
+    repeats: bool,
+    answered: bool,
+) -> BTreeSet<String> {
     let again = |edge: &Edge<'_>| edge.assign.get("rounds").is_some_and(Value::is_string);
+    let asks = |edge: &Edge<'_>| edge.to == "ReadCase";
     let mut asked = BTreeSet::new();
-    for state in scope.reachable(at, |edge| !repeats && again(edge)) {
+    let closed = |edge: &Edge<'_>| !repeats && again(edge) || answered && asks(edge);
+    for state in scope.reachable(at, closed) {
         let inner = state.branches.iter().flat_map(Scope::all);
         let tasks = inner.chain([state]).filter(|state| state.kind == Kind::Task);
         asked.extend(tasks.map(|task| format!("{} fails", task.name)));
@@ -290,7 +303,8 @@ impl Facts {
     fn of_use(&self, scope: &Scope, at: &str) -> Self {
         let mut facts = self.clone();
         let repeats = self.rounds < 1 && !self.errors.hold(Error::Other);
-        let asked = asked_after(scope, at, repeats);
+        let answered = self.held.get(ASKS) == Some(&false);
+        let asked = asked_after(scope, at, repeats, answered);
         facts.held.retain(|key, _| asked.contains(key));
         facts
     }
@@ -358,7 +372,8 @@ impl Facts {
         }
         for (name, value) in edge.assign {
             let reads = format!("${name}");
-            facts.held.retain(|condition, _| !condition.contains(&reads));
+            // What stood when the incident reached it is asked after once.
+            facts.held.retain(|condition, _| condition == ASKS || !condition.contains(&reads));
             match (name.as_str(), value) {
                 ("rounds", Value::Number(number)) => facts.rounds = number.as_u64().unwrap(),
                 ("rounds", value) => {
@@ -369,6 +384,10 @@ impl Facts {
                 ("looks", value) => {
                     assert_eq!(value, "{% $looks + 1 %}");
                     facts.looks += 1;
+                }
+                ("asked", value) if value == "{% $states.result.Payload.answered = false %}" => {
+                    facts.held.retain(|condition, _| !ASKS.contains(condition.as_str()));
+                    facts.held.insert(ASKS.to_owned(), false);
                 }
                 ("failures", Value::Array(values)) => {
                     facts.errors = Errors::default();

@@ -47,6 +47,9 @@ pub(crate) struct Expected {
     /// all of them.
     #[serde(default)]
     pub(crate) unmoved: BTreeMap<String, String>,
+    /// What the finding says beyond an answer, where the account is to judge.
+    #[serde(default)]
+    pub(crate) recurrence: Value,
 }
 
 impl Case {

@@ -33,6 +33,7 @@ fn user(resource: &str) -> Accused {
         access_key: None,
         principal_id: None,
         unused_days: None,
+        days_assumed: false,
     }
 }
 

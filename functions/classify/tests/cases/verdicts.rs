@@ -27,6 +27,7 @@ fn difference(case: &Case) -> Option<String> {
         "accused": verdict["accused"],
         "refused": refused,
         "policies": verdict["policies"],
+        "recurrence": verdict["recurrence"],
     });
     let wanted = json!({
         "response": expected.response,
@@ -35,6 +36,7 @@ fn difference(case: &Case) -> Option<String> {
         "accused": expected.accused,
         "refused": expected.refused,
         "policies": expected.policies,
+        "recurrence": expected.recurrence,
     });
     let says = |field: &str, text: &str| verdict[field].as_str().unwrap_or_default().contains(text);
     let is_right = found == wanted

@@ -74,6 +74,7 @@ fn no_custom_action_is_advised_to_whom_it_would_not_help() {
             "ExposedKey",
             "NoRule",
             "LeftByPolicy",
+            "RecurrenceUnclear",
             "RolesNotContained",
             "Untrusted",
             "SeverityTooLow",
