@@ -7,91 +7,237 @@ import type { EventPattern } from './event-rule.ts';
  * What they build on (EventBridge User Guide, "Comparison operators for use in event patterns" and
  * "Arrays in event patterns"): all fields of an object must match; of a list in the event, here the
  * findings, their resources and types, one element is enough; `$or` is spelled out into one pattern
- * for each alternative, of which there may be 1,000. Quotas: a pattern has 2,048 characters, and a
- * bus 30 rules with wildcards; these are two of them.
+ * for each combination of alternatives, of which there may be 1,000. Quotas: a pattern has 2,048
+ * characters, and a bus 30 rules with wildcards; one of these is one. EventBridge refuses patterns
+ * of too many wildcards too, so there are none where a field's beginning, end or whole says it.
  */
+export interface FindingPatterns {
+  /** The findings that Cordon can act on; the thousands of others start no execution. */
+  readonly actionable: EventPattern;
+  /** Those of AWS's services among them that are worth a mail before anything is known of them. */
+  readonly alerting: EventPattern;
+  /** Where the event has what such a mail says of it. */
+  readonly told: { readonly account: string; readonly severity: string };
+}
+
+/** Of which Security Hub the findings are; of both, each issue would come twice. */
+export type Findings = 'cspm' | 'v2';
+
+export function findingPatterns(findings: Findings, partition: string): FindingPatterns {
+  const form = findings === 'cspm' ? asff(partition) : ocsf(partition);
+  const imported = (finding: EventPattern): EventPattern => ({
+    source: ['aws.securityhub'],
+    'detail-type': [form.detailType],
+    detail: { findings: finding },
+  });
+  return {
+    actionable: imported({
+      $or: [
+        {
+          ...form.onPrincipals,
+          $or: [
+            // Whatever GuardDuty, Health, another service or a custom product says of a principal:
+            // which products are trusted is for the response policy to say.
+            { ...form.accusing, $or: [form.ofOthers, { ...form.ofSecurityHub, ...form.grave }] },
+            form.again,
+          ],
+        },
+        {
+          ...form.accusing,
+          $or: [
+            { ...form.ofOthers, $or: [form.onAccounts, form.aboutRoot] },
+            // Health names the account where it does not say which key is exposed.
+            form.ofHealth,
+            { ...form.ofSecurityHub, ...form.onControls },
+            form.aboutUnused,
+          ],
+        },
+      ],
+    }),
+    alerting: imported({
+      ...form.accusing,
+      ...form.alarming,
+      $or: [
+        { ...form.ofGuardDuty, ...form.onPrincipals },
+        form.ofHealth,
+        { ...form.ofSecurityHub, ...form.onControls },
+      ],
+    }),
+    told: form.told,
+  };
+}
+
+/** What the patterns ask of a finding, in the names of its format. */
+interface Form extends Pick<FindingPatterns, 'told'> {
+  readonly detailType: string;
+  /**
+   * New, and of no check or of one that failed. Each update comes again as an import: what Cordon
+   * has answered is not new, so it does not start itself, and what passed accuses nobody.
+   */
+  readonly accusing: EventPattern;
+  readonly onPrincipals: EventPattern;
+  readonly onAccounts: EventPattern;
+  /** Of GuardDuty, that which Cordon has answered: it updates it when the attacker comes back. */
+  readonly again: EventPattern;
+  readonly ofGuardDuty: EventPattern;
+  readonly ofHealth: EventPattern;
+  readonly ofSecurityHub: EventPattern;
+  /** Of any product but the services of `OF_HYGIENE`. */
+  readonly ofOthers: EventPattern;
+  /** Not said to be of MEDIUM severity or less. */
+  readonly grave: EventPattern;
+  /** Said to be of HIGH severity or more. */
+  readonly alarming: EventPattern;
+  readonly onControls: EventPattern;
+  readonly aboutRoot: EventPattern;
+  readonly aboutUnused: EventPattern;
+}
 
 /**
- * A product of AWS, by the end of its ARN, which no Region and no partition changes. The account is
- * empty for AWS and its partners alone, so no custom product can pose as one.
+ * The AWS services that find what is wrong with thousands of principals, most of which is for
+ * nobody to act on at once: of theirs, only what is said to be so goes on.
  */
-const productOfAws = (name: string) => [{ suffix: `::product/aws/${name}` }];
+const OF_HYGIENE = ['securityhub', 'access-analyzer', 'config'];
 
-const OF_OTHERS = [{ 'anything-but': { wildcard: '*::product/aws/*' } }];
+/**
+ * The controls on too wide policies, root, and unused credentials. A control's id is the same
+ * whether consolidated findings are on or off (Security Hub User Guide, "Consolidation").
+ */
+const CONTROLS = ['IAM.1', 'IAM.4', 'IAM.6', 'IAM.8', 'IAM.9', 'IAM.21', 'IAM.22'];
 
-/** Of a check that failed, or of no check: what passed, or was muted, accuses nobody. */
-const ACCUSING = { Status: ['FAILED', { exists: false }] };
+/**
+ * How Access Analyzer's types end that are about what users left unused; unused roles and
+ * permissions are nobody's intrusion.
+ */
+const UNUSED = ['Unused IAM User Access Key', 'Unused IAM User Password'];
 
-const PRINCIPALS = ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey'];
+/**
+ * What a title on root's access key holds. Wildcards cannot disregard case, and more than two on
+ * one field would be near what EventBridge refuses.
+ */
+const ROOT = ['*oot*', '*OOT*'];
 
-const containing = (text: string) => ({ wildcard: `*${text}*` });
+/** CloudFormation's names of types; ASFF has others beside them. */
+const OF_IAM = 'AWS::IAM::';
+const ACCOUNT = 'AWS::::Account';
 
-/** What a finding must have for the verdict table to have a rule for it. */
-const ACTIONABLE: readonly EventPattern[] = [
-  // GuardDuty on users, roles, root and their keys, whatever the type.
-  { ProductArn: productOfAws('guardduty'), Resources: { Type: PRINCIPALS } },
-  // AWS Health, which names a key or an account under the type Other.
-  {
-    ProductArn: productOfAws('health'),
-    GeneratorId: [{ prefix: 'AWS_RISK_CREDENTIALS_' }],
-  },
-  // Any AWS service on a principal, where it is as severe as the table asks for.
-  {
-    ProductArn: [{ wildcard: '*::product/aws/*' }],
-    Resources: { Type: PRINCIPALS },
-    Severity: { Label: ['HIGH', 'CRITICAL'] },
-  },
-  // The controls on too wide policies, root, and unused credentials. A control's id is the same
-  // whether consolidated findings are on or off (Security Hub User Guide, "Consolidation").
-  {
-    ProductArn: productOfAws('securityhub'),
-    Compliance: {
-      SecurityControlId: ['IAM.1', 'IAM.4', 'IAM.6', 'IAM.8', 'IAM.9', 'IAM.21', 'IAM.22'],
-      Status: ['FAILED'],
-    },
-  },
-  // Access Analyzer on what users left unused; unused roles and permissions are nobody's intrusion.
-  {
-    ProductArn: productOfAws('access-analyzer'),
-    Types: ['Unused IAM User Access Key', 'Unused IAM User Password'].map(containing),
-  },
-  // Whatever any other product says of a principal: which products are trusted is for the response
-  // policy to say, and what their titles mean for the table.
-  {
-    ProductArn: OF_OTHERS,
-    Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey', 'AwsAccount'] },
-    Compliance: ACCUSING,
-  },
-  // What such a product says of root's access key, under a resource of whatever type. Wildcards
-  // cannot disregard case: these are the ways in which titles are written.
-  {
-    ProductArn: OF_OTHERS,
-    Title: ['ccess key', 'ccess Key', 'ACCESS KEY'].map(containing),
-    Compliance: ACCUSING,
-  },
+/** How a resource's id begins that is a principal, a session or a key, whatever its type says. */
+const principalIds = (partition: string): readonly string[] => [
+  `arn:${partition}:iam::`,
+  `arn:${partition}:sts::`,
+  OF_IAM,
+  'AKIA',
+  'ASIA',
+  'AIDA',
+  'AROA',
 ];
 
-/** Findings that are imported and updated, one event for each time. */
-const imported = (finding: EventPattern): EventPattern => ({
-  source: ['aws.securityhub'],
-  'detail-type': ['Security Hub Findings - Imported'],
-  detail: {
-    findings: {
-      // Each update comes again as an import. What Cordon has answered is no longer NEW, so it
-      // does not start itself.
-      Workflow: { Status: ['NEW'] },
+const beginning = (texts: readonly string[]) => texts.map((prefix) => ({ prefix }));
+const ending = (texts: readonly string[]) => texts.map((suffix) => ({ suffix }));
+const holding = (texts: readonly string[]) => texts.map((wildcard) => ({ wildcard }));
+const endingOtherwise = (texts: readonly string[]) => [{ 'anything-but': { suffix: texts } }];
+
+const ABSENT = { exists: false };
+
+/**
+ * Findings as Security Hub CSPM sends them.
+ *
+ * Sources: Security Hub User Guide, "EventBridge event formats for Security Hub CSPM"; ASFF.
+ */
+function asff(partition: string): Form {
+  // By the end of its ARN, which no Region and no partition changes. The account is empty for AWS
+  // and its partners alone, so no custom product can pose as a service of AWS.
+  const arn = (name: string) => `::product/aws/${name}`;
+  return {
+    detailType: 'Security Hub Findings - Imported',
+    accusing: {
       RecordState: ['ACTIVE'],
-      ...finding,
-      $or: ACTIONABLE,
+      Workflow: { Status: ['NEW'] },
+      Compliance: { Status: ['FAILED', ABSENT] },
     },
-  },
-});
+    onPrincipals: {
+      Resources: {
+        $or: [{ Type: beginning(['AwsIam', OF_IAM]) }, { Id: beginning(principalIds(partition)) }],
+      },
+    },
+    onAccounts: {
+      Resources: {
+        $or: [{ Type: ['AwsAccount', ACCOUNT] }, { Id: beginning([ACCOUNT]) }],
+      },
+    },
+    again: {
+      RecordState: ['ACTIVE'],
+      ProductArn: ending([arn('guardduty')]),
+      Workflow: { Status: ['NOTIFIED', 'RESOLVED'] },
+      UserDefinedFields: { CordonExecution: [{ exists: true }] },
+    },
+    ofGuardDuty: { ProductArn: ending([arn('guardduty')]) },
+    // Of the codes of its events, those about credentials that are known to others.
+    ofHealth: {
+      ProductArn: ending([arn('health')]),
+      GeneratorId: beginning(['AWS_RISK_CREDENTIALS_']),
+    },
+    ofSecurityHub: { ProductArn: ending([arn('securityhub')]) },
+    ofOthers: { ProductArn: endingOtherwise(OF_HYGIENE.map(arn)) },
+    grave: {
+      Severity: { Label: [{ 'anything-but': ['INFORMATIONAL', 'LOW', 'MEDIUM'] }, ABSENT] },
+    },
+    alarming: { Severity: { Label: ['HIGH', 'CRITICAL'] } },
+    onControls: { Compliance: { SecurityControlId: CONTROLS } },
+    aboutRoot: { Title: holding(ROOT) },
+    aboutUnused: { ProductArn: ending([arn('access-analyzer')]), Types: ending(UNUSED) },
+    told: {
+      account: '$.detail.findings[0].AwsAccountId',
+      severity: '$.detail.findings[0].Severity.Label',
+    },
+  };
+}
 
-/** The findings that Cordon can act on; the thousands of others start no execution. */
-export const ACTIONABLE_FINDINGS = imported({});
-
-/** Those of them that are worth a mail before anything is known of them. */
-export const ALERTING_FINDINGS = imported({ Severity: { Label: ['HIGH', 'CRITICAL'] } });
+/**
+ * Findings as the Security Hub sends them that is not CSPM.
+ *
+ * Sources: Security Hub User Guide, "EventBridge event formats" (`Findings Imported V2`), "OCSF
+ * findings in Security Hub CSPM", "Sample exposure finding" (`securityhub-risk`); OCSF schema,
+ * `status_id`, `severity_id`, `compliance.status_id`.
+ */
+function ocsf(partition: string): Form {
+  const arn = (name: string) => `::productv2/aws/${name}`;
+  const of = (uid: unknown) => ({ metadata: { product: { uid } } });
+  const ids = beginning(principalIds(partition));
+  return {
+    detailType: 'Findings Imported V2',
+    // Not in progress, suppressed, resolved or archived; neither passed nor warned of.
+    accusing: {
+      status_id: [{ 'anything-but': [2, 3, 4, 5] }, ABSENT],
+      compliance: { status_id: [{ 'anything-but': [1, 2] }, ABSENT] },
+    },
+    onPrincipals: {
+      resources: { $or: [{ type: beginning([OF_IAM]) }, { uid: ids }, { uid_alt: ids }] },
+    },
+    onAccounts: { resources: { type: [ACCOUNT] } },
+    // In progress, and resolved. Cordon's mark is in the comment, which comes in no event known.
+    again: { ...of(ending([arn('guardduty')])), status_id: [2, 4] },
+    ofGuardDuty: of(ending([arn('guardduty')])),
+    ofHealth: of(ending([arn('health')])),
+    ofSecurityHub: of(ending([arn('securityhub')])),
+    // Coverage tells which services are on; a risk is what others could do to a principal.
+    ofOthers: of(
+      endingOtherwise([...OF_HYGIENE, 'securityhub-coverage', 'securityhub-risk'].map(arn)),
+    ),
+    grave: { severity_id: [{ 'anything-but': [0, 1, 2, 3] }, ABSENT] },
+    alarming: { severity_id: [4, 5, 6] },
+    onControls: { compliance: { control: CONTROLS } },
+    aboutRoot: { finding_info: { title: holding(ROOT) } },
+    aboutUnused: {
+      ...of(ending([arn('access-analyzer')])),
+      finding_info: { types: ending(UNUSED) },
+    },
+    told: {
+      account: '$.detail.findings[0].cloud.account.uid',
+      severity: '$.detail.findings[0].severity',
+    },
+  };
+}
 
 /**
  * Findings for which somebody chose this custom action in the console, whatever their state: a

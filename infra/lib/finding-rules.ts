@@ -1,12 +1,15 @@
+import { Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { EventRule } from './event-rule.ts';
-import { ACTIONABLE_FINDINGS, ALERTING_FINDINGS, chosenFindings } from './finding-patterns.ts';
+import { chosenFindings, type Findings, findingPatterns } from './finding-patterns.ts';
 import { StartingRule } from './starting-rule.ts';
 
 export interface FindingRulesProps {
   readonly stateMachineArn: string;
   readonly alertTopicArn: string;
   readonly customActionArn: string;
+  /** `cspm` unless set. */
+  readonly findings?: Findings;
 }
 
 /**
@@ -19,11 +22,15 @@ export class FindingRules extends Construct {
   constructor(scope: Construct, id: string, props: FindingRulesProps) {
     super(scope, id);
     const { stateMachineArn, alertTopicArn, customActionArn } = props;
+    const { actionable, alerting, told } = findingPatterns(
+      props.findings ?? 'cspm',
+      Stack.of(this).partition,
+    );
 
     const findings = new StartingRule(this, 'Findings', {
       name: 'cordon-findings',
       description: 'Cordon: new findings of Security Hub that it can act on',
-      pattern: ACTIONABLE_FINDINGS,
+      pattern: actionable,
       stateMachineArn,
     });
     const customAction = new StartingRule(this, 'CustomAction', {
@@ -34,24 +41,19 @@ export class FindingRules extends Construct {
     });
     const alerts = new EventRule(this, 'Alerts', {
       name: 'cordon-alerts',
-      description: 'Cordon: the HIGH and CRITICAL ones of the findings that it can act on',
-      pattern: ALERTING_FINDINGS,
+      description: 'Cordon: the HIGH and CRITICAL ones of those findings that services of AWS sent',
+      pattern: alerting,
       targets: [
         {
           id: 'Responders',
           arn: alertTopicArn,
-          // No titles or descriptions: whoever may import findings chooses them, and a transformer
-          // cleans nothing. The type comes last, because a finding without types leaves its place
-          // empty.
+          // A transformer escapes nothing, and whoever may import findings chooses their ids, titles
+          // and types. Nothing is promised either: an execution may be late, ignore the finding, or
+          // find the hour's limit of mails used up.
           inputTransformer: {
-            inputPathsMap: {
-              id: '$.detail.findings[0].Id',
-              account: '$.detail.findings[0].AwsAccountId',
-              severity: '$.detail.findings[0].Severity.Label',
-              type: '$.detail.findings[0].Types[0]',
-            },
+            inputPathsMap: told,
             inputTemplate:
-              '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows, unless that is beyond the hour\'s limit of mails. Type: <type>"',
+              '"A <severity> finding has come in for account <account>. This first notice goes out before anything is judged or done. If no other message follows within minutes, look at the finding in Security Hub."',
           },
         },
       ],

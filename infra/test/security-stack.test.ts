@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ConfigurationError } from '../lib/config.ts';
+import { findingPatterns } from '../lib/finding-patterns.ts';
 import { SecurityStack } from '../lib/security-stack.ts';
 import { discoverSteps } from '../lib/steps.ts';
 import { app, arnOf, binaries, configuration, folder, ref, Synthesized } from './fixture.ts';
@@ -538,60 +539,10 @@ describe('the security stack', () => {
   };
 
   describe('the rules', () => {
-    const actionable = {
-      Workflow: { Status: ['NEW'] },
-      RecordState: ['ACTIVE'],
-      $or: [
-        {
-          ProductArn: [{ suffix: '::product/aws/guardduty' }],
-          Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey'] },
-        },
-        {
-          ProductArn: [{ suffix: '::product/aws/health' }],
-          GeneratorId: [{ prefix: 'AWS_RISK_CREDENTIALS_' }],
-        },
-        {
-          ProductArn: [{ wildcard: '*::product/aws/*' }],
-          Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey'] },
-          Severity: { Label: ['HIGH', 'CRITICAL'] },
-        },
-        {
-          ProductArn: [{ suffix: '::product/aws/securityhub' }],
-          Compliance: {
-            SecurityControlId: ['IAM.1', 'IAM.4', 'IAM.6', 'IAM.8', 'IAM.9', 'IAM.21', 'IAM.22'],
-            Status: ['FAILED'],
-          },
-        },
-        {
-          ProductArn: [{ suffix: '::product/aws/access-analyzer' }],
-          Types: [
-            { wildcard: '*Unused IAM User Access Key*' },
-            { wildcard: '*Unused IAM User Password*' },
-          ],
-        },
-        {
-          ProductArn: [{ 'anything-but': { wildcard: '*::product/aws/*' } }],
-          Resources: { Type: ['AwsIamUser', 'AwsIamRole', 'AwsIamAccessKey', 'AwsAccount'] },
-          Compliance: { Status: ['FAILED', { exists: false }] },
-        },
-        {
-          ProductArn: [{ 'anything-but': { wildcard: '*::product/aws/*' } }],
-          Title: [
-            { wildcard: '*ccess key*' },
-            { wildcard: '*ccess Key*' },
-            { wildcard: '*ACCESS KEY*' },
-          ],
-          Compliance: { Status: ['FAILED', { exists: false }] },
-        },
-      ],
-    };
+    const { actionable, alerting } = findingPatterns('cspm', 'aws');
 
-    it('take new, active findings that the verdict table can act on', () => {
-      assert.deepEqual(rule('cordon-findings').Properties['EventPattern'], {
-        source: ['aws.securityhub'],
-        'detail-type': ['Security Hub Findings - Imported'],
-        detail: { findings: actionable },
-      });
+    it('take the findings that the verdict table can act on', () => {
+      assert.deepEqual(rule('cordon-findings').Properties['EventPattern'], actionable);
     });
 
     it('take what somebody chose with this custom action, and with no other', () => {
@@ -602,25 +553,19 @@ describe('the security stack', () => {
       });
     });
 
-    it('tell the responders of the HIGH and CRITICAL ones of those findings', () => {
-      assert.deepEqual(rule('cordon-alerts').Properties['EventPattern'], {
-        source: ['aws.securityhub'],
-        'detail-type': ['Security Hub Findings - Imported'],
-        detail: { findings: { ...actionable, Severity: { Label: ['HIGH', 'CRITICAL'] } } },
-      });
+    it('tell the responders of the HIGH and CRITICAL ones that AWS sent, and promise nothing', () => {
+      assert.deepEqual(rule('cordon-alerts').Properties['EventPattern'], alerting);
       assert.deepEqual(targetOf('cordon-alerts').target, {
         Id: 'Responders',
         Arn: ref(responders),
         RetryPolicy: { MaximumEventAgeInSeconds: 3600 },
         InputTransformer: {
           InputPathsMap: {
-            id: '$.detail.findings[0].Id',
             account: '$.detail.findings[0].AwsAccountId',
             severity: '$.detail.findings[0].Severity.Label',
-            type: '$.detail.findings[0].Types[0]',
           },
           InputTemplate:
-            '"New <severity> finding in account <account>: <id>. Cordon has been started for it; what it did follows, unless that is beyond the hour\'s limit of mails. Type: <type>"',
+            '"A <severity> finding has come in for account <account>. This first notice goes out before anything is judged or done. If no other message follows within minutes, look at the finding in Security Hub."',
         },
       });
     });
