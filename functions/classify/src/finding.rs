@@ -3,6 +3,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Brief;
+use crate::ocsf;
 use crate::subject::session;
 
 /// How many sessions people are told of; GuardDuty names one.
@@ -32,7 +33,9 @@ pub(crate) enum Occasion {
 pub(crate) fn of_event(event: &Value) -> Result<(Occasion, Finding<'_>), String> {
     let text = |field| event.get(field).and_then(Value::as_str).unwrap_or_default();
     let occasion = match (text("source"), text("detail-type")) {
-        ("aws.securityhub", "Security Hub Findings - Imported") => Occasion::Imported,
+        ("aws.securityhub", "Security Hub Findings - Imported" | ocsf::DETAIL_TYPE) => {
+            Occasion::Imported
+        }
         ("aws.securityhub", "Security Hub Findings - Custom Action") => Occasion::CustomAction,
         _ => return Err("the event is no finding that Security Hub sent".to_owned()),
     };
@@ -59,6 +62,7 @@ impl<'a> Finding<'a> {
             label: one_line(&id, 512),
             id,
             product_arn: required("ProductArn")?,
+            metadata_uid: None,
             account: AccountId::try_from(required("AwsAccountId")?)?,
             title: one_line(&required("Title")?, 256),
             severity: severity.label().to_owned(),
@@ -99,8 +103,9 @@ impl<'a> Finding<'a> {
             _ => {
                 let status = self.compliance_status();
                 let passed = occasion == Occasion::Imported && !["", "FAILED"].contains(&status);
-                let status = one_line(status, 40);
-                passed.then(|| format!("the finding's Compliance.Status is `{status}` meanwhile"))
+                passed.then(|| {
+                    format!("{} meanwhile", self.said(("Compliance.Status", status, None)))
+                })
             }
         }
     }
@@ -112,21 +117,42 @@ impl<'a> Finding<'a> {
         }
         let record = self.text("/RecordState");
         if record != "ACTIVE" {
-            let record = one_line(record, 40);
-            return Some(format!("the finding's RecordState is `{record}`, not `ACTIVE`"));
+            return Some(self.said(("RecordState", record, Some("ACTIVE"))));
         }
         let workflow = self.text("/Workflow/Status");
         if workflow != "NEW" && occasion == Occasion::Imported && !redriven {
-            let workflow = one_line(workflow, 40);
-            return Some(format!("the finding's Workflow.Status is `{workflow}`, not `NEW`"));
+            return Some(self.said(("Workflow.Status", workflow, Some("NEW"))));
         }
         // A person may choose what a check says of them; a check that did not fail accuses
         // nobody: PASSED, WARNING (muted, or not to be decided), NOT_AVAILABLE.
         if !self.may_accuse() && occasion == Occasion::Imported {
-            let status = one_line(self.compliance_status(), 40);
-            return Some(format!("the finding's Compliance.Status is `{status}`, not `FAILED`"));
+            let status = self.compliance_status();
+            return Some(self.said(("Compliance.Status", status, Some("FAILED"))));
         }
         None
+    }
+
+    /// That a field has this value and not that, in the words of the finding's own form.
+    fn said(&self, (field, is, wanted): (&str, &str, Option<&str>)) -> String {
+        let in_ocsf = ocsf::is_product(&self.brief.product_arn);
+        let caption = |asff| match (in_ocsf, field) {
+            (true, "Compliance.Status") => ocsf::compliance(asff),
+            (true, _) if asff == "ACTIVE" => "New",
+            (true, _) => ocsf::status(asff),
+            (false, _) => asff,
+        };
+        let name = match (in_ocsf, field) {
+            (true, "Compliance.Status") => "compliance.status",
+            (true, _) => "status",
+            (false, _) => field,
+        };
+        let is = one_line(caption(is), 40);
+        match wanted {
+            Some(wanted) => {
+                format!("the finding's {name} is `{is}`, not `{}`", caption(wanted))
+            }
+            None => format!("the finding's {name} is `{is}`"),
+        }
     }
 
     /// Whether it is of no check, or of one that failed.
@@ -163,16 +189,27 @@ impl<'a> Finding<'a> {
         let is_url = url.starts_with("https://")
             && (10..=MOST_OF_A_URL).contains(&url.len())
             && url.bytes().all(|byte| byte.is_ascii_graphic());
-        let guardduty =
-            matches_pattern("arn:*:securityhub:*::product/aws/guardduty", &self.brief.product_arn);
+        let guardduty = ["product", "productv2"].into_iter().any(|product| {
+            let arn = format!("arn:*:securityhub:*::{product}/aws/guardduty");
+            matches_pattern(&arn, &self.brief.product_arn)
+        });
         (is_url && guardduty).then(|| url.to_owned())
     }
 
     /// Whether an AWS service sent the finding. Nobody else can import findings under
     /// such a product.
     pub(crate) fn is_of_aws(&self, execution: &Execution) -> bool {
-        let aws = format!("arn:{}:securityhub:*::product/aws/*", execution.partition());
-        matches_pattern(&aws, &self.brief.product_arn)
+        self.is_of_service(execution, "*")
+    }
+
+    /// Whether this AWS service sent it, to Security Hub CSPM (`product`) or to Security Hub
+    /// (`productv2`).
+    pub(crate) fn is_of_service(&self, execution: &Execution, name: &str) -> bool {
+        let partition = execution.partition();
+        ["product", "productv2"].into_iter().any(|product| {
+            let arn = format!("arn:{partition}:securityhub:*::{product}/aws/{name}");
+            matches_pattern(&arn, &self.brief.product_arn)
+        })
     }
 
     /// The title as it came.

@@ -143,10 +143,7 @@ impl Product {
     ) -> bool {
         let product = &finding.brief.product_arn;
         let partition = execution.partition();
-        let service = |name| {
-            let arn = format!("arn:{partition}:securityhub:*::product/aws/{name}");
-            matches_pattern(&arn, product)
-        };
+        let service = |name| finding.is_of_service(execution, name);
         match self {
             Self::GuardDuty => service("guardduty"),
             Self::SecurityHub => service("securityhub"),
