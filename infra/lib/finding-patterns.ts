@@ -85,6 +85,36 @@ export const ACTIONABLE_FINDINGS = imported({});
 export const ALERTING_FINDINGS = imported({ Severity: { Label: ['HIGH', 'CRITICAL'] } });
 
 /**
+ * Findings of Security Hub without CSPM, in OCSF, that are new and name what can be accused; but not
+ * whether services are on, and what an attacker might reach.
+ */
+const importedV2 = (finding: EventPattern): EventPattern => ({
+  source: ['aws.securityhub'],
+  'detail-type': ['Findings Imported V2'],
+  detail: {
+    findings: {
+      status_id: [0, 1, { exists: false }],
+      metadata: {
+        product: {
+          uid: [{ 'anything-but': { suffix: ['/securityhub-coverage', '/securityhub-risk'] } }],
+        },
+      },
+      resources: {
+        type: [{ prefix: 'AWS::IAM::' }, 'AWS::::Account'],
+      },
+      compliance: { status: ['Fail', { exists: false }] },
+      ...finding,
+    },
+  },
+});
+
+/** The findings of Security Hub without CSPM that Cordon can act on. */
+export const ACTIONABLE_FINDINGS_V2 = importedV2({});
+
+/** Those of them that are worth a mail before anything is known of them. */
+export const ALERTING_FINDINGS_V2 = importedV2({ severity_id: [4, 5, 6] });
+
+/**
  * Findings for which somebody chose this custom action in the console, whatever their state: a
  * person has judged them already. Other custom actions of the account send the same kind of event.
  */

@@ -84,6 +84,7 @@ for (const configuration of CONFIGURATIONS) {
         '${AWS::Partition}': partition,
         '${AWS::AccountId}': securityAccount,
         '${AWS::Region}': region,
+        '${HubArn}': `arn:${partition}:securityhub:${region}:${securityAccount}:hub/default`,
         '${ResponsePolicyParameterArn}': `arn:${partition}:ssm:${region}:${securityAccount}:parameter/cordon/response-policy`,
       };
       for (const { name, state, executionPolicy } of STEPS) {
@@ -212,7 +213,7 @@ for (const configuration of CONFIGURATIONS) {
   });
 }
 
-function filledIn({ partition, region, securityAccount }: Configuration): object {
+function filledIn({ partition, region, securityAccount, findings }: Configuration): object {
   const arn = (rest: string) =>
     `arn:${partition}:${rest.replace('-:-', `${region}:${securityAccount}`)}`;
   const values: Record<string, string> = {
@@ -221,6 +222,7 @@ function filledIn({ partition, region, securityAccount }: Configuration): object
     ResponsePolicyParameter: '/cordon/response-policy',
     ContainmentsTable: 'cordon-containments',
     ConsoleUrl: 'https://console.example.com',
+    GetFindings: findings === 'v2' ? 'getFindingsV2' : 'getFindings',
     ...Object.fromEntries(
       STEPS.map(({ name, state }) => [
         `${state}FunctionArn`,
@@ -237,8 +239,8 @@ describe('the policy files', () => {
   const files = [
     readPolicyFile(join(STATE_MACHINE, 'execution-policy.json')),
     PROTECTION.policy,
-    ...STEPS.flatMap(({ executionPolicy, memberPolicy }) =>
-      memberPolicy === undefined ? [executionPolicy] : [executionPolicy, memberPolicy],
+    ...STEPS.flatMap(({ executionPolicy, executionPolicyV2, memberPolicy }) =>
+      [executionPolicy, executionPolicyV2, memberPolicy].filter((file) => file !== undefined),
     ),
   ];
 

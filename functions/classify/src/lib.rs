@@ -194,7 +194,7 @@ pub fn classify(input: Input) -> Result<Verdict, Failure> {
 }
 
 /// Characters of a `metadata.uid` at most; Security Hub's own are digests of 64.
-const MOST_OF_A_UID: usize = 512;
+const MOST_OF_A_UID: usize = 128;
 
 /// Why the finding is judged, and what came before.
 struct Pass {
