@@ -96,11 +96,12 @@ async fn respond_to(aws: &LocalAws, finding: &Finding) -> Result<Execution> {
     Ok(execution)
 }
 
-/// What people were told of the end.
+/// What people were told of the end, on one line.
 async fn told(aws: &LocalAws, telling: Telling, execution: &Execution) -> Result<String> {
     let what = format!("{telling:?} from `{}`", execution.name());
     let tells = |message: &_| Message::tells(message, telling, &execution.arn);
-    Ok(aws.topics().alerts.message(format_args!("{what}"), tells).await?.page)
+    let page = aws.topics().alerts.message(format_args!("{what}"), tells).await?.page;
+    Ok(page.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Contained, RESOLVED under its own product, with a comment that leads to execution and evidence,
@@ -127,7 +128,7 @@ async fn ended_well(aws: &LocalAws, incident: &Incident<'_>, execution: &Executi
     }
     let kept = evidence.json()?;
     incident.shows_the_user(&kept)?;
-    ensure!(kept["finding"]["Id"] == incident.finding.id(), "{kept:#}");
+    ensure!(kept["finding"]["finding_info"]["uid"] == incident.finding.id(), "{kept:#}");
     let page = told(aws, Telling::Done, execution).await?;
     ensure!(page.contains("The finding is Resolved."), "{page}");
     let started = aws.executions_of(&incident.finding).await?;

@@ -4,6 +4,7 @@
 //! - [`verdicts`]: every case has its verdict, every rule its cases.
 //! - [`mutations`]: every field of every case damaged, one at a time.
 //! - [`properties`]: whatever the bytes.
+//! - [`ocsf`]: the same of findings in OCSF.
 //! - [`read_back`]: what people start, and what earlier passes began.
 //! - [`told`]: what people are told of a finding and of what is left to them.
 //! - [`limits`]: what holds of every verdict, right or wrong.
@@ -19,6 +20,7 @@
 mod case;
 mod limits;
 mod mutations;
+mod ocsf;
 mod properties;
 mod read_back;
 mod told;
