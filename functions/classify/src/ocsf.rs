@@ -223,14 +223,17 @@ fn last_seen(finding: &Value) -> Option<String> {
 fn resources(finding: &Value, account: &str) -> Vec<Value> {
     let all = list(finding, "/resources");
     let few = all.len() <= MOST_RESOURCES;
-    let all = all.iter().map(|one| resource(one, account));
-    all.filter(|one| few || TYPES.iter().any(|(_, asff)| one["Type"] == *asff)).collect()
+    let accused = |one: &&Value| {
+        let kind = text(one, "/type").unwrap_or_default();
+        few || TYPES.iter().any(|(ocsf, asff)| kind == *ocsf || kind == *asff)
+    };
+    all.iter().filter(accused).map(|one| resource(one, account)).collect()
 }
 
 fn resource(one: &Value, account: &str) -> Value {
-    let names = ["/uid", "/uid_alt"].map(|pointer| text(one, pointer));
-    let arn = names.iter().flatten().find(|name| name.starts_with("arn:")).copied();
-    let bare = names.iter().flatten().find(|name| !name.starts_with("arn:")).copied();
+    let uids = ["/uid", "/uid_alt"].map(|pointer| text(one, pointer));
+    let arn = uids.iter().flatten().find(|uid| uid.starts_with("arn:")).copied();
+    let bare = uids.iter().flatten().find(|uid| !uid.starts_with("arn:")).copied();
     let given = text(one, "/type").unwrap_or_default();
     let kind = TYPES.iter().find(|(it, _)| *it == given).map_or(given, |(_, asff)| *asff);
     let id = match (kind, bare) {
@@ -244,25 +247,26 @@ fn resource(one: &Value, account: &str) -> Value {
         }
         _ => arn.or(bare).unwrap_or_default().to_owned(),
     };
-    let mut details = match kind {
-        "AwsIamAccessKey" => json!({ "AwsIamAccessKey": key(one) }),
-        "AwsIamUser" => json!({ "AwsIamUser": { "UserId": bare } }),
-        "AwsIamRole" => json!({ "AwsIamRole": { "RoleId": bare } }),
-        _ => json!({}),
-    };
+    let mut of_a_key = if kind == "AwsIamAccessKey" { key(one) } else { Map::new() };
     // The reader refuses what its details put into another account.
     if let Some(owner) = text(one, "/owner/account/uid").filter(|owner| *owner != account) {
-        details["AwsIamAccessKey"]["AccountId"] = json!(owner);
+        of_a_key.insert("AccountId".to_owned(), json!(owner));
     }
-    let mut asff = json!({ "Type": kind, "Id": id, "Details": details });
-    if let Some(role) = role(one) {
-        asff["ResourceRole"] = json!(role);
-    }
-    asff
+    let details = [
+        ("AwsIamAccessKey", json!(of_a_key), !of_a_key.is_empty()),
+        ("AwsIamUser", json!({ "UserId": bare }), kind == "AwsIamUser"),
+        ("AwsIamRole", json!({ "RoleId": bare }), kind == "AwsIamRole"),
+    ];
+    let details = details.into_iter().filter(|(_, _, has)| *has);
+    let details: Map<_, _> = details.map(|(of, its, _)| (of.to_owned(), its)).collect();
+    let role = role(one).map(|role| ("ResourceRole".to_owned(), json!(role)));
+    let fields = [("Type", json!(kind)), ("Id", json!(id)), ("Details", json!(details))];
+    let fields = fields.map(|(field, value)| (field.to_owned(), value));
+    fields.into_iter().chain(role).collect::<Map<_, _>>().into()
 }
 
 /// Whose key it is, by what the finding says. IAM knows better.
-fn key(one: &Value) -> Value {
+fn key(one: &Value) -> Map<String, Value> {
     let first = |pointers: &[&str]| pointers.iter().find_map(|pointer| text(one, pointer));
     let mut details = Map::new();
     for (field, found) in [
@@ -279,7 +283,7 @@ fn key(one: &Value) -> Value {
     if text(one, "/uid").is_some_and(is_key) {
         details.remove("AccessKeyId");
     }
-    details.into()
+    details
 }
 
 /// Source: IAM User Guide, "IAM identifiers" (unique id prefixes).

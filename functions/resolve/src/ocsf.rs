@@ -42,16 +42,15 @@ pub(crate) async fn update(
     };
     let update = hub.batch_update_findings_v2().status_id(status).comment(&comment);
     let Finding { id, product_arn, account, metadata_uid } = finding;
-    let update = match metadata_uid {
-        Some(uid) => update.metadata_uids(uid),
-        None => {
-            let finding = OcsfFindingIdentifier::builder()
-                .cloud_account_uid(account)
-                .finding_info_uid(id)
-                .metadata_product_uid(product_arn)
-                .build();
-            update.finding_identifiers(finding)
-        }
+    let update = if let Some(uid) = metadata_uid {
+        update.metadata_uids(uid)
+    } else {
+        let finding = OcsfFindingIdentifier::builder()
+            .cloud_account_uid(account)
+            .finding_info_uid(id)
+            .metadata_product_uid(product_arn)
+            .build();
+        update.finding_identifiers(finding)
     };
     processed(&update.send().await.to("securityhub:BatchUpdateFindings")?)?;
     Ok(Output { note: Some(comment) })
