@@ -27,6 +27,9 @@ export type Architecture = 'arm64' | 'x86_64';
 
 export type Partition = 'aws' | 'aws-cn' | 'aws-us-gov';
 
+/** Which Security Hub sends findings: CSPM in ASFF, or the one without it in OCSF. */
+export type Findings = 'cspm' | 'v2';
+
 export interface Configuration {
   /** The account that administers Security Hub, where everything but the member roles lives. */
   readonly securityAccount: string;
@@ -38,6 +41,8 @@ export interface Configuration {
   /** The folder that holds `<function>/bootstrap` for each function. */
   readonly binaries: string;
   readonly architecture: Architecture;
+  /** One feed: with both, each issue would come twice, under two products. */
+  readonly findings: Findings;
   /** Told of each incident. */
   readonly responders: readonly Subscriber[];
   /** Told when the machinery itself fails. */
@@ -47,7 +52,10 @@ export interface Configuration {
   readonly evidenceRetentionDays: number;
   /** What the response-policy parameter holds at first. */
   readonly responsePolicy: object;
-  /** The id of the Security Hub custom action with which a person has a finding contained. */
+  /**
+   * The id of the Security Hub custom action with which a person has a finding contained. Security
+   * Hub without CSPM has none.
+   */
   readonly customAction: string;
 }
 
@@ -58,6 +66,7 @@ const KEYS = [
   'externalId',
   'binaries',
   'architecture',
+  'findings',
   'responders',
   'operations',
   'protectedPrincipals',
@@ -111,6 +120,7 @@ export function parseConfiguration(document: unknown, folder: string): Configura
     ),
     binaries: resolve(folder, matching(values, 'binaries', /./, 'a folder')),
     architecture: architecture(values['architecture'] ?? 'arm64'),
+    findings: findings(values['findings'] ?? 'cspm'),
     responders: list(values, 'responders').map(subscriber),
     operations: list(values, 'operations').map(subscriber),
     protectedPrincipals: list({ protectedPrincipals: [], ...values }, 'protectedPrincipals').map(
@@ -171,6 +181,13 @@ function partition(region: string): Partition {
 function architecture(value: unknown): Architecture {
   if (value !== 'arm64' && value !== 'x86_64') {
     throw new ConfigurationError(`\`architecture\` is not arm64 or x86_64: ${quoted(value)}`);
+  }
+  return value;
+}
+
+function findings(value: unknown): Findings {
+  if (value !== 'cspm' && value !== 'v2') {
+    throw new ConfigurationError(`\`findings\` is not cspm or v2: ${quoted(value)}`);
   }
   return value;
 }

@@ -1,3 +1,4 @@
+import type { Findings } from './config.ts';
 import type { EventPattern } from './event-rule.ts';
 
 /**
@@ -19,9 +20,6 @@ export interface FindingPatterns {
   /** Where the event has what such a mail says of it. */
   readonly told: { readonly account: string; readonly severity: string };
 }
-
-/** Of which Security Hub the findings are; of both, each issue would come twice. */
-export type Findings = 'cspm' | 'v2';
 
 export function findingPatterns(findings: Findings, partition: string): FindingPatterns {
   const form = findings === 'cspm' ? asff(partition) : ocsf(partition);

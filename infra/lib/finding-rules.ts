@@ -1,15 +1,16 @@
 import { Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import type { Findings } from './config.ts';
 import { EventRule } from './event-rule.ts';
-import { chosenFindings, type Findings, findingPatterns } from './finding-patterns.ts';
+import { chosenFindings, findingPatterns } from './finding-patterns.ts';
 import { StartingRule } from './starting-rule.ts';
 
 export interface FindingRulesProps {
   readonly stateMachineArn: string;
   readonly alertTopicArn: string;
-  readonly customActionArn: string;
-  /** `cspm` unless set. */
-  readonly findings?: Findings;
+  readonly findings: Findings;
+  /** None where Security Hub has none. */
+  readonly customActionArn?: string;
 }
 
 /**
@@ -22,10 +23,8 @@ export class FindingRules extends Construct {
   constructor(scope: Construct, id: string, props: FindingRulesProps) {
     super(scope, id);
     const { stateMachineArn, alertTopicArn, customActionArn } = props;
-    const { actionable, alerting, told } = findingPatterns(
-      props.findings ?? 'cspm',
-      Stack.of(this).partition,
-    );
+    const { partition } = Stack.of(this);
+    const { actionable, alerting, told } = findingPatterns(props.findings, partition);
 
     const findings = new StartingRule(this, 'Findings', {
       name: 'cordon-findings',
@@ -33,12 +32,17 @@ export class FindingRules extends Construct {
       pattern: actionable,
       stateMachineArn,
     });
-    const customAction = new StartingRule(this, 'CustomAction', {
-      name: 'cordon-custom-action',
-      description: 'Cordon: findings for which somebody chose to contain what they name',
-      pattern: chosenFindings(customActionArn),
-      stateMachineArn,
-    });
+    const customAction =
+      customActionArn === undefined
+        ? []
+        : [
+            new StartingRule(this, 'CustomAction', {
+              name: 'cordon-custom-action',
+              description: 'Cordon: findings for which somebody chose to contain what they name',
+              pattern: chosenFindings(customActionArn),
+              stateMachineArn,
+            }).rule,
+          ];
     const alerts = new EventRule(this, 'Alerts', {
       name: 'cordon-alerts',
       description: 'Cordon: the HIGH and CRITICAL ones of those findings that services of AWS sent',
@@ -60,6 +64,6 @@ export class FindingRules extends Construct {
       ifUndelivered:
         'Responders did not get the first notice of findings; what the state machine does about them is not affected. Tell the responders, mend what the attributes of the messages in the queue name, delete the messages.',
     });
-    this.rules = [findings.rule, customAction.rule, alerts];
+    this.rules = [findings.rule, ...customAction, alerts];
   }
 }

@@ -22,6 +22,7 @@ export interface SecurityStackProps {
 export class SecurityStack extends Stack {
   constructor(scope: Construct, id: string, props: SecurityStackProps) {
     const { configuration } = props;
+    const v2 = configuration.findings === 'v2';
     super(scope, id, {
       description: 'Cordon: contains principals that Security Hub reports as dangerous',
       env: { account: configuration.securityAccount, region: configuration.region },
@@ -62,6 +63,11 @@ export class SecurityStack extends Stack {
       AlertTopicArn: topics.responders.topicArn,
       TopicKeyArn: topics.key.keyArn,
       ContainmentsTableArn: containments.tableArn,
+      HubArn: this.formatArn({
+        service: 'securityhub',
+        resource: v2 ? 'hubv2' : 'hub',
+        resourceName: v2 ? '*' : 'default',
+      }),
     };
 
     const steps = props.steps.map(
@@ -87,6 +93,7 @@ export class SecurityStack extends Stack {
         ResponsePolicyParameter: responsePolicy.ref,
         ContainmentsTable: containments.tableName,
         ConsoleUrl: consoleUrl(configuration),
+        GetFindings: v2 ? 'getFindingsV2' : 'getFindings',
       },
     });
 
@@ -101,7 +108,8 @@ export class SecurityStack extends Stack {
     const findings = new FindingRules(this, 'Findings', {
       stateMachineArn: machine.arn,
       alertTopicArn: topics.responders.topicArn,
-      customActionArn,
+      findings: configuration.findings,
+      ...(!v2 && { customActionArn }),
     });
     new Operations(this, 'Operations', {
       operations: topics.operations,
@@ -117,7 +125,7 @@ export class SecurityStack extends Stack {
     new CfnOutput(this, 'OperationsTopicArn', { value: topics.operations.topicArn });
     new CfnOutput(this, 'StateMachineArn', { value: machine.arn });
     new CfnOutput(this, 'ResponsePolicyParameter', { value: responsePolicy.ref });
-    new CfnOutput(this, 'CustomActionArn', { value: customActionArn });
+    if (!v2) new CfnOutput(this, 'CustomActionArn', { value: customActionArn });
   }
 }
 

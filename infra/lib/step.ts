@@ -9,7 +9,7 @@ import { Construct } from 'constructs';
 import { type Configuration, ConfigurationError } from './config.ts';
 import { securityRoleName, memberRoleName, ROLE_PATH } from './names.ts';
 import { fillPolicy, type PlaceholderValues } from './policy-file.ts';
-import { actsInMembers, type StepFolder } from './steps.ts';
+import { actsInMembers, executionPolicy, type StepFolder } from './steps.ts';
 
 export interface StepProps {
   readonly step: StepFolder;
@@ -66,7 +66,7 @@ export class Step extends Construct {
       policies: [
         {
           policyName: step.state,
-          policyDocument: fillPolicy(step.executionPolicy, {
+          policyDocument: fillPolicy(executionPolicy(step, configuration.findings), {
             ...props.placeholders,
             LogGroupArn: stack.formatArn({
               service: 'logs',

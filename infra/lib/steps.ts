@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Findings } from './config.ts';
 import { type PolicyFile, readPolicyFile } from './policy-file.ts';
 
 /** What a step's folder says about it. */
@@ -10,6 +11,8 @@ export interface StepFolder {
   readonly state: string;
   /** What its function may do in the security account. */
   readonly executionPolicy: PolicyFile;
+  /** The same where Security Hub without CSPM sends the findings, if that differs. */
+  readonly executionPolicyV2?: PolicyFile;
   /** What it may do in a member account, if it acts there. */
   readonly memberPolicy?: PolicyFile;
 }
@@ -30,15 +33,26 @@ export function discoverSteps(functions: string): StepFolder[] {
     .sort()
     .flatMap((name) => {
       const executionPolicy = join(functions, name, 'execution-policy.json');
+      const executionPolicyV2 = join(functions, name, 'execution-policy-v2.json');
       const memberPolicy = join(functions, name, 'member-policy.json');
       if (!existsSync(executionPolicy) && !existsSync(memberPolicy)) return [];
       return {
         name,
         state: stateName(name),
         executionPolicy: readPolicyFile(executionPolicy),
+        ...(existsSync(executionPolicyV2) && {
+          executionPolicyV2: readPolicyFile(executionPolicyV2),
+        }),
         ...(existsSync(memberPolicy) && { memberPolicy: readPolicyFile(memberPolicy) }),
       };
     });
+}
+
+/** The policy of the step's function, by which Security Hub sends the findings. */
+export function executionPolicy(step: StepFolder, findings: Findings): PolicyFile {
+  return findings === 'v2'
+    ? (step.executionPolicyV2 ?? step.executionPolicy)
+    : step.executionPolicy;
 }
 
 function stateName(name: string): string {

@@ -18,6 +18,7 @@ describe('the configuration', () => {
       ...CONFIGURATION,
       partition: 'aws',
       architecture: 'arm64',
+      findings: 'cspm',
     });
   });
 
@@ -39,6 +40,7 @@ describe('the configuration', () => {
       ...required,
       partition: 'aws',
       architecture: 'arm64',
+      findings: 'cspm',
       protectedPrincipals: [],
       evidenceRetentionDays: 365,
       responsePolicy: {},
@@ -133,6 +135,7 @@ describe('the configuration', () => {
     refuses({ externalId: '?' }, '`externalId` is not an external id as STS accepts it: `"?"`');
     refuses({ binaries: 1 }, '`binaries` is not a folder: `1`');
     refuses({ architecture: 'mips' }, '`architecture` is not arm64 or x86_64: `"mips"`');
+    refuses({ findings: 'both' }, '`findings` is not cspm or v2: `"both"`');
     refuses(
       { operations: [{ protocol: 'http', endpoint: 'http://ops.example.com' }] },
       'a subscriber\'s `protocol` is unknown: `"http"`',

@@ -595,6 +595,85 @@ describe('the finding that is judged', () => {
     });
   }
 
+  const inOcsf = {
+    finding_info: { uid: 'i', title: 't', related_events: [{ uid: 'signal' }], types: ['a'] },
+    metadata: { uid: 'u', product: { uid: 'p' } },
+    cloud: { account: { uid: '222222222222' } },
+    severity: 'High',
+    resources: [{ uid: 'arn:one' }, { uid: 'two' }],
+    evidences: [{ api: 'x' }],
+  };
+  const v2 = (finding: Json): { [member: string]: Json } => ({
+    'detail-type': 'Findings Imported V2',
+    detail: { findings: [finding] },
+  });
+
+  it('is asked for by what identifies it, in the form of the Security Hub that sent it', async () => {
+    const equals = (Value: string): Json => ({ Value, Comparison: 'EQUALS' });
+    const filters = async (Input: Json): Promise<Json> => {
+      const states = { context: given(Input) };
+      return ((await computed(state('ReadFinding').Arguments, {}, states)) as { Filters: Json })
+        .Filters;
+    };
+    assert.deepEqual(await filters(event(named)), {
+      Id: [equals('i')],
+      ProductArn: [equals('p')],
+      AwsAccountId: [equals('222222222222')],
+    });
+    const by = (FieldName: string, value: string): Json => ({ FieldName, Filter: equals(value) });
+    const three = [
+      by('finding_info.uid', 'i'),
+      by('metadata.product.uid', 'p'),
+      by('cloud.account.uid', '222222222222'),
+    ];
+    const all = (StringFilters: Json): Json => ({
+      CompositeFilters: [{ Operator: 'AND', StringFilters }],
+    });
+    assert.deepEqual(await filters(v2(inOcsf)), all([...three, by('metadata.uid', 'u')]));
+    const without = { ...inOcsf, metadata: { product: { uid: 'p' } } };
+    assert.deepEqual(await filters(v2(without)), all(three));
+  });
+
+  it('is asked for in OCSF only where it can be named', async () => {
+    const choice = state('WhetherToReadFinding');
+    for (const [Input, redrives, next] of [
+      [v2(inOcsf), 0, 'Classify'],
+      [v2(inOcsf), 1, 'ReadFinding'],
+      [v2(named), 1, 'Classify'],
+      [event(inOcsf), 1, 'Classify'],
+      [v2({ ...inOcsf, cloud: {} }), 1, 'Classify'],
+    ] as readonly (readonly [Json, number, string])[]) {
+      assert.equal(await chosen(choice, { redrives }, given(Input)), next);
+    }
+  });
+
+  it('is told by its OCSF fields where nothing else is known of it', async () => {
+    const { Assign } = state('Begin');
+    const { finding } = (await computed(Assign, {}, { input: v2(inOcsf), context: CONTEXT })) as {
+      finding: Json;
+    };
+    assert.deepEqual(finding, {
+      id: 'unknown',
+      title: 't',
+      severity: 'HIGH',
+      names: 'arn:one, two',
+      account: '222222222222',
+      label: 'i',
+    });
+  });
+
+  it('is passed on in OCSF without what nobody reads', async () => {
+    const variables = { record: [inOcsf], redrives: 1, principals: [] };
+    const states = { input: 'policy', context: given(v2(inOcsf)) };
+    const { Payload } = (await computed(state('Classify').Arguments, variables, states)) as {
+      Payload: { record: Json };
+    };
+    const { evidences, ...kept } = inOcsf;
+    const { related_events, ...info } = kept.finding_info;
+    assert.deepEqual(Payload.record, [{ ...kept, finding_info: info }]);
+    assert.equal(evidences.length + related_events.length, 2);
+  });
+
   it('is the record in the place of what the event carries', async () => {
     const key = { AwsIamAccessKey: { AccessKeyId: 'AKIA' } };
     const bulky = { text: 'd'.repeat(1000) };

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { type Findings, findingPatterns } from '../lib/finding-patterns.ts';
+import type { Findings } from '../lib/config.ts';
+import { findingPatterns } from '../lib/finding-patterns.ts';
 import { complexity, type Json, matches, subRules } from './event-ruler.ts';
 
 const CLASSIFY = new URL('../../functions/classify/', import.meta.url);

@@ -13,14 +13,16 @@ export const STATE_MACHINE = folder('statemachine');
 export const STEPS = discoverSteps(folder('functions'));
 export const PROTECTION = readProtection(folder('functions'));
 
-/** A Region of each partition, with a configuration for it. */
+/** A Region of each partition, with a configuration for it; and one for either Security Hub. */
 export const CONFIGURATIONS: readonly Configuration[] = [
   { region: 'us-east-1', partition: 'aws' },
   { region: 'cn-north-1', partition: 'aws-cn' },
   { region: 'us-gov-west-1', partition: 'aws-us-gov' },
-].map(({ region, partition }) =>
+  { region: 'us-east-1', partition: 'aws', findings: 'v2' },
+].map(({ region, partition, findings = 'cspm' }) =>
   configuration({
     region,
+    findings,
     binaries: binaries(STEPS.map(({ name }) => name)),
     protectedPrincipals: [`arn:${partition}:iam::*:role/break-glass`],
   }),

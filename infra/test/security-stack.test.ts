@@ -11,7 +11,7 @@ const DEFINITION = `{
   "Comment": "\${ClassifyFunctionArn} \${PreserveFunctionArn} \${Partition} \${AlertTopicArn}",
   "StartAt": "Begin",
   "States": {
-    "Begin": { "Type": "Succeed", "Comment": "\${ResponsePolicyParameter} \${ContainmentsTable} \${ConsoleUrl}" }
+    "Begin": { "Type": "Succeed", "Comment": "\${ResponsePolicyParameter} \${ContainmentsTable} \${ConsoleUrl} \${GetFindings}" }
   }
 }
 `;
@@ -50,6 +50,7 @@ const root = folder({
           '${ContainmentsTableArn}',
           '${AlertTopicArn}',
           '${TopicKeyArn}',
+          '${HubArn}',
         ],
       },
     ],
@@ -65,6 +66,53 @@ function synthesize(changes: Readonly<Record<string, unknown>> = {}): Synthesize
     }),
   );
 }
+
+describe('where Security Hub without CSPM sends the findings', () => {
+  const stack = synthesize({ findings: 'v2' });
+  const patternOf = (name: string) =>
+    stack.one('AWS::Events::Rule', { Name: name }).Properties['EventPattern'];
+  const findings = {
+    status_id: [0, 1, { exists: false }],
+    metadata: {
+      product: {
+        uid: [{ 'anything-but': { suffix: ['/securityhub-coverage', '/securityhub-risk'] } }],
+      },
+    },
+    resources: { type: [{ prefix: 'AWS::IAM::' }, 'AWS::::Account'] },
+    compliance: { status: ['Fail', { exists: false }] },
+  };
+
+  it('the rules take its events, and there is no custom action', () => {
+    const event = { source: ['aws.securityhub'], 'detail-type': ['Findings Imported V2'] };
+    assert.deepEqual(patternOf('cordon-findings'), { ...event, detail: { findings } });
+    assert.deepEqual(patternOf('cordon-alerts'), {
+      ...event,
+      detail: { findings: { ...findings, severity_id: [4, 5, 6] } },
+    });
+    const names = stack.all('AWS::Events::Rule').map(({ Properties }) => Properties['Name']);
+    assert.equal(names.includes('cordon-custom-action'), false);
+    assert.equal('CustomActionArn' in (stack.json['Outputs'] as object), false);
+  });
+
+  it('the first notice has nothing that an importer words', () => {
+    const [target] = stack.one('AWS::Events::Rule', { Name: 'cordon-alerts' }).Properties[
+      'Targets'
+    ] as { InputTransformer: { InputPathsMap: unknown } }[];
+    assert.deepEqual(target?.InputTransformer.InputPathsMap, {
+      account: '$.detail.findings[0].cloud.account.uid',
+      severity: '$.detail.findings[0].severity',
+    });
+  });
+
+  it('the machine asks it, and may ask no other', () => {
+    const { Properties } = stack.one('AWS::StepFunctions::StateMachine');
+    const { GetFindings } = Properties['DefinitionSubstitutions'] as { GetFindings: string };
+    assert.equal(GetFindings, 'getFindingsV2');
+    const text = JSON.stringify(stack.json);
+    assert.ok(text.includes(':securityhub:eu-west-1:111111111111:hubv2/*'));
+    assert.equal(text.includes(':hub/default'), false);
+  });
+});
 
 describe('the security stack', () => {
   const stack = synthesize();
@@ -258,6 +306,7 @@ describe('the security stack', () => {
           ResponsePolicyParameter: ref('ResponsePolicy'),
           ContainmentsTable: ref(containments),
           ConsoleUrl: 'https://eu-west-1.console.aws.amazon.com',
+          GetFindings: 'getFindings',
         },
         RoleArn: arnOf(role('Cordon-IncidentResponse').id),
         TracingConfiguration: { Enabled: true },
@@ -310,6 +359,7 @@ describe('the security stack', () => {
                     arnOf(containments),
                     ref(responders),
                     arnOf(key),
+                    'arn:aws:securityhub:eu-west-1:111111111111:hub/default',
                   ],
                 },
               ],

@@ -23,7 +23,18 @@ pub struct Outputs {
     pub operations_topic_arn: String,
     pub state_machine_arn: String,
     pub response_policy_parameter: String,
+    /// Empty where Security Hub without CSPM sends the findings.
+    #[serde(default)]
     pub custom_action_arn: String,
+}
+
+/// Which Security Hub sends the findings, as the configuration says it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Feed {
+    /// With CSPM, in ASFF.
+    Cspm,
+    /// Without it, in OCSF.
+    V2,
 }
 
 /// All files that decide what is deployed.
@@ -52,18 +63,19 @@ pub(crate) async fn deploy(
     binaries: &Path,
     progress: &Progress,
 ) -> Result<Outputs> {
-    deploy_with(place, endpoint, binaries, &json!({ "settlingSeconds": 1 }), progress).await
+    let policy = json!({ "settlingSeconds": 1 });
+    deploy_with(place, endpoint, binaries, (Feed::Cspm, &policy), progress).await
 }
 
-/// Deploys both stacks with a response policy.
+/// Deploys both stacks with a response policy, for findings of this feed.
 pub(crate) async fn deploy_with(
     place: &Place,
     endpoint: &str,
     binaries: &Path,
-    response_policy: &Value,
+    (feed, response_policy): (Feed, &Value),
     progress: &Progress,
 ) -> Result<Outputs> {
-    lay_out(place, binaries, response_policy)?;
+    lay_out(place, binaries, feed, response_policy)?;
     let cdk = Cdk { place, endpoint };
     tokio::try_join!(
         progress.step("bootstrapping CDK in the security account", cdk.bootstrap()),
@@ -85,7 +97,7 @@ pub(crate) async fn deploy_with(
 
 /// Writes the configuration, and puts each binary where production packages have it. The
 /// configuration is the example of `infra/README.md`, but for what is true of this local AWS alone.
-fn lay_out(place: &Place, binaries: &Path, response_policy: &Value) -> Result<()> {
+fn lay_out(place: &Place, binaries: &Path, feed: Feed, response_policy: &Value) -> Result<()> {
     let mut configuration = example()?;
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     for (field, value) in [
@@ -97,6 +109,9 @@ fn lay_out(place: &Place, binaries: &Path, response_policy: &Value) -> Result<()
         ("responsePolicy", response_policy.clone()),
     ] {
         *configuration.get_mut(field).with_context(|| format!("it has no `{field}`"))? = value;
+    }
+    if matches!(feed, Feed::V2) {
+        configuration["findings"] = json!("v2");
     }
     let packages = configuration["binaries"].as_str().context("it has no `binaries`")?;
     let packages = place.path(packages);

@@ -42,7 +42,10 @@ impl LocalAws {
         for execution in self.executions().await? {
             if !known.contains_key(&execution.arn) {
                 let input = execution.input().await?;
-                let id = input.pointer("/detail/findings/0/Id").and_then(Value::as_str);
+                let id = ["Id", "finding_info/uid"]
+                    .iter()
+                    .find_map(|id| input.pointer(&format!("/detail/findings/0/{id}")));
+                let id = id.and_then(Value::as_str);
                 known.insert(execution.arn.clone(), id.map(str::to_owned));
             }
             let id = known.get(&execution.arn).and_then(Option::as_deref);

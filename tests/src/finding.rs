@@ -13,9 +13,10 @@ use crate::local_aws::{LocalAws, now};
 use crate::user::User;
 use crate::{REGION, SECURITY};
 
-/// A finding in AWS Security Finding Format.
+/// A finding in AWS Security Finding Format, or, of Security Hub without CSPM, in OCSF.
 ///
-/// See "AWS Security Finding Format (ASFF)" in the Security Hub user guide.
+/// See "AWS Security Finding Format (ASFF)" and "OCSF findings in Security Hub" in the Security
+/// Hub user guide.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Finding {
@@ -82,17 +83,17 @@ impl Finding {
 
     /// Its id, which with the product's ARN tells it from all others.
     pub fn id(&self) -> &str {
-        self.text("Id")
+        self.either("/Id", "/finding_info/uid")
     }
 
     /// The ARN of the product that found it.
     pub fn product(&self) -> &str {
-        self.text("ProductArn")
+        self.either("/ProductArn", "/metadata/product/uid")
     }
 
     /// The account it is about.
     pub fn account(&self) -> &str {
-        self.text("AwsAccountId")
+        self.either("/AwsAccountId", "/cloud/account/uid")
     }
 
     /// The finding as JSON.
@@ -130,8 +131,9 @@ impl Finding {
         event
     }
 
-    fn text(&self, field: &str) -> &str {
-        self.asff[field].as_str().unwrap_or_default()
+    fn either(&self, asff: &str, ocsf: &str) -> &str {
+        let found = [asff, ocsf].into_iter().find_map(|field| self.asff.pointer(field));
+        found.and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The finding as the SDK sends it.
@@ -237,6 +239,23 @@ impl LocalAws {
     pub async fn import_as_service(&self, finding: &Finding) -> Result<()> {
         self.beyond_aws().post("/_local/securityhub/finding", finding.asff()).await?;
         Ok(())
+    }
+
+    /// Has Security Hub without CSPM send a finding, which is in OCSF.
+    pub async fn send_in_ocsf(&self, finding: &Finding) -> Result<()> {
+        self.beyond_aws().post("/_local/securityhub/finding-v2", finding.asff()).await?;
+        Ok(())
+    }
+
+    /// The finding as Security Hub without CSPM has it now.
+    pub async fn in_ocsf(&self, finding: &Finding) -> Result<Value> {
+        let uid = json!({ "Value": finding.id(), "Comparison": "EQUALS" });
+        let filters = json!([{ "FieldName": "finding_info.uid", "Filter": uid }]);
+        let filters = json!({ "CompositeFilters": [{ "StringFilters": filters }] });
+        let call = "aws-sdk:securityhub:getFindingsV2";
+        let mut found = self.perform(call, &json!({ "Filters": filters })).await?;
+        let found = found["Findings"].get_mut(0).map(Value::take);
+        found.with_context(|| format!("Security Hub has no finding `{}`", finding.id()))
     }
 
     /// Lets Security Hub have a finding without sending it to anybody, for tests that start the

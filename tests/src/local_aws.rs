@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::alone::{Alone, Apart};
 use crate::clients::Clients;
-use crate::deployment::{self, Outputs};
+use crate::deployment::{self, Feed, Outputs};
 use crate::endpoint::Endpoint;
 use crate::messages::Topics;
 use crate::place::Place;
@@ -54,9 +54,18 @@ impl LocalAws {
 
     /// A local AWS for this process alone, which ends when the process does.
     pub async fn for_tests(progress: &Progress) -> Result<Self> {
+        Self::for_tests_of(Feed::Cspm, progress).await
+    }
+
+    /// The same, where Security Hub without CSPM sends the findings.
+    pub async fn for_tests_without_cspm(progress: &Progress) -> Result<Self> {
+        Self::for_tests_of(Feed::V2, progress).await
+    }
+
+    async fn for_tests_of(feed: Feed, progress: &Progress) -> Result<Self> {
         let place = Place::of_a_test_run()?;
         let (binaries, python) = tools::prepare(progress, Build::Debug).await?;
-        let aws = Self::with(&place, &binaries, &python, progress).await?;
+        let aws = Self::fed_by(feed, &place, &binaries, &python, progress).await?;
         // Held as long as the server lives: until the process ends.
         std::mem::forget(place);
         Ok(aws)
@@ -69,20 +78,35 @@ impl LocalAws {
         python: &Path,
         progress: &Progress,
     ) -> Result<Self> {
+        Self::fed_by(Feed::Cspm, place, binaries, python, progress).await
+    }
+
+    async fn fed_by(
+        feed: Feed,
+        place: &Place,
+        binaries: &Path,
+        python: &Path,
+        progress: &Progress,
+    ) -> Result<Self> {
         let port = free_port()?;
         progress
             .step("starting a local AWS", server::start(place, python, port, Life::WithThisProcess))
             .await?;
         let url = Endpoint::at_port(port).url().to_owned();
         // A test run sees more incidents within an hour than life does.
-        let policy = json!({
+        let mut policy = json!({
             "settlingSeconds": 1,
             "containmentsPerHour": 1_000_000,
             "customActionsPerHour": 1_000_000,
             "retirementsPerHour": 1_000_000,
             "escalationsPerHour": 1_000_000,
         });
-        let outputs = deployment::deploy_with(place, &url, binaries, &policy, progress).await?;
+        if matches!(feed, Feed::V2) {
+            // Unset, it is the default product that only CSPM has.
+            policy["trustedProducts"] = json!(["arn:aws:securityhub:*:*:productv2/*/default"]);
+        }
+        let settings = (feed, &policy);
+        let outputs = deployment::deploy_with(place, &url, binaries, settings, progress).await?;
         Ok(Self::at_port(port, outputs))
     }
 

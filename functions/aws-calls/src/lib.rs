@@ -41,7 +41,7 @@ pub async fn sdk_config() -> SdkConfig {
 /// The failure that `error` means, for the call that IAM names `call`.
 ///
 /// Sources: IAM API Reference, "Common Errors" and the errors of each action; S3 API
-/// Reference, "Error responses".
+/// Reference, "Error responses"; Security Hub API Reference, the errors of each action.
 pub fn failure<E, R>(call: &'static str, error: SdkError<E, R>) -> Failure
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -71,7 +71,9 @@ where
         | "InternalFailure"
         | "InternalError"
         | "InternalException"
+        | "InternalServerException"
         | "ConcurrentModification"
+        | "ConflictException"
         | "EntityTemporarilyUnmodifiable"
         | "RequestTimeout"
         | "RequestExpired"
@@ -157,8 +159,8 @@ mod tests {
             (
                 "ServiceUnavailable",
                 "ServiceFailure ServiceUnavailable InternalFailure InternalError \
-                 InternalException ConcurrentModification EntityTemporarilyUnmodifiable \
-                 RequestTimeout RequestExpired ConditionalRequestConflict",
+                 InternalException InternalServerException ConcurrentModification \
+                 ConflictException EntityTemporarilyUnmodifiable RequestTimeout RequestExpired ConditionalRequestConflict",
             ),
             ("LimitExceeded", "LimitExceeded"),
             ("NotFound", "NoSuchEntity NoSuchKey"),

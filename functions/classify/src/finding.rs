@@ -3,6 +3,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Brief;
+use crate::ocsf;
 use crate::subject::{Part, Subject, session};
 
 /// How many sessions people are told of; GuardDuty names one.
@@ -43,7 +44,9 @@ pub(crate) struct Unjudged {
 pub(crate) fn of_event(event: &Value) -> Result<(Occasion, Finding<'_>), Unjudged> {
     let text = |field| event.get(field).and_then(Value::as_str).unwrap_or_default();
     let (occasion, by_person) = match (text("source"), text("detail-type")) {
-        ("aws.securityhub", "Security Hub Findings - Imported") => (Occasion::Imported, false),
+        ("aws.securityhub", "Security Hub Findings - Imported" | ocsf::DETAIL_TYPE) => {
+            (Occasion::Imported, false)
+        }
         ("aws.securityhub", "Security Hub Findings - Custom Action") => {
             (Occasion::CustomAction, true)
         }
@@ -90,6 +93,7 @@ impl<'a> Finding<'a> {
             label: one_line(&id, 512),
             id,
             product_arn: required("ProductArn")?,
+            metadata_uid: None,
             account: AccountId::try_from(required("AwsAccountId")?)?,
             title: one_line(&required("Title")?, 256),
             severity: severity.label().to_owned(),
@@ -132,8 +136,9 @@ impl<'a> Finding<'a> {
             _ => {
                 let status = self.compliance_status();
                 let passed = occasion == Occasion::Imported && !["", "FAILED"].contains(&status);
-                let status = one_line(status, 40);
-                passed.then(|| format!("the finding's Compliance.Status is `{status}` meanwhile"))
+                passed.then(|| {
+                    format!("{} meanwhile", self.said(("Compliance.Status", status, None)))
+                })
             }
         }
     }
@@ -150,21 +155,42 @@ impl<'a> Finding<'a> {
         }
         let record = self.text("/RecordState");
         if record != "ACTIVE" {
-            let record = one_line(record, 40);
-            return Some(format!("the finding's RecordState is `{record}`, not `ACTIVE`"));
+            return Some(self.said(("RecordState", record, Some("ACTIVE"))));
         }
         let workflow = self.text("/Workflow/Status");
         if workflow != "NEW" && occasion == Occasion::Imported && !whatever_workflow {
-            let workflow = one_line(workflow, 40);
-            return Some(format!("the finding's Workflow.Status is `{workflow}`, not `NEW`"));
+            return Some(self.said(("Workflow.Status", workflow, Some("NEW"))));
         }
         // A person may choose what a check says of them; a check that did not fail accuses
         // nobody: PASSED, WARNING (muted, or not to be decided), NOT_AVAILABLE.
         if !self.may_accuse() && occasion == Occasion::Imported {
-            let status = one_line(self.compliance_status(), 40);
-            return Some(format!("the finding's Compliance.Status is `{status}`, not `FAILED`"));
+            let status = self.compliance_status();
+            return Some(self.said(("Compliance.Status", status, Some("FAILED"))));
         }
         None
+    }
+
+    /// That a field has this value and not that, in the words of the finding's own form.
+    fn said(&self, (field, is, wanted): (&str, &str, Option<&str>)) -> String {
+        let in_ocsf = ocsf::is_product(&self.brief.product_arn);
+        let caption = |asff| match (in_ocsf, field) {
+            (true, "Compliance.Status") => ocsf::compliance(asff),
+            (true, _) if asff == "ACTIVE" => "New",
+            (true, _) => ocsf::status(asff),
+            (false, _) => asff,
+        };
+        let name = match (in_ocsf, field) {
+            (true, "Compliance.Status") => "compliance.status",
+            (true, _) => "status",
+            (false, _) => field,
+        };
+        let is = one_line(caption(is), 40);
+        match wanted {
+            Some(wanted) => {
+                format!("the finding's {name} is `{is}`, not `{}`", caption(wanted))
+            }
+            None => format!("the finding's {name} is `{is}`"),
+        }
     }
 
     /// Whether it is of no check, or of one that failed.

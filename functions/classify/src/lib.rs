@@ -5,6 +5,7 @@ mod claim;
 mod earlier;
 mod finding;
 mod limits;
+mod ocsf;
 mod recurrence;
 mod rules;
 mod subject;
@@ -131,6 +132,9 @@ pub struct Brief {
     pub label: String,
     /// `ProductArn`, as it came.
     pub product_arn: String,
+    /// `metadata.uid`, as it came: of a finding in OCSF, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata_uid: Option<String>,
     /// `AwsAccountId`.
     pub account: AccountId,
     /// `Title`, on one line.
@@ -186,7 +190,14 @@ pub fn classify(input: Input) -> Result<Verdict, Failure> {
         recurrence: None,
         unanswered: false,
     };
-    match finding::of_event(&event) {
+    let translated = ocsf::translate(&mut event);
+    let translated = translated.map_err(|reason| Unjudged { reason, by_person: false });
+    let found = translated.and_then(|uid| Ok((uid, finding::of_event(&event)?)));
+    let found = found.map(|(uid, (occasion, mut finding))| {
+        finding.brief.metadata_uid = uid.filter(|uid| uid.chars().count() <= MOST_OF_A_UID);
+        (occasion, finding)
+    });
+    match found {
         Ok((occasion, _)) if !read && (redriven || occasion == Occasion::CustomAction) => {
             let why = "Security Hub was not asked for a finding that a person's word is about";
             return Err(Failure::InvalidInput(why.to_owned()));
@@ -215,6 +226,9 @@ pub fn classify(input: Input) -> Result<Verdict, Failure> {
     verdict.limits = Limits::of(&verdict);
     Ok(verdict)
 }
+
+/// Characters of a `metadata.uid` at most; Security Hub's own are digests of 64.
+const MOST_OF_A_UID: usize = 128;
 
 /// Why the finding is judged, and what came before.
 struct Pass {

@@ -1,5 +1,7 @@
 //! Writes the outcome to the finding: its workflow status, and the report's note and fields.
 
+mod ocsf;
+
 use std::collections::HashMap;
 
 use aws_calls::{SdkConfig, failure};
@@ -12,9 +14,9 @@ use aws_sdk_securityhub::types::{
 use incident::{Execution, Failure, Verdict, one_line};
 use serde::{Deserialize, Serialize};
 
-/// The most that a note takes.
+/// The most that a note takes, and a comment.
 ///
-/// Source: Security Hub API Reference, `NoteUpdate`.
+/// Source: Security Hub API Reference, `NoteUpdate`, `BatchUpdateFindingsV2` (`Comment`).
 const NOTE: usize = 512;
 
 /// The step's input.
@@ -37,6 +39,9 @@ pub struct Input {
 struct Finding {
     id: String,
     product_arn: String,
+    account: String,
+    /// Of a finding of Security Hub without CSPM, where it has one.
+    metadata_uid: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -65,9 +70,10 @@ pub fn client(config: &SdkConfig) -> Client {
 /// finding that Security Hub leaves unprocessed fails with [`Failure::FindingBusy`] or
 /// [`Failure::FindingNotUpdated`], one that it does not know with
 /// [`Failure::FindingNotFound`]; one without room for note and fields gets the workflow
-/// status alone. Done twice, the finding is the same.
+/// status alone. A finding of Security Hub without CSPM gets a status and a comment. Done
+/// twice, the finding is the same.
 ///
-/// Source: Security Hub API Reference, `BatchUpdateFindings`.
+/// Sources: Security Hub API Reference, `BatchUpdateFindings`, `BatchUpdateFindingsV2`.
 pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
     let Input { execution, finding, workflow, verdicts, note, fields } = input;
     let done = |one: &Verdict| matches!(one, Verdict::Contained | Verdict::Retired);
@@ -75,10 +81,13 @@ pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
         return Err(Failure::InvalidInput("only what is contained is resolved".to_owned()));
     }
     let note = note.unwrap_or_else(|| format!("No report. Execution {}.", execution.name()));
-    let note = one_line(&note, NOTE);
     let fields = fields.unwrap_or_else(|| {
         HashMap::from([("CordonExecution".to_owned(), execution.arn().to_owned())])
     });
+    if ocsf::is_product(&finding.product_arn) {
+        return ocsf::update(hub, finding, workflow, &note, &fields).await;
+    }
+    let note = one_line(&note, NOTE);
     let finding = AwsSecurityFindingIdentifier::builder()
         .id(finding.id)
         .product_arn(finding.product_arn)
@@ -168,7 +177,7 @@ mod tests {
     fn input(workflow: &str, verdicts: &serde_json::Value) -> Input {
         let input = json!({
             "execution": "arn:aws:states:us-east-1:111111111111:execution:machine:name",
-            "finding": { "id": "f", "productArn": "p" },
+            "finding": { "id": "f", "productArn": "p", "account": "222222222222" },
             "workflow": workflow,
             "verdicts": verdicts,
             "note": null,

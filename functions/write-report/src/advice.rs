@@ -543,7 +543,8 @@ fn size(holdings: &Holdings) -> usize {
 fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let verdict = facts.input.verdict.as_ref();
     let instruction = verdict.and_then(|verdict| verdict.instruction.as_deref());
-    steps.extend(instruction.map(|text| Step::of(one_line(text, 600))));
+    let instruction = instruction.map(|text| instructed(facts, text));
+    steps.extend(instruction.map(|text| Step::of(one_line(&text, 600))));
     for outcome in left(facts).filter(|one| one.verdict == Verdict::Escalated).take(most) {
         for failed in outcome.failures.iter().rev().take(2).rev() {
             let step = of_a_principal(facts, outcome, failed);
@@ -580,6 +581,13 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
 
 /// Whether a person's choice would have it contained. Never advised to somebody who has just
 /// made that choice.
+/// The rule's instruction, without what it says of custom actions where there are none.
+fn instructed(facts: Facts<'_>, text: &str) -> String {
+    let sentences = text.split_inclusive(". ");
+    let there_is = |sentence: &&str| !facts.without_cspm() || !sentence.contains("custom action");
+    sentences.filter(there_is).collect()
+}
+
 fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
     let errors = [
         "RolesNotContained",
@@ -592,6 +600,7 @@ fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
     let error = first_error(outcome);
     let can = errors.contains(&error) || is_weighed(error) && is_containable(facts, outcome);
     !facts.by_person()
+        && !facts.without_cspm()
         && facts.input.mode == Some(Mode::Contain)
         && outcome.unused_days.is_none()
         && can
@@ -743,6 +752,23 @@ fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
 
 fn after_an_overflow(facts: Facts<'_>, steps: &mut Vec<Step>) {
     let account = &facts.input.finding.account;
+    if facts.without_cspm() {
+        let of_account = serde_json::json!([{
+            "FieldName": "cloud.account.uid",
+            "Filter": { "Comparison": "EQUALS", "Value": account },
+        }]);
+        let new = serde_json::json!([{ "FieldName": "status_id", "Filter": { "Eq": 1 } }]);
+        let filters = serde_json::json!({ "CompositeFilters": [
+            { "NumberFilters": new, "Operator": "AND", "StringFilters": of_account },
+        ] });
+        let command = Command::aws("securityhub get-findings-v2", facts.region())
+            .with("--filters", &filters.to_string());
+        steps.push(
+            Step::of("List the account's findings that nobody has dealt with: they stay New.")
+                .run(Whose::Security, vec![command]),
+        );
+        return;
+    }
     let equals = |value: &str| serde_json::json!([{ "Comparison": "EQUALS", "Value": value }]);
     let filters = serde_json::json!({
         "AwsAccountId": equals(account),

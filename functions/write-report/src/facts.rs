@@ -166,6 +166,12 @@ impl<'a> Facts<'a> {
         format!("{}/states/home?region={region}#/v2/executions/details/{arn}", self.input.console)
     }
 
+    /// Whether Security Hub without CSPM sent the finding, which has other words for its
+    /// status, and no custom actions.
+    pub(crate) fn without_cspm(self) -> bool {
+        self.input.finding.product_arn.contains(":productv2/")
+    }
+
     pub(crate) fn by_person(self) -> bool {
         let source = self.input.verdict.as_ref().and_then(|verdict| verdict.source);
         source == Some(Source::Person)

@@ -64,6 +64,9 @@ pub struct Finding {
     /// What the finding names, by its own word, where it was not judged. Hostile.
     #[serde(default)]
     pub names: Option<String>,
+    /// `ProductArn`, where it was judged.
+    #[serde(default)]
+    pub product_arn: String,
     /// Where GuardDuty shows the finding.
     #[serde(default)]
     pub source_url: Option<String>,

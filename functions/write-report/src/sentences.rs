@@ -286,16 +286,29 @@ fn touched(facts: Facts<'_>) -> String {
 
 /// What becomes of the finding, which is as good as done when people read this.
 fn of_the_finding(facts: Facts<'_>) -> Option<String> {
+    let [resolved, notified, new] = if facts.without_cspm() {
+        [
+            "The finding is Resolved.",
+            "The finding becomes In Progress, not Resolved.",
+            "The finding stays New.",
+        ]
+    } else {
+        [
+            "The finding is RESOLVED.",
+            "The finding becomes NOTIFIED, not RESOLVED.",
+            "The finding stays NEW.",
+        ]
+    };
     let said = match facts.ending() {
-        Ending::Contained | Ending::Retired => "The finding is RESOLVED.",
+        Ending::Contained | Ending::Retired => resolved,
         Ending::Escalated if facts.observes() => "The finding stays as it is.",
-        Ending::Escalated => "The finding becomes NOTIFIED, not RESOLVED.",
-        Ending::Overflow => "The finding stays NEW.",
+        Ending::Escalated => notified,
+        Ending::Overflow => new,
         Ending::Abandoned if !facts.has_finding() => return None,
         Ending::Observed | Ending::Abandoned => "The finding stays as it is.",
         Ending::UnknownFinding => return None,
         Ending::Untold => match facts.input.failure.as_ref().map(|failed| failed.state.as_str()) {
-            Some("TellContained") => "The finding is RESOLVED.",
+            Some("TellContained") => resolved,
             _ => "The finding stays as it is until a redrive.",
         },
         _ if is_hopeless(facts) => "The finding stays as it is: a redrive would fail again.",

@@ -21,6 +21,8 @@ SOURCES: dict[str, str] = {
         "de819c1bd9ac2be4b8dd3c7a66d2c3c690fe74d95b4d42519ec581ac9ebf3b36",
     "ministack.core.iam_actions:access_denied_response":
         "3cc2e315f91f45daeb6160cb1c8250291fde007fa3e721acf72c8159838589a8",
+    "ministack.core.iam_actions:extract_iam_action":
+        "ec476b92d969822b69c5b51b7c86cbc85794d3126a2f4c15f70f5444851cd5a6",
     "ministack.core.iam_actions:extract_resource_arn":
         "82f51700695c62fdca72583e1c264cc146fc22d5aa0a5faebabc3aa0a798f2e9",
     "ministack.core.iam_actions:request_tag_context":

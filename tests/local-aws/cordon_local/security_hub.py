@@ -1,4 +1,4 @@
-"""Security Hub with an administrator account, and the events that it sends.
+"""Security Hub with an administrator account, with CSPM and without it, and the events that they send.
 
 https://docs.aws.amazon.com/securityhub/1.0/APIReference/Welcome.html
 """
@@ -12,7 +12,7 @@ from ministack.core.iam_evaluator import caller_arn
 from ministack.core.responses import get_account_id, request_scope
 from ministack.services import eventbridge
 
-from cordon_local import MEMBER_ACCOUNTS, REGION, SECURITY_ACCOUNT, findings, local_paths, pins
+from cordon_local import MEMBER_ACCOUNTS, REGION, SECURITY_ACCOUNT, api_model, findings, findings_v2, local_paths, pins
 from cordon_local.api_model import Refused
 from cordon_local.local_paths import Answer
 
@@ -23,6 +23,13 @@ MOST_FINDINGS = 100
 # (product ARN, finding id) -> finding, and the shared fields that a customer has updated.
 _findings: dict[tuple[str, str], dict] = {}
 _updated_fields: dict[tuple[str, str], set[str]] = {}
+# metadata.uid -> finding in OCSF.
+_findings_v2: dict[str, dict] = {}
+
+# Calls that IAM knows under the name of their counterpart of CSPM ("Actions, resources, and condition keys for AWS
+# Security Hub").
+_ACTIONS = {"GetFindingsV2": "GetFindings", "BatchUpdateFindingsV2": "BatchUpdateFindings"}
+_OCSF_FIELDS = ("Comment", "SeverityId", "StatusId")
 
 
 def install() -> None:
@@ -30,9 +37,11 @@ def install() -> None:
     router.SERVICE_PATTERNS[SERVICE] = {"credential_scope": SERVICE}
     iam_actions.SERVICE_TO_IAM_NAMESPACE[SERVICE] = SERVICE
     iam_actions._BOTOCORE_SERVICE_MAP[SERVICE] = [SERVICE]
+    pins.replace("ministack.core.iam_actions:extract_iam_action", _action)
     pins.replace("ministack.core.iam_actions:extract_resource_arn", _resource)
     pins.replace("ministack.core.iam_actions:request_tag_context", _request_context)
     local_paths.add("POST", "/_local/securityhub/finding", _import_as_aws_service)
+    local_paths.add("POST", "/_local/securityhub/finding-v2", _send_v2)
     local_paths.add("POST", "/_local/securityhub/custom-action", _custom_action)
 
 
@@ -40,8 +49,20 @@ def _hub_arn(account: str) -> str:
     return f"arn:aws:securityhub:{REGION}:{account}:hub/default"
 
 
+def _hub_v2_arn(account: str) -> str:
+    return f"arn:aws:securityhub:{REGION}:{account}:hubv2/local"
+
+
 def _default_product(account: str) -> str:
     return f"arn:aws:securityhub:{REGION}:{account}:product/{account}/default"
+
+
+def _action(original, service, method, path, headers, body, query):
+    action = original(service, method, path, headers, body, query)
+    if service != SERVICE or not action:
+        return action
+    name = action.partition(":")[2]
+    return f"{SERVICE}:{_ACTIONS.get(name, name)}"
 
 
 def _resource(original, service, method, path, headers, body, query, region, account):
@@ -51,7 +72,7 @@ def _resource(original, service, method, path, headers, body, query, region, acc
     if path == "/findings/import":
         products = [finding.get("ProductArn") for finding in _sent_findings(body)]
         return str(products[0]) if products else "*"
-    return _hub_arn(account)
+    return _hub_v2_arn(account) if path.startswith("/findingsv2") else _hub_arn(account)
 
 
 def _request_context(original, service, action, body, query):
@@ -61,7 +82,10 @@ def _request_context(original, service, action, body, query):
     """
     context = original(service, action, body, query)
     if action == "securityhub:BatchUpdateFindings":
-        update = {field: value for field, value in _given(body).items() if field != "FindingIdentifiers"}
+        given = _given(body)
+        context |= {f"securityhub:OCSFSyntaxPath/{name}": str(given[name]) for name in _OCSF_FIELDS if name in given}
+        others = (*_OCSF_FIELDS, "FindingIdentifiers", "MetadataUids")
+        update = {field: value for field, value in given.items() if field not in others}
         context |= {f"securityhub:ASFFSyntaxPath/{path}": value for path, value in _leaves("", update)}
     elif action == "securityhub:BatchImportFindings":
         context["securityhub:TargetAccount"] = [str(finding.get("AwsAccountId")) for finding in _sent_findings(body)]
@@ -219,12 +243,55 @@ def _get(given: dict) -> dict:
     return answer
 
 
+def _modelled(operation: str, given: dict) -> None:
+    """Refuse what the operation's model does not allow."""
+    try:
+        api_model.check(api_model.operation(SERVICE, operation), given)
+    except Refused as error:
+        raise Refused("ValidationException", error.message) from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise Refused("ValidationException", f"the request does not have the form of {operation}") from error
+
+
+def _get_v2(given: dict) -> dict:
+    """https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindingsV2.html"""
+    _modelled("GetFindingsV2", given)
+    filters = given.get("Filters", {})
+    found = [each for each in _findings_v2.values() if _visible_v2(each) and findings_v2.matches(each, filters)]
+    return {"Findings": found[: given.get("MaxResults", MOST_FINDINGS)]}
+
+
+def _update_v2(given: dict) -> dict:
+    """https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchUpdateFindingsV2.html"""
+    _modelled("BatchUpdateFindingsV2", given)
+    update = findings_v2.checked_update(given)
+    processed, unprocessed = [], []
+    for identifier in given.get("MetadataUids") or given["FindingIdentifiers"]:
+        answer = {"MetadataUid" if isinstance(identifier, str) else "FindingIdentifier": identifier}
+        known = [each for each in _findings_v2.values() if findings_v2.is_named(each, identifier) and _visible_v2(each)]
+        if not known:
+            answer |= {"ErrorCode": "ResourceNotFoundException", "ErrorMessage": "Finding Not Found"}
+            unprocessed.append(answer)
+            continue
+        uid = known[0]["metadata"]["uid"]
+        _findings_v2[uid] = {**known[0], **update}
+        processed.append(answer)
+        _tell_v2(_findings_v2[uid])
+    return {"ProcessedFindings": processed, "UnprocessedFindings": unprocessed}
+
+
+def _visible_v2(finding: dict) -> bool:
+    return get_account_id() in (SECURITY_ACCOUNT, finding["cloud"]["account"]["uid"])
+
+
 _OPERATIONS = {
     ("POST", "/accounts"): _enable,
     ("GET", "/accounts"): _describe,
     ("POST", "/findings/import"): _import,
     ("PATCH", "/findings/batchupdate"): _update,
     ("POST", "/findings"): _get,
+    ("PATCH", "/findingsv2/batchupdatev2"): _update_v2,
+    ("POST", "/findingsv2"): _get_v2,
 }
 
 
@@ -236,6 +303,12 @@ def _tell(finding: dict) -> None:
     resources = [f"{finding['ProductArn']}/{finding['Id']}"]
     for account in {SECURITY_ACCOUNT, finding["AwsAccountId"]}:
         _emit(account, "Security Hub Findings - Imported", resources, {"findings": [finding]})
+
+
+def _tell_v2(finding: dict) -> None:
+    """https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-v2-cwe-event-formats.html"""
+    for account in {SECURITY_ACCOUNT, finding["cloud"]["account"]["uid"]}:
+        _emit(account, "Findings Imported V2", [finding["metadata"]["uid"]], {"findings": [finding]})
 
 
 def _emit(account: str, detail_type: str, resources: list[str], detail: dict) -> None:
@@ -267,6 +340,28 @@ async def _import_as_aws_service(query: dict[str, str], finding: object) -> Answ
     if "unsent" not in query:
         _tell(findings.filled_in(finding) if "unsettled" in query else stored)
     return 200, {"Id": finding["Id"], "ProductArn": finding["ProductArn"]}
+
+
+async def _send_v2(query: dict[str, str], finding: object) -> Answer:
+    """A finding in OCSF of the product that it names: no client can send one to Security Hub without CSPM.
+
+    With `unsent`, Security Hub has the finding, but sends no event.
+    """
+    if not isinstance(finding, dict):
+        return 400, {"message": "the body must be a finding"}
+    try:
+        findings_v2.check(finding)
+    except findings_v2.Misformed as error:
+        return 400, {"message": str(error)}
+    account = finding["cloud"]["account"]["uid"]
+    if account not in ACCOUNTS:
+        return 400, {"message": f"no such account: `{account}`"}
+    uid = findings_v2.filled_in(finding)["metadata"]["uid"]
+    present = _findings_v2.get(uid)
+    _findings_v2[uid] = findings_v2.sent_again(present, finding) if present else findings_v2.filled_in(finding)
+    if "unsent" not in query:
+        _tell_v2(_findings_v2[uid])
+    return 200, {"metadata": {"uid": uid}}
 
 
 async def _custom_action(_query: dict[str, str], request: object) -> Answer:

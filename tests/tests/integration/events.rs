@@ -108,6 +108,7 @@ fn with_a_rule(aws: &LocalAws, case: &str) -> Result<Option<Finding>> {
     let event = cases::event(case)?;
     let here = case != NEVER_IMPORTED
         && event["region"] == "us-east-1"
+        && event["detail-type"] == "Security Hub Findings - Imported"
         && event["detail"]["findings"][0]["AwsAccountId"] == MEMBERS[0];
     let named = verdict["rules"].as_array().is_some_and(|rules| !rules.is_empty());
     (here && named).then(|| cases::finding(aws, case)).transpose()

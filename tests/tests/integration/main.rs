@@ -25,6 +25,7 @@
 //! - [`events`]: which of Security Hub's events start an execution.
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
+//! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
 //! - [`mails`]: what a developer sees, the mails and the demo.
 //! - [`aftermath`]: what the whole run has left behind.
 
@@ -60,6 +61,7 @@ mod truth;
 mod twice;
 mod users;
 mod verdicts;
+mod without_cspm;
 
 use std::process::ExitCode;
 
@@ -106,6 +108,7 @@ fn run() -> anyhow::Result<ExitCode> {
     events::add_to(&mut trials);
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);
+    without_cspm::add_to(&mut trials);
     mails::add_to(&mut trials);
     aftermath::add_to(&mut trials);
 

@@ -12,7 +12,7 @@ use crate::graph::{Kind, Scope, State};
 /// of Systems Manager (`GetParameter`), Security Hub (`GetFindings`), Amazon SNS
 /// (`Publish`) and `DynamoDB` (`UpdateItem`). `Runtime.ExitError`, `Runtime.OutOfMemory` and `Sandbox.Timedout` are the `errorType` of
 /// Lambda's answer for a function that exits or runs out of time.
-const OF_AWS: [&str; 34] = [
+const OF_AWS: [&str; 36] = [
     "States.ALL",
     "States.Timeout",
     "Lambda.TooManyRequestsException",
@@ -28,7 +28,9 @@ const OF_AWS: [&str; 34] = [
     "Ssm.SdkClientException",
     "Ssm.SsmException",
     "Ssm.ThrottlingException",
+    "SecurityHub.ConflictException",
     "SecurityHub.InternalException",
+    "SecurityHub.InternalServerException",
     "SecurityHub.LimitExceededException",
     "SecurityHub.SdkClientException",
     "SecurityHub.SecurityHubException",

@@ -29,24 +29,30 @@ pub(crate) fn hold(execution: &str, event: &Value, verdict: &Verdict) {
     assert!(serde_json::to_vec(verdict).unwrap().len() < LARGEST);
 
     let finding = &event["detail"]["findings"][0];
+    let in_ocsf = event["detail-type"] == "Findings Imported V2";
+    let account =
+        if in_ocsf { &finding["cloud"]["account"]["uid"] } else { &finding["AwsAccountId"] };
     let partition = execution.split(':').nth(1).unwrap();
     let mut called = HashSet::new();
     for accused in &verdict.accused {
         assert!(called.insert(&accused.resource), "`{}` twice", accused.resource);
-        assert_eq!(finding["AwsAccountId"], accused.account.as_str());
+        assert_eq!(account, accused.account.as_str());
         assert!(!policy.exempt_accounts.contains(&accused.account));
         assert!(policy.accounts_in_scope.iter().all(|scope| scope.contains(&accused.account)));
         assert!(accused.name.as_deref().is_none_or(is_name), "{accused:?}");
         assert!(accused.name.is_some() || accused.access_key.is_some(), "{accused:?}");
 
-        let resources = finding["Resources"].as_array().unwrap();
-        let of_them = finding["Resources"].to_string();
-        let said = [&accused.name, &accused.access_key, &accused.principal_id];
-        assert!(said.into_iter().flatten().all(|it| of_them.contains(it)), "{accused:?}");
-        assert!(
-            resources.iter().any(|resource| names(resource, accused, partition)),
-            "{accused:?}"
-        );
+        let named = if in_ocsf {
+            let mut resources = finding["resources"].as_array().unwrap().iter();
+            resources.any(|resource| names_in_ocsf(resource, accused, partition))
+        } else {
+            let of_them = finding["Resources"].to_string();
+            let said = [&accused.name, &accused.access_key, &accused.principal_id];
+            assert!(said.into_iter().flatten().all(|it| of_them.contains(it)), "{accused:?}");
+            let mut resources = finding["Resources"].as_array().unwrap().iter();
+            resources.any(|resource| names(resource, accused, partition))
+        };
+        assert!(named, "{accused:?}");
     }
 }
 
@@ -70,4 +76,24 @@ fn names(resource: &Value, accused: &Accused, partition: &str) -> bool {
     incident::one_line(id, 700) == accused.resource
         && said.any(|it| text.contains(it))
         && (!is_arn || is_own)
+}
+
+/// The same of a resource in OCSF, whose owner has to be the finding's account too.
+fn names_in_ocsf(resource: &Value, accused: &Accused, partition: &str) -> bool {
+    let owner = resource["owner"]["account"]["uid"].as_str();
+    let own = format!("arn:{partition}:iam::{}:{}/", accused.account, accused.kind.noun());
+    let uids = [&resource["uid"], &resource["uid_alt"]].map(|uid| uid.as_str().unwrap_or_default());
+    let name = accused.name.as_deref().unwrap_or_default();
+    let by_arn =
+        || uids.iter().any(|uid| uid.starts_with(&own) && uid.ends_with(&format!("/{name}")));
+    let text = resource.to_string();
+    owner.is_none_or(|owner| owner.is_empty() || owner == accused.account.as_str())
+        && match resource["type"].as_str() {
+            Some("AWS::IAM::User" | "AWS::IAM::Role" | "AwsIamUser" | "AwsIamRole") => by_arn(),
+            Some("AWS::IAM::AccessKey" | "AwsIamAccessKey") => [&accused.name, &accused.access_key]
+                .into_iter()
+                .flatten()
+                .all(|it| text.contains(it)),
+            _ => false,
+        }
 }

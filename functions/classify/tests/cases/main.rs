@@ -7,6 +7,7 @@
 //! - [`properties`]: whatever the bytes.
 //! - [`hostile`]: findings as somebody would make them who means harm; `make fuzz` judges
 //!   millions.
+//! - [`ocsf`]: the same of findings in OCSF.
 //! - [`read_back`]: what people start, and what earlier passes began.
 //! - [`guardduty`]: each finding type of GuardDuty's.
 //! - [`told`]: what people are told of a finding and of what is left to them.
@@ -26,6 +27,7 @@ mod guardduty;
 mod hostile;
 mod limits;
 mod mutations;
+mod ocsf;
 mod properties;
 mod read_back;
 mod told;

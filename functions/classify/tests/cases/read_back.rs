@@ -98,6 +98,37 @@ fn a_redrive_ends_where_the_finding_was_closed_meanwhile() {
 }
 
 #[test]
+fn a_redrive_reads_in_the_comment_who_closed_a_finding_in_ocsf() {
+    let ours = format!("user eve is contained. CordonExecution={EXECUTION}");
+    for (status, comment, reason) in [
+        (1, "", None),
+        (2, "", None),
+        (4, ours.as_str(), None),
+        (4, "", Some("RESOLVED meanwhile")),
+        (4, &format!("{ours}-2"), Some("RESOLVED meanwhile")),
+        (3, &ours, Some("SUPPRESSED meanwhile")),
+        (5, "", Some("status is `Archived`")),
+    ] {
+        let mut event = event_of("ocsf-guardduty-user-key");
+        let finding = &mut event["detail"]["findings"][0];
+        finding["status_id"] = json!(status);
+        finding["comment"] = json!(comment);
+        let input = Input { redriven: true, ..read(input(EXECUTION, &event, "{}")) };
+        let verdict = classify(input).unwrap();
+        let is = (verdict.response, verdict.reason.as_str());
+        match reason {
+            None => assert_eq!(is.0, Action::Contain, "{status} {comment}: {}", is.1),
+            Some(reason) => {
+                assert!(
+                    is.0 == Action::Ignore && is.1.contains(reason),
+                    "{status} {comment}: {is:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_status_that_a_chosen_finding_had_already_is_no_objection() {
     for (chosen_as, is, response) in [
         ("RESOLVED", "RESOLVED", Action::Contain),

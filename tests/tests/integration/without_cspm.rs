@@ -1,0 +1,242 @@
+//! Security Hub without CSPM: its events, calls and findings, on a local AWS of their own, since
+//! one deployment has one feed.
+
+use anyhow::{Context, Result, ensure};
+use harness::execution::Execution;
+use harness::finding::Finding;
+use harness::local_aws::LocalAws;
+use harness::messages::{Message, Telling};
+use harness::progress::Progress;
+use harness::user::{ADMINISTRATOR_ACCESS, User};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::guide::dangerous_user;
+use crate::incident::Incident;
+use crate::trials::Trials;
+
+/// Started by the first test that needs it.
+static WITHOUT_CSPM: OnceCell<LocalAws> = OnceCell::const_new();
+
+const NEW: u64 = 1;
+const IN_PROGRESS: u64 = 2;
+const RESOLVED: u64 = 4;
+
+pub(crate) fn add_to(trials: &mut Trials) {
+    trials.add("without CSPM the guide's user ends contained and its finding Resolved", guide);
+    trials.add("without CSPM GuardDuty's finding on a key ends Resolved", key);
+    trials.add("without CSPM what is left to people is In Progress", left_to_people);
+    trials.add("without CSPM a redrive goes by the finding that Security Hub has", redriven);
+    trials.add("without CSPM what accuses nobody starts no execution", accuses_nobody);
+}
+
+async fn without_cspm() -> Result<&'static LocalAws> {
+    WITHOUT_CSPM
+        .get_or_try_init(async || LocalAws::for_tests_without_cspm(&Progress::new()).await)
+        .await
+}
+
+/// A finding of GuardDuty's, about nothing yet.
+fn guardduty(user: &User, kind: &str) -> Value {
+    let uid = format!(
+        "arn:aws:guardduty:us-east-1:{}:detector/d4b040365221be2b54a6264dc9a4bc64/finding/{}",
+        user.account, user.name
+    );
+    json!({
+        "activity_id": 1,
+        "class_uid": 2004,
+        "cloud": { "account": { "uid": user.account } },
+        "finding_info": {
+            "uid": uid,
+            "title": "The API GetCallerIdentity was invoked from a malicious IP address.",
+            "types": [kind],
+            "last_seen_time_dt": "2026-03-02T09:09:40.000Z",
+        },
+        "metadata": { "product": {
+            "name": "GuardDuty",
+            "uid": "arn:aws:securityhub:us-east-1::productv2/aws/guardduty",
+        } },
+        "resources": [],
+        "severity": "High",
+        "severity_id": 4,
+    })
+}
+
+/// A resource of a finding.
+fn resource(user: &User, kind: &str, uid: &str) -> Value {
+    json!({
+        "cloud_partition": "aws",
+        "region": "us-east-1",
+        "owner": { "account": { "uid": user.account } },
+        "type": kind,
+        "uid": uid,
+    })
+}
+
+/// GuardDuty's finding that a user's key was used from a threat list.
+async fn on_a_key_of(user: &User) -> Result<Finding> {
+    let key = user.access_key().await?.id;
+    let mut accused = resource(user, "AWS::IAM::AccessKey", &key);
+    accused["data"] = json!({
+        "access_key_id": key,
+        "principal_id": user.id,
+        "user_name": user.name,
+        "user_type": "IAMUser",
+    });
+    let mut finding = guardduty(user, "UnauthorizedAccess:IAMUser/MaliciousIPCaller.Custom");
+    finding["resources"] = json!([accused]);
+    Ok(Finding::of(finding))
+}
+
+/// Sends the finding, and waits for the end of its execution.
+async fn respond_to(aws: &LocalAws, finding: &Finding) -> Result<Execution> {
+    aws.send_in_ocsf(finding).await?;
+    let execution = aws.execution_of(finding).await?;
+    execution.end().await?;
+    Ok(execution)
+}
+
+/// What people were told of the end, on one line.
+async fn told(aws: &LocalAws, telling: Telling, execution: &Execution) -> Result<String> {
+    let what = format!("{telling:?} from `{}`", execution.name());
+    let tells = |message: &_| Message::tells(message, telling, &execution.arn);
+    let page = aws.topics().alerts.message(format_args!("{what}"), tells).await?.page;
+    Ok(page.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Contained, RESOLVED under its own product, with a comment that leads to execution and evidence,
+/// and told. The event of Cordon's own update starts nothing.
+async fn ended_well(aws: &LocalAws, incident: &Incident<'_>, execution: &Execution) -> Result<()> {
+    execution.succeeds().await?;
+    incident.is_contained().await?;
+    let finding = aws.in_ocsf(&incident.finding).await?;
+    ensure!(
+        finding["status_id"] == RESOLVED && finding["status"] == "Resolved",
+        "the finding is {}",
+        finding["status"]
+    );
+    let comment = finding["comment"].as_str().context("no comment")?;
+    ensure!(comment.chars().count() <= 512, "the comment is `{comment}`");
+    let evidence = incident.original().await?;
+    for part in [
+        incident.user.name.clone(),
+        format!("CordonExecution={}", execution.arn),
+        format!("CordonEvidence={}", evidence.uri),
+        format!("CordonEvidenceSha256={}", evidence.sha256()),
+    ] {
+        ensure!(comment.contains(&part), "`{part}` is not in the comment: {comment}");
+    }
+    let kept = evidence.json()?;
+    incident.shows_the_user(&kept)?;
+    ensure!(kept["finding"]["finding_info"]["uid"] == incident.finding.id(), "{kept:#}");
+    let page = told(aws, Telling::Done, execution).await?;
+    ensure!(page.contains("The finding is Resolved."), "{page}");
+    let started = aws.executions_of(&incident.finding).await?;
+    ensure!(started.len() == 1, "{} executions were started", started.len());
+    Ok(())
+}
+
+async fn guide(_cspm: &LocalAws) -> Result<()> {
+    let aws = without_cspm().await?;
+    let user = dangerous_user(aws.user().create().await?).await?;
+    let product = format!("arn:aws:securityhub:us-east-1:{0}:productv2/{0}/default", user.account);
+    let mut finding = guardduty(&user, "Software and Configuration Checks");
+    finding["finding_info"]["title"] = json!("IAM user has AdministratorAccess");
+    finding["metadata"]["product"] = json!({ "name": "Default", "uid": product });
+    finding["severity_id"] = json!(5);
+    finding["severity"] = json!("Critical");
+    finding["resources"] = json!([resource(&user, "AWS::IAM::User", &user.arn)]);
+    let incident = Incident::with(aws, &user, Finding::of(finding)).await?;
+    let execution = respond_to(aws, &incident.finding).await?;
+    Box::pin(ended_well(aws, &incident, &execution)).await
+}
+
+async fn key(_cspm: &LocalAws) -> Result<()> {
+    let aws = without_cspm().await?;
+    let user = aws.user().create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    let finding = on_a_key_of(&user).await?;
+    let incident = Incident::with(aws, &user, finding).await?;
+    let execution = respond_to(aws, &incident.finding).await?;
+    Box::pin(ended_well(aws, &incident, &execution)).await
+}
+
+async fn left_to_people(_cspm: &LocalAws) -> Result<()> {
+    let aws = without_cspm().await?;
+    let user = aws.user().create().await?;
+    let mut session = resource(&user, "AWS::IAM::AccessKey", "ASIA2222222222SESSIO");
+    session["data"] = json!({
+        "principal_id": "AROACKCEVSQ6C2EXAMPLE:session",
+        "user_name": "orders-app",
+        "user_type": "AssumedRole",
+    });
+    let mut finding = guardduty(&user, "UnauthorizedAccess:IAMUser/TorIPCaller");
+    finding["resources"] = json!([session]);
+    let finding = Finding::of(finding);
+    let execution = respond_to(aws, &finding).await?;
+    execution.succeeds().await?;
+    let page = told(aws, Telling::LeftToPeople, &execution).await?;
+    ensure!(page.contains("The finding becomes In Progress, not Resolved."), "{page}");
+    ensure!(!page.contains("custom action"), "{page}");
+    let found = aws.in_ocsf(&finding).await?;
+    ensure!(found["status_id"] == IN_PROGRESS, "the finding is {}", found["status"]);
+    let mark = format!("CordonExecution={}", execution.arn);
+    ensure!(found["comment"].as_str().is_some_and(|it| it.contains(&mark)), "{found:#}");
+    Ok(())
+}
+
+async fn redriven(_cspm: &LocalAws) -> Result<()> {
+    let apart = without_cspm().await?.apart().await;
+    let result = redriven_in(&apart).await;
+    apart.undo().await?;
+    result
+}
+
+async fn redriven_in(apart: &harness::alone::Apart<'_>) -> Result<()> {
+    apart.refuse_entry("Preserve").await?;
+    let user = apart.user().create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    let finding = on_a_key_of(&user).await?;
+    let incident = Incident::with(apart, &user, finding).await?;
+    let execution = respond_to(apart, &incident.finding).await?;
+    execution.fails().await?;
+    let found = apart.in_ocsf(&incident.finding).await?;
+    ensure!(found["status_id"] == NEW, "the finding is {}", found["status"]);
+
+    apart.undo().await?;
+    execution.redrive().await?;
+    Box::pin(ended_well(apart, &incident, &execution)).await?;
+    let history = execution.history().await?;
+    ensure!(history.entered("ReadFinding"), "{:?}", history.path());
+    Ok(())
+}
+
+async fn accuses_nobody(_cspm: &LocalAws) -> Result<()> {
+    let aws = without_cspm().await?;
+    let user = aws.user().create().await?;
+    let named = resource(&user, "AWS::IAM::User", &user.arn);
+    let mut silent = Vec::new();
+    for product in ["securityhub-coverage", "securityhub-risk"] {
+        let mut finding = guardduty(&user, "Exposure");
+        let arn = format!("arn:aws:securityhub:us-east-1::productv2/aws/{product}");
+        finding["finding_info"]["uid"] = json!(format!("{product}/{}", user.name));
+        finding["metadata"]["product"]["uid"] = json!(arn);
+        finding["resources"] = json!([named]);
+        silent.push(Finding::of(finding));
+    }
+    let mut closed = guardduty(&user, "UnauthorizedAccess:IAMUser/TorIPCaller");
+    closed["status_id"] = json!(3);
+    closed["resources"] = json!([named]);
+    silent.push(Finding::of(closed));
+    for finding in &silent {
+        aws.send_in_ocsf(finding).await?;
+    }
+    // Events are handed on in their order: once this one is dealt with, those are.
+    let last = on_a_key_of(&aws.user().create().await?).await?;
+    respond_to(aws, &last).await?;
+    for finding in &silent {
+        let started = aws.executions_of(finding).await?;
+        ensure!(started.is_empty(), "`{}` started {} executions", finding.id(), started.len());
+    }
+    Ok(())
+}
