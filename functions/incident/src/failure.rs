@@ -177,7 +177,7 @@ pub enum Failure {
 
 impl Failure {
     /// The name of each failure, in the order of the variants.
-    pub const NAMES: [&str; 24] = [
+    pub const NAMES: [&str; 25] = [
         "InvalidInput",
         "PolicyUnread",
         "ResponsePolicyInvalid",

@@ -91,6 +91,10 @@ fn flips(event: &Value) -> Vec<(&'static str, Vec<Value>)> {
         };
         values.iter().map(set).collect()
     };
+    if finding.get("finding_info").is_some() {
+        let nobody = || with(nobody_in_ocsf(finding));
+        return in_ocsf(&set, nobody);
+    }
     let account = finding["AwsAccountId"].as_str().unwrap_or_default();
     let products = ["product/aws/guardduty", "product/aws/securityhub", "product/example/other"];
     let mut products: Vec<Value> =
@@ -127,6 +131,31 @@ fn flips(event: &Value) -> Vec<(&'static str, Vec<Value>)> {
     ]
 }
 
+/// The same of a finding in OCSF, under ASFF's names of the fields.
+fn in_ocsf(
+    set: &impl Fn(&[&str], &[Value]) -> Vec<Value>,
+    nobody: impl Fn() -> Value,
+) -> Vec<(&'static str, Vec<Value>)> {
+    let products = ["guardduty", "securityhub", "other"];
+    let products =
+        products.map(|it| json!(format!("arn:aws:securityhub:us-east-1::productv2/aws/{it}")));
+    let guardduty = json!(["UnauthorizedAccess:IAMUser/MaliciousIPCaller"]);
+    vec![
+        ("Workflow.Status", set(&["status_id"], &[1, 2, 3, 4].map(Value::from))),
+        ("RecordState", set(&["status_id"], &[1, 5].map(Value::from))),
+        ("Compliance.Status", set(&["compliance/status_id"], &[1, 2, 3].map(Value::from))),
+        ("Sample", set(&["finding_info/title"], &[json!("[SAMPLE] A finding")])),
+        ("Severity", set(&["severity_id"], &[1, 5].map(Value::from))),
+        (
+            "AwsAccountId",
+            set(&["cloud/account/uid"], &["222222222222", "333333333333"].map(Value::from)),
+        ),
+        ("ProductArn", set(&["metadata/product/uid"], &products)),
+        ("Types", set(&["finding_info/types"], &[json!(["Effects"]), guardduty])),
+        ("Resources.Id", vec![nobody()]),
+    ]
+}
+
 fn put(finding: &mut Value, pointer: &str, value: &Value) {
     let field = pointer.split('/').fold(finding, |value, field| {
         if !value[field].is_null() || value.is_object() {
@@ -144,6 +173,15 @@ fn nobody(finding: &Value) -> Value {
     for resource in finding["Resources"].as_array_mut().into_iter().flatten() {
         resource["Id"] = json!("arn:aws:iam::222222222222:group/nobody");
         resource["Details"] = Value::Null;
+    }
+    finding
+}
+
+fn nobody_in_ocsf(finding: &Value) -> Value {
+    let mut finding = finding.clone();
+    for resource in finding["resources"].as_array_mut().into_iter().flatten() {
+        let uid = json!("arn:aws:iam::222222222222:group/nobody");
+        *resource = json!({ "type": resource["type"], "uid": uid });
     }
     finding
 }

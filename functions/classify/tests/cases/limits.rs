@@ -61,39 +61,31 @@ pub(crate) fn hold(execution: &str, event: &Value, verdict: &Verdict) {
 /// another resource may have said.
 fn names(resource: &Value, accused: &Accused, partition: &str) -> bool {
     let id = resource["Id"].as_str().unwrap_or_default();
+    incident::one_line(id, 700) == accused.resource
+        && says(resource, accused)
+        && is_own_if_arn(id, accused, partition)
+}
+
+/// The same of a resource in OCSF, whose owner has to be the finding's account too.
+fn names_in_ocsf(resource: &Value, accused: &Accused, partition: &str) -> bool {
+    let owner = resource["owner"]["account"]["uid"].as_str().unwrap_or_default();
+    let uids = [&resource["uid"], &resource["uid_alt"]].map(|uid| uid.as_str().unwrap_or_default());
+    ["", accused.account.as_str()].contains(&owner)
+        && says(resource, accused)
+        && uids.into_iter().any(|uid| is_own_if_arn(uid, accused, partition))
+}
+
+fn says(resource: &Value, accused: &Accused) -> bool {
     let text = resource.to_string();
-    let mut said = [&accused.name, &accused.access_key].into_iter().flatten();
-    let is_arn = id.starts_with("arn:");
+    [&accused.name, &accused.access_key].into_iter().flatten().any(|it| text.contains(it))
+}
+
+fn is_own_if_arn(id: &str, accused: &Accused, partition: &str) -> bool {
     let own = ["iam", "sts"].map(|of| format!("arn:{partition}:{of}::{}:", accused.account));
     let nouns: &[&str] = match accused.kind {
         Kind::User => &["user/", "access-key/"],
         Kind::Role => &["role/", "assumed-role/", "access-key/"],
     };
-    let is_own = own
-        .iter()
-        .filter_map(|own| id.strip_prefix(own))
-        .any(|rest| nouns.iter().any(|noun| rest.starts_with(noun)));
-    incident::one_line(id, 700) == accused.resource
-        && said.any(|it| text.contains(it))
-        && (!is_arn || is_own)
-}
-
-/// The same of a resource in OCSF, whose owner has to be the finding's account too.
-fn names_in_ocsf(resource: &Value, accused: &Accused, partition: &str) -> bool {
-    let owner = resource["owner"]["account"]["uid"].as_str();
-    let own = format!("arn:{partition}:iam::{}:{}/", accused.account, accused.kind.noun());
-    let uids = [&resource["uid"], &resource["uid_alt"]].map(|uid| uid.as_str().unwrap_or_default());
-    let name = accused.name.as_deref().unwrap_or_default();
-    let by_arn =
-        || uids.iter().any(|uid| uid.starts_with(&own) && uid.ends_with(&format!("/{name}")));
-    let text = resource.to_string();
-    owner.is_none_or(|owner| owner.is_empty() || owner == accused.account.as_str())
-        && match resource["type"].as_str() {
-            Some("AWS::IAM::User" | "AWS::IAM::Role" | "AwsIamUser" | "AwsIamRole") => by_arn(),
-            Some("AWS::IAM::AccessKey" | "AwsIamAccessKey") => [&accused.name, &accused.access_key]
-                .into_iter()
-                .flatten()
-                .all(|it| text.contains(it)),
-            _ => false,
-        }
+    let mut own = own.iter().filter_map(|own| id.strip_prefix(own));
+    !id.starts_with("arn:") || own.any(|rest| nouns.iter().any(|noun| rest.starts_with(noun)))
 }

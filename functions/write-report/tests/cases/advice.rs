@@ -69,12 +69,12 @@ fn no_custom_action_is_advised_to_whom_it_would_not_help() {
     assert_eq!(
         helped,
         [
+            "RecurrenceUnclear",
             "UnusualBehavior",
             "MayBeIntended",
             "ExposedKey",
             "NoRule",
             "LeftByPolicy",
-            "RecurrenceUnclear",
             "RolesNotContained",
             "Untrusted",
             "SeverityTooLow",
