@@ -71,24 +71,11 @@ describe('where Security Hub without CSPM sends the findings', () => {
   const stack = synthesize({ findings: 'v2' });
   const patternOf = (name: string) =>
     stack.one('AWS::Events::Rule', { Name: name }).Properties['EventPattern'];
-  const findings = {
-    status_id: [0, 1, { exists: false }],
-    metadata: {
-      product: {
-        uid: [{ 'anything-but': { suffix: ['/securityhub-coverage', '/securityhub-risk'] } }],
-      },
-    },
-    resources: { type: [{ prefix: 'AWS::IAM::' }, 'AWS::::Account'] },
-    compliance: { status: ['Fail', { exists: false }] },
-  };
+  const { actionable, alerting } = findingPatterns('v2', 'aws');
 
   it('the rules take its events, and there is no custom action', () => {
-    const event = { source: ['aws.securityhub'], 'detail-type': ['Findings Imported V2'] };
-    assert.deepEqual(patternOf('cordon-findings'), { ...event, detail: { findings } });
-    assert.deepEqual(patternOf('cordon-alerts'), {
-      ...event,
-      detail: { findings: { ...findings, severity_id: [4, 5, 6] } },
-    });
+    assert.deepEqual(patternOf('cordon-findings'), actionable);
+    assert.deepEqual(patternOf('cordon-alerts'), alerting);
     const names = stack.all('AWS::Events::Rule').map(({ Properties }) => Properties['Name']);
     assert.equal(names.includes('cordon-custom-action'), false);
     assert.equal('CustomActionArn' in (stack.json['Outputs'] as object), false);
