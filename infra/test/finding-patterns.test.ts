@@ -311,11 +311,6 @@ function findings(rule: Rule): readonly (readonly [string, Finding])[] {
     'whether a field of a rule widens what it is for, has to be said here',
   );
   const { controls, types = [''], generators = [''], titleHas = [], titleHasInAnyCase = [] } = rule;
-  // What a product's types mean, the response policy says. Where they are about other things than
-  // principals, policies and accounts, there are too many of them to start executions.
-  const subjects = rule.subjects.filter(
-    (one) => one !== 'Other' || rule.trustedTypes === undefined,
-  );
   const filledIn = (pattern: string): string => pattern.replaceAll(/[*?]/g, '');
   // In the ways in which titles are written.
   const titles = [
@@ -328,7 +323,7 @@ function findings(rule: Rule): readonly (readonly [string, Finding])[] {
     const products = PRODUCTS[rule.product];
     assert.ok(products, `a product that is not here: \`${rule.product}\``);
     return products(partition).flatMap((product) =>
-      subjects
+      rule.subjects
         .flatMap((subject) => SUBJECTS[subject]?.(partition) ?? [])
         .flatMap((resource) =>
           (controls ?? [undefined]).flatMap((control) =>
