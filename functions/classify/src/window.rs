@@ -37,11 +37,12 @@ impl Window {
     }
 }
 
-/// The days of `… in the last 45 days …`.
+/// The days of `… in the last 45 days …`; the most, where more than one is said, since not
+/// each need be about what is unused.
 fn said(text: &str) -> Option<u16> {
-    let (_, rest) = text.split_once("in the last ")?;
-    let (days, _) = rest.split_once(" days")?;
-    days.parse().ok().filter(|days| SAID.contains(days))
+    let after = text.split("in the last ").skip(1);
+    let days = after.filter_map(|rest| rest.split_once(" days")?.0.parse().ok());
+    days.filter(|days| SAID.contains(days)).max()
 }
 
 #[cfg(test)]
@@ -54,6 +55,7 @@ mod tests {
             ("User eve has not used access key 1 in the last 45 days (100 days).", Some(45)),
             ("User eve has not used access key 2 in the last 90 days (never used).", Some(90)),
             ("in the last 30 days", Some(30)),
+            ("seen in the last 30 days, and unused in the last 90 days", Some(90)),
             ("in the last 29 days", None),
             ("in the last 0 days", None),
             ("in the last 366 days", None),

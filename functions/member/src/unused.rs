@@ -19,7 +19,16 @@ pub struct Unused {
     at: String,
 }
 
+/// Days that a key is to be unused at least for any finding to mean it.
+const LEAST: u16 = 30;
+
 impl Unused {
+    /// The time since when the keys were neither used nor made that a finding may mean that
+    /// does not say for how many days.
+    pub fn since_at_the_latest(&self) -> Result<UnusedSince, Failure> {
+        Self { days: self.days.min(LEAST), at: self.at.clone() }.since()
+    }
+
     /// The time since when an unused key was neither used nor made.
     ///
     /// Source: Security Hub User Guide, controls IAM.8 and IAM.22.

@@ -164,11 +164,18 @@ async fn retired(
     Had { holdings: had, room }: &Had,
 ) -> Result<Output, Failure> {
     let (since, name) = (unused.since()?, principal.name.as_str());
-    let (_, all, unused, unused_password) = try_join!(
+    let doubtful = async {
+        if !meant.days_assumed || meant.key.is_some() {
+            return Ok(Vec::new());
+        }
+        unused_keys(iam, name, unused.since_at_the_latest()?).await
+    };
+    let (_, all, unused, unused_password, doubtful) = try_join!(
         find_same(iam, principal),
         credentials(iam, name),
         unused_keys(iam, name, since),
         has_unused_password(iam, name, since),
+        doubtful,
     )?;
     let of_credentials = |credentials| Holdings { credentials, ..Holdings::default() };
     let (had, active_now) = (of_credentials(had.credentials.clone()), of_credentials(active(&all)));
@@ -178,7 +185,7 @@ async fn retired(
         contained: left.is_empty(),
         denied_by: None,
         boundary: None,
-        key_still_active: is_accused_active(meant, &active_now, &done),
+        key_still_active: is_accused_active(meant, &active_now, &done) || !doubtful.is_empty(),
         done: done.cut(left.beside(*room)),
         left,
         unused_password,
@@ -193,7 +200,8 @@ async fn retired(
 }
 
 /// Whether a key that the finding accuses is active. Where it names none, and nobody said
-/// for how many days, each that is active may be meant, unless one was made inactive.
+/// for how many days, each that is active may be meant, unless one was made inactive; then
+/// those that are unused for [`Unused::since_at_the_latest`].
 fn is_accused_active(meant: &Meant, active: &Holdings, done: &Holdings) -> bool {
     let active = &active.credentials.first;
     let mut keys = active.iter().filter(|one| one.kind == CredentialKind::AccessKey);
