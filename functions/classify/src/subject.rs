@@ -301,7 +301,7 @@ impl<'a> Subject<'a> {
         let whose = by_type.or(said);
         let id_is_else = self.id.starts_with("arn:")
             && self.claims.first().is_some_and(|id| id.whose.is_none() && id.key == Key::None);
-        if id_is_else && whose.is_some() {
+        if id_is_else && (whose.is_some() || key != Key::None) {
             return Err(contradiction("its id is that of something else"));
         }
         match (whose, key) {
