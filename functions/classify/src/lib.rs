@@ -299,17 +299,25 @@ fn judge(
         Occasion::Imported => by_rules(execution, finding, verdict)?,
         Occasion::CustomAction => by_choice(execution, finding, verdict),
     }
-    verdict.unanswered =
-        occasion == Occasion::Imported && !pass.redriven && !finding.is_marked(execution);
+    verdict.unanswered = occasion == Occasion::Imported
+        && !pass.redriven
+        && (!finding.is_marked(execution) || matches!(pass.again, Again::Risen(_)));
+    // What comes again is not left to the hour's last mail: its finding is no longer new.
+    verdict.urgent |= matches!(pass.again, Again::Risen(_) | Again::Recurs(_));
     match pass.again {
         Again::Risen(risen) => verdict.reason = format!("{}; {risen}", verdict.reason),
         // Whom no machine contains is told of once.
-        Again::Recurs(_) if verdict.response == Action::Escalate && !pass.redriven => {
+        Again::Recurs(Recurrence { told: true, .. })
+            if verdict.response == Action::Escalate && !pass.redriven =>
+        {
             verdict.response = Action::Ignore;
             verdict.reason = format!("{}; people were told", verdict.reason);
             verdict.refused.clear();
         }
         Again::Recurs(recurrence) => {
+            if recurrence.told && !pass.redriven {
+                verdict.refused.clear();
+            }
             verdict.recurrence = Some(recurrence);
             verdict.unanswered = false;
         }

@@ -38,10 +38,13 @@ const OF_GUARDDUTY: &str = "aws/guardduty/";
 pub struct Recurrence {
     /// The execution that answered the finding, by its mark. Hostile.
     pub execution: Execution,
-    /// The originals of its cases, by its mark: at most four addresses. Hostile.
+    /// The originals of its cases, by its mark: at most eight addresses. Hostile.
     pub evidence: Vec<String>,
     /// When the provider last saw activity (RFC 3339, UTC), where it says so.
     pub last_seen: Option<String>,
+    /// Whether people were told already of what was left to them, and it is no worse since.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
 }
 
 /// What an import is beside a first one.
@@ -71,10 +74,9 @@ impl Finding<'_> {
         let Some(marked) = self.marked_by(execution) else { return Again::No };
         let evidence = self.evidence();
         let noted = serde_json::from_value::<Severity>(json!(self.field(SEVERITY))).ok();
-        if let Some(noted) = noted
+        let risen = noted.filter(|noted| self.severity > *noted && self.severity >= Severity::High);
+        if let Some(noted) = risen
             && evidence.is_empty()
-            && self.severity > noted
-            && self.severity >= Severity::High
         {
             let (noted, now) = (noted.label(), self.severity.label());
             return Again::Risen(format!(
@@ -87,7 +89,8 @@ impl Finding<'_> {
         if evidence.is_empty() {
             return Again::Silent("people were told, and it has not become worse".to_owned());
         }
-        Again::Recurs(Recurrence { execution: marked, evidence, last_seen: self.last_seen() })
+        let told = came_as == "NOTIFIED" && risen.is_none();
+        Again::Recurs(Recurrence { execution: marked, evidence, last_seen: self.last_seen(), told })
     }
 
     fn field(&self, name: &str) -> &str {
@@ -113,7 +116,7 @@ impl Finding<'_> {
     }
 
     fn evidence(&self) -> Vec<String> {
-        let fields = (1..=4).map(|n| match n {
+        let fields = (1..=8).map(|n| match n {
             1 => EVIDENCE.to_owned(),
             _ => format!("{EVIDENCE}{n}"),
         });

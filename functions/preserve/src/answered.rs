@@ -48,14 +48,19 @@ struct Recurrence {
     execution: Execution,
     evidence: Vec<String>,
     last_seen: Option<String>,
+    /// Whether people were told of what was left to them, and it is no worse since.
+    #[serde(default)]
+    told: bool,
 }
 
 /// Whether nothing is to be done, since what was done holds.
 ///
-/// Of a finding that bears a mark, whether the deny stands, as the principal was met, or its last activity is not later than its case was
-/// left, or the newest case of the principal if that was left since. Fails with
+/// Of a finding that bears a mark, whether the deny stands, as the principal was met, or its
+/// last activity is not later than its case was left, or the newest case of the principal if
+/// that was left since. Fails with
 /// [`Failure::RecurrenceUnclear`] where the finding does not say when it was, or no case of
-/// the principal that was left is about the finding.
+/// the principal that was left is about the finding; once people were told of that, it counts
+/// as answered.
 ///
 /// Of one that comes as new, whether the newest case was left just now and is about this very
 /// finding: then Security Hub does not show the answer yet.
@@ -64,14 +69,18 @@ pub(crate) async fn answered(bucket: &Bucket, input: &Answered) -> Result<bool, 
     if recurrence.is_some() && principal.denied_before.is_some() {
         return Ok(true);
     }
-    let cases = Cases::of(bucket, principal).await?;
+    let cases = Cases::of(bucket, principal, entered).await?;
     let newest = cases.newest();
     let Some(recurrence) = recurrence else {
         let Some((number, left)) = cases.left(newest).await? else { return Ok(false) };
-        let since = time(entered)?.secs() - left.secs();
+        let since = cases.entered - left.secs();
         return Ok((0..SETTLES).contains(&since) && cases.is_about(number, finding, None).await?);
     };
-    let Recurrence { execution, evidence, last_seen } = recurrence;
+    let Recurrence { execution, evidence, last_seen, told } = recurrence;
+    let unclear = |why: &str| match told {
+        true => Ok(true),
+        false => Err(Failure::RecurrenceUnclear(why.to_owned())),
+    };
     let marked = evidence.iter().find_map(|uri| cases.number_in(uri));
     let Some((number, left)) = cases.left(marked).await? else {
         return unclear("no case of the principal that its mark names was left");
@@ -88,23 +97,21 @@ pub(crate) async fn answered(bucket: &Bucket, input: &Answered) -> Result<bool, 
     Ok((last_seen.secs(), last_seen.subsec_nanos()) <= (left.secs(), left.subsec_nanos()))
 }
 
-fn unclear(why: &str) -> Result<bool, Failure> {
-    Err(Failure::RecurrenceUnclear(why.to_owned()))
-}
-
 /// The cases of a principal.
 struct Cases<'a> {
     bucket: &'a Bucket,
     prefix: String,
     /// Below the prefix.
     keys: Vec<String>,
+    /// When the step was entered, in seconds since 1970.
+    entered: i64,
 }
 
 impl<'a> Cases<'a> {
-    async fn of(bucket: &'a Bucket, principal: &Principal) -> Result<Self, Failure> {
+    async fn of(bucket: &'a Bucket, principal: &Principal, entered: &str) -> Result<Self, Failure> {
         let prefix = format!("evidence/{}/{}/", principal.account, principal.id);
         let keys = bucket.list(&prefix).await?;
-        Ok(Self { bucket, prefix, keys })
+        Ok(Self { bucket, prefix, keys, entered: time(entered)?.secs() })
     }
 
     fn newest(&self) -> Option<u16> {
@@ -116,16 +123,18 @@ impl<'a> Cases<'a> {
         cases::number_of(uri.strip_prefix(&self.bucket.uri(&self.prefix))?)
     }
 
-    /// The case, and when it was left, if it was.
+    /// The case, and when it was left, if it was. None without an original was ever left, nor
+    /// at a time that is to come.
     async fn left(&self, number: Option<u16>) -> Result<Option<(u16, DateTime)>, Failure> {
         let Some(number) = number else { return Ok(None) };
         let key = format!("{number:04}/left.json");
-        if !self.keys.contains(&key) {
+        let original = format!("{number:04}/original.json");
+        if !self.keys.contains(&key) || !self.keys.contains(&original) {
             return Ok(None);
         }
         let left = self.bucket.read(&format!("{}{key}", self.prefix)).await;
         match left.and_then(|left| left_at(&left)) {
-            Ok(at) => Ok(Some((number, at))),
+            Ok(at) => Ok(Some((number, at)).filter(|_| at.secs() <= self.entered)),
             Err(Failure::EvidenceUnreadable { .. }) => Ok(None),
             Err(other) => Err(other),
         }

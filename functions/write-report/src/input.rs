@@ -105,6 +105,9 @@ pub struct Judged {
 pub struct Recurrence {
     /// The execution that had answered it.
     pub execution: Execution,
+    /// The originals of its cases, by its mark. Hostile.
+    #[serde(default)]
+    pub evidence: Vec<String>,
     /// When the provider last saw activity (RFC 3339), where it says so.
     #[serde(default)]
     pub last_seen: Option<String>,

@@ -133,10 +133,14 @@ pub(crate) fn fields(facts: Facts<'_>) -> BTreeMap<String, String> {
             (field.to_owned(), sum.to_string())
         }));
     }
-    for (n, one) in facts.fresh().take(PRINCIPALS).enumerate() {
+    let numbered = |field: &str, n: usize| match n {
+        0 => field.to_owned(),
+        _ => format!("{field}{}", n + 1),
+    };
+    let fresh: Vec<&Outcome> = facts.fresh().take(PRINCIPALS).collect();
+    for (n, one) in fresh.iter().enumerate() {
         let mut set = |field: &str, value: &str| {
-            let suffix = if n == 0 { String::new() } else { (n + 1).to_string() };
-            fields.insert(format!("{field}{suffix}"), value.to_owned());
+            fields.insert(numbered(field, n), value.to_owned());
         };
         if let Some(principal) = &one.principal {
             set("CordonPrincipal", &principal.arn);
@@ -148,5 +152,18 @@ pub(crate) fn fields(facts: Facts<'_>) -> BTreeMap<String, String> {
             set("CordonSnapshotSha256", &evidence.snapshot_sha256);
         }
     }
+    // Whom this pass has not touched keeps the case by which it is known when it comes again.
+    let told = fresh.iter().filter_map(|one| one.evidence.as_ref());
+    let told: Vec<&str> = told.map(|evidence| holder(&evidence.original)).collect();
+    let earlier = facts.recurrence().into_iter().flat_map(|recurrence| &recurrence.evidence);
+    let kept = earlier.filter(|address| !told.contains(&holder(address)));
+    for (n, address) in (fresh.len()..PRINCIPALS).zip(kept) {
+        fields.insert(numbered("CordonEvidence", n), address.clone());
+    }
     fields
+}
+
+/// Whose case it is: the address of an original without the case's number.
+fn holder(original: &str) -> &str {
+    original.rsplitn(3, '/').nth(2).unwrap_or(original)
 }

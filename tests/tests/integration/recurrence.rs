@@ -28,11 +28,14 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("recurrence: without a last activity people decide, once", without_activity);
     trials.add("recurrence: what a person has closed, and what is suppressed, stays so", closed);
     trials.add("recurrence: what was left to people is told again when it is worse", risen);
+    trials.add("recurrence: who is left to people beside one that was answered is told", beside);
+    trials.add("recurrence: a planted case does not pass for an answer", planted);
     trials.add(
         "a product's import that does not show the answer yet is not answered twice",
         unsettled,
     );
     trials.add("an active key that a finding calls unused is left to people", still_active);
+    trials.add("a key that a finding may mean, and is active, is left to people", other_meant);
     trials.add("a window that the finding says is the one that counts", said_window);
 }
 
@@ -253,6 +256,44 @@ async fn risen(aws: &LocalAws) -> Result<()> {
     Ok(())
 }
 
+async fn beside(aws: &LocalAws) -> Result<()> {
+    let mut it = Box::pin(Answered::contained(aws)).await?;
+    let mut resources = it.finding.asff()["Resources"].clone();
+    resources.as_array_mut().context("no resources")?.push(json!({
+        "Type": "AwsIamAccessKey",
+        "Id": "AWS::IAM::AccessKey:ASIAIOSFODNN7EXAMPLE",
+        "Details": { "AwsIamAccessKey": {
+            "PrincipalId": "AROACKCEVSQ6C2EXAMPLE:at-work",
+            "PrincipalType": "AssumedRole",
+            "PrincipalName": "orders-app",
+        } },
+    }));
+    it.finding = it.finding.clone().with("Resources", resources);
+    for (count, ends) in [("2", "Escalated"), ("3", "Ignored")] {
+        it.update(count, Some(AFTER));
+        let execution = Box::pin(it.comes(aws, "NOTIFIED")).await?;
+        let path = execution.history().await?;
+        ensure!(path.last_state() == ends, "update {count}: {:?}", path.path());
+        ensure!(!path.entered("Quarantine"), "update {count}: {:?}", path.path());
+    }
+    ensure!(it.mails(aws, Telling::LeftToPeople).await? == 1, "people were not told once");
+    Ok(())
+}
+
+async fn planted(aws: &LocalAws) -> Result<()> {
+    let mut it = Box::pin(Answered::contained(aws)).await?;
+    let planted = format!("evidence/{}/{}/0002/left.json", it.user.account, it.user.id);
+    let left = json!({ "schema": "cordon/left/2", "at": AFTER }).to_string();
+    aws.plant_evidence(&planted, left.as_bytes()).await?;
+    it.give_back().await?;
+    it.update("2", Some(AFTER));
+    let again = Box::pin(it.comes(aws, "RESOLVED")).await?;
+    let path = again.history().await?;
+    ensure!(path.last_state() == "Contained", "{:?}", path.path());
+    ensure!(it.user.read_back().await?.left().is_empty(), "it is not contained");
+    Ok(())
+}
+
 async fn unsettled(aws: &LocalAws) -> Result<()> {
     let user = aws.user().create().await?;
     user.attach(ADMINISTRATOR_ACCESS).await?;
@@ -313,6 +354,27 @@ async fn still_active(aws: &LocalAws) -> Result<()> {
         let told = told.await?.text;
         ensure!(told.contains("aws iam list-access-keys"), "{case}: {told}");
     }
+    Ok(())
+}
+
+/// One key is made inactive, and yet the finding may have meant the other.
+async fn other_meant(aws: &LocalAws) -> Result<()> {
+    let user = aws.user().create().await?;
+    let old = user.access_key().await?;
+    aws.age(&user, 40).await?;
+    let doubtful = user.access_key().await?;
+    aws.age(&user, 60).await?;
+    let finding = cases::finding(aws, "analyzer-unused-key")?;
+    let finding = cases::about(&finding, "AwsIamUser", &user.arn);
+    aws.send(&finding).await?;
+    let execution = aws.execution_of(&finding).await?;
+    execution.succeeds().await?;
+    let found = aws.in_security_hub(&finding).await?;
+    ensure!(workflow(&found) == "NOTIFIED", "the finding is {}", workflow(&found));
+    let credentials = user.read_back().await?.credentials;
+    let status = |key: &str| credentials.get(key).map(String::as_str);
+    ensure!(status(&old.id) == Some("Inactive"), "{credentials:?}");
+    ensure!(status(&doubtful.id) == Some("Active"), "{credentials:?}");
     Ok(())
 }
 
