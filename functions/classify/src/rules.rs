@@ -132,7 +132,9 @@ impl Rule {
             && (self.generators.is_empty() || self.has_generator(finding))
             && self.trusted_types.is_none_or(|meaning| {
                 let product = &finding.brief.product_arn;
-                finding.types().any(|kind| policy.means(product, kind, meaning))
+                let means = |kind| policy.means(product, kind, meaning);
+                // A pattern for whatever type there is holds of a finding without one.
+                finding.types().any(means) || finding.types().next().is_none() && means("")
             })
             && self.title_has.iter().all(|text| title.contains(text))
             && has_in_any_case(&self.title_has_in_any_case)
