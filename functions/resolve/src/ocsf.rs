@@ -18,7 +18,8 @@ const RESOLVED: i32 = 4;
 
 /// The fields that the comment ends with, the most important first: by them `classify` knows
 /// whose work a finding is.
-const FIELDS: [&str; 3] = ["CordonExecution", "CordonEvidence", "CordonEvidenceSha256"];
+const FIELDS: [&str; 5] =
+    ["CordonExecution", "CordonEvidence", "CordonSeverity", "CordonSeen", "CordonEvidenceSha256"];
 
 /// Whether the product's findings are those of Security Hub without CSPM.
 pub(crate) fn is_product(arn: &str) -> bool {
