@@ -30,7 +30,14 @@ impl LocalAws {
         wait::until(
             format_args!("an execution for the finding `{}`", finding.id()),
             PATIENCE,
-            async || Ok(self.executions_of(finding).await?.into_iter().next()),
+            async || {
+                for execution in self.executions_of(finding).await? {
+                    if !is_of_an_answer(&execution.input().await?) {
+                        return Ok(Some(execution));
+                    }
+                }
+                Ok(None)
+            },
         )
         .await
     }
@@ -385,4 +392,13 @@ pub(crate) fn describe(event: &HistoryEvent) -> String {
             cause.as_deref().unwrap_or_default()
         )
     })
+}
+
+/// Whether the event is that of Cordon's own update of a finding, which it ignores.
+fn is_of_an_answer(event: &Value) -> bool {
+    let finding = &event["detail"]["findings"][0];
+    let is_import = event["detail-type"] != "Security Hub Findings - Custom Action";
+    let is_answered = finding["Workflow"]["Status"].as_str().is_some_and(|status| status != "NEW")
+        || finding["status_id"].as_u64().is_some_and(|status| status > 1);
+    is_import && is_answered
 }

@@ -84,6 +84,10 @@ pub(crate) fn about_key(finding: &Finding, key: &str, name: &str) -> Finding {
                 *field = json!(value);
             }
         }
+        if let Some(arn) = details.pointer_mut("/SessionContext/SessionIssuer/Arn") {
+            let path = arn.as_str().and_then(|arn| arn.rsplit_once('/')).map(|(path, _)| path);
+            *arn = json!(path.map(|path| format!("{path}/{name}")));
+        }
         for holder in ["", "/SessionContext/SessionIssuer"] {
             if let Some(holder) = details.pointer_mut(holder).and_then(Value::as_object_mut) {
                 holder.remove("PrincipalId");

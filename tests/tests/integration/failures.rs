@@ -19,6 +19,7 @@ use crate::response_policy::amend;
 use crate::suspect::{Case, Suspect};
 use crate::trials::Trials;
 use crate::truth;
+use crate::verdicts::choose;
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_apart("an account that lets nobody in is told of, and redriven", entry_refused);
@@ -322,10 +323,8 @@ async fn only_observing(alone: &Alone<'_>) -> Result<()> {
     ensure!(now == calls, "somebody entered the account");
     ensure!(suspect.read_back().await? == held, "the user has changed");
 
-    // Once the policy lets it act again, the next emission of the finding ends it.
+    // Once the policy lets it act again, a person's choice ends it.
     amend(alone, &json!({ "mode": "contain" })).await?;
-    let again = alone.execution_to_be();
-    suspect.start(&again).await?;
-    ends(alone, again, &suspect.finding, End::Contained).await?;
+    choose(alone, &suspect.finding, End::Contained).await?;
     Ok(())
 }

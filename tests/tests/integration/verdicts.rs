@@ -7,6 +7,7 @@ use harness::alone::Alone;
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::Message;
 use harness::role::{Role, RoleSnapshot};
 use harness::user::{ADMINISTRATOR_ACCESS, AccessKey, DENY_ALL, User, allow_all};
 use harness::wait::{self, PATIENCE};
@@ -110,6 +111,9 @@ async fn on_data(aws: &LocalAws) -> Result<()> {
         let finding = cases::finding(aws, case)?;
         contains(aws, &user, cases::about_key(&finding, &key.id, &user.name), &[&key.id]).await?;
     }
+    let notice = "A HIGH finding has come in for account 222222222222.";
+    let is_notice = |message: &Message| message.text.contains(notice);
+    aws.topics().alerts.message("the first notice", is_notice).await?;
     Ok(())
 }
 
@@ -349,24 +353,24 @@ async fn root(aws: &LocalAws) -> Result<()> {
 }
 
 async fn unused_for_90_days(aws: &LocalAws) -> Result<()> {
-    retires(aws, "control-unused-90-days", 90).await
+    retires(aws, "control-unused-90-days", 90, 89).await
 }
 
 async fn unused_for_45_days(aws: &LocalAws) -> Result<()> {
-    retires(aws, "control-unused-45-days", 45).await
+    retires(aws, "control-unused-45-days", 45, 44).await
 }
 
 async fn unused_by_analyzer(aws: &LocalAws) -> Result<()> {
-    retires(aws, "analyzer-unused-key", 90).await
+    retires(aws, "analyzer-unused-key", 90, 29).await
 }
 
 async fn unused_by_custom(aws: &LocalAws) -> Result<()> {
-    retires(aws, "custom-unused-user", 90).await
+    retires(aws, "custom-unused-user", 90, 29).await
 }
 
-/// A key that was used and made longer ago becomes Inactive, one made since stays Active, and
-/// nothing else changes but tags. The same user with nothing so old keeps all.
-async fn retires(aws: &LocalAws, case: &str, days: u32) -> Result<()> {
+/// A key that was used and made longer ago becomes Inactive, one that is so many days old stays
+/// Active, and nothing else changes but tags.
+async fn retires(aws: &LocalAws, case: &str, days: u32, young_days: u32) -> Result<()> {
     let user = aws.user().create().await?;
     user.attach(READ_ONLY).await?;
     user.join_new_group("readers", READ_ONLY).await?;
@@ -374,9 +378,9 @@ async fn retires(aws: &LocalAws, case: &str, days: u32) -> Result<()> {
     user.ssh_key().await?;
     let old = user.access_key().await?;
     user.with_key(&old).s3().list_buckets().send().await?;
-    aws.age(&user, 2).await?;
+    aws.age(&user, days + 1 - young_days).await?;
     let young = user.access_key().await?;
-    aws.age(&user, days - 1).await?;
+    aws.age(&user, young_days).await?;
     let before = user.read_back().await?;
     let finding = cases::about(&cases::finding(aws, case)?, "AwsIamUser", &user.arn);
     let judged = leads_to(aws, &finding, End::Contained).await?;
