@@ -61,9 +61,8 @@ pub(crate) fn hold(execution: &str, event: &Value, verdict: &Verdict) {
 /// another resource may have said.
 fn names(resource: &Value, accused: &Accused, partition: &str) -> bool {
     let id = resource["Id"].as_str().unwrap_or_default();
-    incident::one_line(id, 700) == accused.resource
-        && says(resource, accused)
-        && is_own_if_arn(id, accused, partition)
+    let label = incident::one_line(id, if id.is_ascii() { 700 } else { 170 });
+    label == accused.resource && says(resource, accused) && is_own_if_arn(id, accused, partition)
 }
 
 /// The same of a resource in OCSF, whose owner has to be the finding's account too.

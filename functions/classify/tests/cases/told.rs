@@ -112,7 +112,7 @@ fn what_is_left_to_people_is_an_outcome_with_its_refusals_name() {
         ("user-outside-the-grammar", vec!["Malformed"]),
         ("role-posing-as-a-user", vec!["Contradictory"]),
         ("custom-root-as-a-user", vec!["RootUser"]),
-        ("action-on-contradictions", vec!["Contradictory"; 8]),
+        ("action-on-contradictions", vec!["Contradictory"; 9]),
         ("action-on-others-accounts", vec!["Elsewhere"; 4]),
         ("action-on-unique-ids", vec!["Unnamed"; 2]),
         (
