@@ -127,18 +127,29 @@ fn left_out(answer: &BatchUpdateFindingsOutput) -> Option<(&str, &str)> {
 }
 
 fn processed(answer: &BatchUpdateFindingsOutput) -> Result<(), Failure> {
-    if let Some((code, message)) = left_out(answer) {
-        let why = format!("{code}: {message}");
-        return Err(match code {
-            "ConcurrentUpdateError" | "InternalFailure" => Failure::FindingBusy(why),
-            "FindingNotFound" => Failure::FindingNotFound,
-            _ => Failure::FindingNotUpdated(why),
-        });
+    is_done(left_out(answer), !answer.processed_findings().is_empty())
+}
+
+/// Whether the finding was updated, by what the answer says of it; each Security Hub has its own
+/// codes.
+///
+/// Sources: Security Hub API Reference, `BatchUpdateFindings` and `BatchUpdateFindingsV2`.
+fn is_done(left_out: Option<(&str, &str)>, is_processed: bool) -> Result<(), Failure> {
+    match left_out {
+        Some((code, message)) => {
+            let why = format!("{code}: {message}");
+            Err(match code {
+                "ConcurrentUpdateError"
+                | "InternalFailure"
+                | "ConflictException"
+                | "InternalServerException" => Failure::FindingBusy(why),
+                "FindingNotFound" | "ResourceNotFoundException" => Failure::FindingNotFound,
+                _ => Failure::FindingNotUpdated(why),
+            })
+        }
+        None if is_processed => Ok(()),
+        None => Err(Failure::FindingNotUpdated("Security Hub says nothing of it".to_owned())),
     }
-    if answer.processed_findings().is_empty() {
-        return Err(Failure::FindingNotUpdated("Security Hub says nothing of it".to_owned()));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use aws_sdk_securityhub::operation::batch_update_findings_v2::BatchUpdateFinding
 use aws_sdk_securityhub::types::OcsfFindingIdentifier;
 use incident::{Failure, one_line};
 
-use crate::{Finding, NOTE, Output, Workflow};
+use crate::{Finding, NOTE, Output, Workflow, is_done};
 
 /// `StatusId` of what people are told of: in progress.
 const IN_PROGRESS: i32 = 2;
@@ -71,21 +71,12 @@ fn comment(note: &str, fields: &HashMap<String, String>) -> String {
     format!("{}{end}", one_line(note, room)).trim_start().to_owned()
 }
 
-/// An answer of 200 may still say that the finding was left out, and why.
 fn processed(answer: &BatchUpdateFindingsV2Output) -> Result<(), Failure> {
-    if let Some(left_out) = answer.unprocessed_findings().first() {
+    let left_out = answer.unprocessed_findings().first().map(|left_out| {
         let code = left_out.error_code().map_or("no error code", |code| code.as_str());
-        let why = format!("{code}: {}", left_out.error_message().unwrap_or("no message"));
-        return Err(match code {
-            "ConflictException" | "InternalServerException" => Failure::FindingBusy(why),
-            "ResourceNotFoundException" => Failure::FindingNotFound,
-            _ => Failure::FindingNotUpdated(why),
-        });
-    }
-    if answer.processed_findings().is_empty() {
-        return Err(Failure::FindingNotUpdated("Security Hub says nothing of it".to_owned()));
-    }
-    Ok(())
+        (code, left_out.error_message().unwrap_or("no message"))
+    });
+    is_done(left_out, !answer.processed_findings().is_empty())
 }
 
 #[cfg(test)]
