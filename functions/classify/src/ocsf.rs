@@ -6,6 +6,7 @@
 //! formats for Security Hub"; OCSF schema, "Detection Finding" (2004), "Compliance Finding"
 //! (2003).
 
+use incident::is_in_ocsf;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
@@ -60,11 +61,6 @@ const ACCUSING_NOBODY: [(&str, &str); 2] = [
     ("::productv2/aws/securityhub-risk", "exposure"),
 ];
 
-/// Whether the product sends its findings in OCSF.
-pub(crate) fn is_product(arn: &str) -> bool {
-    arn.contains(":productv2/")
-}
-
 /// What Security Hub without CSPM calls a workflow status or a record state of ASFF's.
 pub(crate) fn status(asff: &str) -> &str {
     caption(&STATUSES[1..], asff)
@@ -101,7 +97,7 @@ fn asff(finding: &Value) -> Result<Value, String> {
     let id = required("finding_info.uid")?;
     let product = required("metadata.product.uid")?;
     let account = required("cloud.account.uid")?;
-    if !is_product(product) {
+    if !is_in_ocsf(product) {
         return Err("the finding's `metadata.product.uid` is no product of Security Hub".to_owned());
     }
     for (accuses_nobody, what) in ACCUSING_NOBODY {

@@ -2,6 +2,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Whether the product with this ARN sends its findings in OCSF, to Security Hub without CSPM.
+///
+/// Source: Security Hub User Guide, "Sample exposure finding" (`metadata.product.uid`).
+#[must_use]
+pub fn is_in_ocsf(product_arn: &str) -> bool {
+    product_arn.contains(":productv2/")
+}
+
 /// An AWS account id: twelve digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

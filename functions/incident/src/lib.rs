@@ -17,7 +17,7 @@ mod session;
 mod severity;
 mod text;
 
-pub use arn::{AccountId, PrincipalArn, is_name};
+pub use arn::{AccountId, PrincipalArn, is_in_ocsf, is_name};
 pub use credential::{Credential, CredentialKind};
 pub use evidence::{Evidence, Reach, Stored};
 pub use execution::Execution;

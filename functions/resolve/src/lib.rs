@@ -84,7 +84,7 @@ pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
     let fields = fields.unwrap_or_else(|| {
         HashMap::from([("CordonExecution".to_owned(), execution.arn().to_owned())])
     });
-    if ocsf::is_product(&finding.product_arn) {
+    if incident::is_in_ocsf(&finding.product_arn) {
         return ocsf::update(hub, finding, workflow, &note, &fields).await;
     }
     let note = one_line(&note, NOTE);

@@ -21,11 +21,6 @@ const RESOLVED: i32 = 4;
 const FIELDS: [&str; 5] =
     ["CordonExecution", "CordonEvidence", "CordonSeverity", "CordonSeen", "CordonEvidenceSha256"];
 
-/// Whether the product's findings are those of Security Hub without CSPM.
-pub(crate) fn is_product(arn: &str) -> bool {
-    arn.contains(":productv2/")
-}
-
 /// Updates the finding by `metadata.uid`, or, where none is known, by what else identifies it.
 ///
 /// Source: Security Hub API Reference, `BatchUpdateFindingsV2`.

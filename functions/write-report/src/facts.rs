@@ -169,7 +169,7 @@ impl<'a> Facts<'a> {
     /// Whether Security Hub without CSPM sent the finding, which has other words for its
     /// status, and no custom actions.
     pub(crate) fn without_cspm(self) -> bool {
-        self.input.finding.product_arn.contains(":productv2/")
+        incident::is_in_ocsf(&self.input.finding.product_arn)
     }
 
     pub(crate) fn by_person(self) -> bool {
