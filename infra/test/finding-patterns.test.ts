@@ -251,7 +251,7 @@ interface Rule {
 const KNOWN = [
   ...['name', 'response', 'product', 'subjects', 'lowestSeverity', 'escalateFrom', 'controls'],
   ...['types', 'generators', 'trustedTypes', 'titleHas', 'titleHasInAnyCase'],
-  ...['reason', 'instruction', 'urgent', 'refusal', 'unusedDays'],
+  ...['reason', 'instruction', 'urgent', 'refusal', 'unusedDays', 'namesNobody'],
 ];
 
 const PRODUCTS: Readonly<Record<string, (partition: string) => readonly string[]>> = {

@@ -1,4 +1,4 @@
-use incident::{AccountId, Execution, Severity, matches_pattern, one_line};
+use incident::{AccountId, Execution, Severity, is_in_ocsf, matches_pattern, one_line};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -172,7 +172,7 @@ impl<'a> Finding<'a> {
 
     /// That a field has this value and not that, in the words of the finding's own form.
     fn said(&self, (field, is, wanted): (&str, &str, Option<&str>)) -> String {
-        let in_ocsf = ocsf::is_product(&self.brief.product_arn);
+        let in_ocsf = is_in_ocsf(&self.brief.product_arn);
         let caption = |asff| match (in_ocsf, field) {
             (true, "Compliance.Status") => ocsf::compliance(asff),
             (true, _) if asff == "ACTIVE" => "New",
@@ -287,6 +287,11 @@ impl<'a> Finding<'a> {
     /// The finding's resources, in its order.
     pub(crate) fn resources(&self) -> impl Iterator<Item = &'a Value> {
         self.list("Resources")
+    }
+
+    /// Whether one of its resources is, or says that it is, a principal or a key of one.
+    pub(crate) fn names_somebody(&self) -> bool {
+        self.resources().any(|resource| Subject::of(resource).is_of_a_principal())
     }
 
     /// What a custom product calls the actor of what it reports, where it says so. Of AWS's

@@ -399,6 +399,9 @@ fn by_rules(
             _ if actor.is_some() && subject.part == Some(Part::Target) => {
                 verdict.refuse(&subject, finding, Refusal::Target, &of_a_target(actor));
             }
+            _ if actor.is_some() && subject.part.is_none() => {
+                verdict.refuse(&subject, finding, Refusal::Actor, NO_PART);
+            }
             _ => verdict.accuse(&subject, execution, finding, Window::of(rule, finding)),
         }
     }
@@ -428,8 +431,7 @@ fn by_choice(execution: &Execution, finding: &Finding<'_>, verdict: &mut Verdict
                 verdict.refuse(subject, finding, Refusal::Actor, reason);
             }
             (Some(_), None) => {
-                let reason = "the finding calls it neither the actor nor the target";
-                verdict.refuse(subject, finding, Refusal::Actor, reason);
+                verdict.refuse(subject, finding, Refusal::Actor, NO_PART);
             }
         }
     }
@@ -443,6 +445,9 @@ fn by_choice(execution: &Execution, finding: &Finding<'_>, verdict: &mut Verdict
     let reason = if named.is_empty() { nobody } else { chosen };
     verdict.conclude(reason, nobody, Action::Escalate);
 }
+
+/// Why who stands beside an actor is left to people.
+const NO_PART: &str = "the finding calls it neither the actor nor the target";
 
 /// Why the target of an actor is left to people.
 fn of_a_target(actor: Option<&str>) -> String {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use incident::hex_digest;
 use serde::Serialize;
 
@@ -12,8 +14,8 @@ pub struct Limits {
     pub retire: Limit,
     /// Escalations that are mailed.
     pub escalate: Limit,
-    /// The window in which one urgent mail about the same principals is sent whatever
-    /// else there is.
+    /// The window in which one urgent mail about the same principals, or by the same
+    /// rules on the findings of a custom product, is sent whatever else there is.
     pub urgent: String,
 }
 
@@ -65,16 +67,27 @@ impl Limits {
                      this hour; further ones of this hour are not mailed, unless they are urgent"
                 ),
             },
-            urgent: format!("{account}#urgent#{class}#{}", subject(verdict)),
+            urgent: format!("{account}#urgent#{class}#{}", subject(verdict, &finding.product_arn)),
         }
     }
 }
 
-/// Whom the verdict is about, as a digest: names are long, and hostile.
-fn subject(verdict: &Verdict) -> String {
+/// Whom the verdict is about, as a digest: names are long, and hostile. Whoever may import the
+/// findings of a custom product invents as many names as it takes: what such a product calls
+/// urgent is told by itself once for the same rules, and counted from then on.
+fn subject(verdict: &Verdict, product_arn: &str) -> String {
+    if verdict.source == Source::Custom {
+        let rules: BTreeSet<_> = verdict.rules.iter().map(String::as_str).collect();
+        let named: Vec<_> = [product_arn].into_iter().chain(rules).collect();
+        return digest(&named.join("\n"));
+    }
     let mut named: Vec<&str> = verdict.accused.iter().map(|one| one.resource.as_str()).collect();
     named.extend(verdict.refused.iter().map(|one| one.resource.as_str()));
     named.extend(verdict.policies.iter().map(String::as_str));
     named.sort_unstable();
-    hex_digest(named.join("\n").as_bytes()).chars().take(40).collect()
+    digest(&named.join("\n"))
+}
+
+fn digest(text: &str) -> String {
+    hex_digest(text.as_bytes()).chars().take(40).collect()
 }

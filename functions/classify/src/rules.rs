@@ -40,6 +40,9 @@ pub(crate) struct Rule {
     /// Texts that the title holds, all of them, in any case.
     #[serde(default)]
     pub(crate) title_has_in_any_case: Vec<String>,
+    /// Whether it is for findings alone of which no resource is a principal, a session or a key.
+    #[serde(default)]
+    pub(crate) names_nobody: bool,
     /// What the resource is.
     pub(crate) subjects: Vec<SubjectKind>,
     /// The lowest severity, unless the response policy sets another for the response.
@@ -136,6 +139,7 @@ impl Rule {
                 // A pattern for whatever type there is holds of a finding without one.
                 finding.types().any(means) || finding.types().next().is_none() && means("")
             })
+            && !(self.names_nobody && finding.names_somebody())
             && self.title_has.iter().all(|text| title.contains(text))
             && has_in_any_case(&self.title_has_in_any_case)
     }

@@ -146,6 +146,12 @@ impl<'a> Subject<'a> {
             (Type::Policy, _) => SubjectKind::Policy,
             (Type::Account, _) => SubjectKind::Account,
             (Type::Else, _) => SubjectKind::Other,
+            // What says but in its details that it is a principal starts no execution.
+            (Type::Unsaid, _) if !self.id_says() => match self.id {
+                id if id.contains(":policy/") => SubjectKind::Policy,
+                id if id.starts_with("AWS::::Account:") => SubjectKind::Account,
+                _ => SubjectKind::Other,
+            },
             (_, Some(Whose::User)) if is_bare => SubjectKind::User,
             (_, Some(Whose::User)) => SubjectKind::UserKey,
             (_, Some(Whose::Role)) if by_id.is_some_and(Claim::is_a_role) => SubjectKind::Role,
@@ -153,12 +159,14 @@ impl<'a> Subject<'a> {
             (_, Some(Whose::Root)) => SubjectKind::RootKey,
             (_, Some(Whose::FederatedUser)) => SubjectKind::FederatedSession,
             (_, None) if matches!(self.key(), Ok(Key::LongTerm(_))) => SubjectKind::UserKey,
-            (Type::Key, _) | (_, Some(Whose::Unknown)) => SubjectKind::UnknownKey,
-            (Type::Unsaid, None) if !is_bare => SubjectKind::UnknownKey,
-            (Type::Unsaid, None) if self.id.contains(":policy/") => SubjectKind::Policy,
-            (Type::Unsaid, None) if self.id.starts_with("AWS::::Account:") => SubjectKind::Account,
-            (Type::Unsaid, None) => SubjectKind::Other,
+            (Type::Key, _) | (_, Some(Whose::Unknown) | None) => SubjectKind::UnknownKey,
         }
+    }
+
+    /// Whether its `Id` is that of a principal, a session or a key, or says that it is one.
+    fn id_says(&self) -> bool {
+        let says = |id: &Claim<'_>| id.whose.is_some() || id.key != Key::None;
+        self.claims.first().is_some_and(says) || self.id.starts_with("AWS::IAM::")
     }
 
     /// What the parts say of one thing: details before the id, which may be but a label.
@@ -299,8 +307,7 @@ impl<'a> Subject<'a> {
         })?;
         let by_type = self.stated.whose();
         let whose = by_type.or(said);
-        let id_is_else = self.id.starts_with("arn:")
-            && self.claims.first().is_some_and(|id| id.whose.is_none() && id.key == Key::None);
+        let id_is_else = self.id.starts_with("arn:") && !self.id_says();
         if id_is_else && (whose.is_some() || key != Key::None) {
             return Err(contradiction("its id is that of something else"));
         }

@@ -270,9 +270,9 @@ fn of_refusals(error: &str) -> Option<Words> {
              did it. Contain it only if you know better.",
         ),
         "Actor" => (
-            "the finding names a target beside it, so which of them you mean is not clear",
-            "You chose a finding that names an actor and a target. Which of the two do you mean? \
-             Whoever sent the finding says which is which, and may be wrong.",
+            "the finding names another beside it, so which of them is meant is not clear",
+            "The finding tells who did it from what it was done to; the words above say what it \
+             calls this one. Which of them is dangerous? Whoever sent it may be wrong.",
         ),
         _ => return None,
     })
