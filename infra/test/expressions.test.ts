@@ -264,13 +264,19 @@ function unreadOf(task: State): Json | undefined {
     ?.policyUnread;
 }
 
-async function chosen(choice: State, variables: Values, context: Json = CONTEXT): Promise<string> {
-  for (const rule of choice.Choices ?? []) {
-    const holds = await computed(rule.Condition, variables, { input: {}, context });
-    assert.equal(typeof holds, 'boolean', rule.Condition);
-    if (holds === true) return rule.Next;
+/** The first rule of a choice that holds; none, where it is the default's turn. */
+async function rule(choice: State, variables: Values, context: Json = CONTEXT) {
+  for (const one of choice.Choices ?? []) {
+    const holds = await computed(one.Condition, variables, { input: {}, context });
+    assert.equal(typeof holds, 'boolean', one.Condition);
+    if (holds === true) return one;
   }
-  return choice.Default ?? assert.fail('no rule holds');
+  return undefined;
+}
+
+async function chosen(choice: State, variables: Values, context: Json = CONTEXT): Promise<string> {
+  const next = (await rule(choice, variables, context))?.Next;
+  return next ?? choice.Default ?? assert.fail('no rule holds');
 }
 
 describe('a redriven pass', () => {
@@ -493,6 +499,41 @@ describe('the way to a mail', () => {
   }
 });
 
+describe('what was contained', () => {
+  const contained = (deniedBefore: Json, bare = true): Json => ({
+    verdict: 'contained',
+    principal: { deniedBefore },
+    evidence: { bare },
+  });
+  const retired = (...first: readonly Json[]): Json => ({
+    verdict: 'retired',
+    principal: { deniedBefore: null },
+    evidence: { bare: false },
+    readBack: { done: { credentials: { first } } },
+  });
+  const before = contained('policy');
+  for (const [says, source, outcomes, redrives, next] of [
+    ['whom the deny stood on', 'service', [before, before], 0, 'CountRepetitions'],
+    ['whose keys are inactive already', 'service', [retired()], 0, 'CountRepetitions'],
+    ['who was not denied before', 'custom', [before, contained(null)], 0, 'TellContained'],
+    [
+      'who had something still',
+      'service',
+      [before, contained('boundary', false)],
+      0,
+      'TellContained',
+    ],
+    ['whose key was retired', 'service', [retired({ id: 'k' })], 0, 'TellContained'],
+    ['whom a person chose', 'person', [before], 0, 'TellContained'],
+    ['a redrive is about', 'service', [before], 1, 'TellContained'],
+  ] as readonly (readonly [string, string, Json, number, string])[]) {
+    it(`leads to ${next} for one ${says}`, async () => {
+      const given = { verdict: { source }, outcomes, redrives };
+      assert.equal(await chosen(state('WhetherToTellContained'), given), next);
+    });
+  }
+});
+
 describe('a report', () => {
   const { variables } = typical();
   const report = { subject: 's', verdict: 'v', note: 'n', fields: {}, message: 'm' };
@@ -611,9 +652,12 @@ describe('the finding that is judged', () => {
   it('is asked for by what identifies it, in the form of the Security Hub that sent it', async () => {
     const equals = (Value: string): Json => ({ Value, Comparison: 'EQUALS' });
     const filters = async (Input: Json): Promise<Json> => {
-      const states = { context: given(Input) };
-      return ((await computed(state('ReadFinding').Arguments, {}, states)) as { Filters: Json })
-        .Filters;
+      const [variables, states] = [{ redrives: 1 }, { context: given(Input) }];
+      const asked = await rule(state('WhetherToReadFinding'), variables, given(Input));
+      const assigned = (await computed(asked?.Assign, variables, states)) as Values;
+      return ((await computed(state('ReadFinding').Arguments, assigned, states)) as Values)[
+        'Filters'
+      ] as Json;
     };
     assert.deepEqual(await filters(event(named)), {
       Id: [equals('i')],
@@ -910,7 +954,10 @@ describe('every expression has a value', () => {
         for (const rule of fields.Choices ?? []) {
           const holds = await computed(rule.Condition, values, states);
           assert.equal(typeof holds, 'boolean', rule.Condition);
-          await computed(rule.Assign, values, states);
+          // Which fields it reads hangs on the form of the finding.
+          if (holds || name !== 'WhetherToReadFinding') {
+            await computed(rule.Assign, values, states);
+          }
         }
         for (const catcher of fields.Catch ?? []) {
           await computed(catcher.Assign, values, { input: {}, errorOutput: GONE, context });

@@ -116,6 +116,9 @@ pub struct Proof {
     pub snapshot: String,
     /// SHA-256 of the snapshot.
     pub snapshot_sha256: String,
+    /// Whether the snapshot has nothing that a containment takes away.
+    #[serde(default)]
+    pub bare: bool,
     /// What original and snapshot hold together, cut; nothing in an outcome that was read back,
     /// which tells what of it is done and what is left.
     #[serde(default)]

@@ -222,6 +222,7 @@ impl Stock {
             sha256: stored.sha256.clone(),
             snapshot: at.uri.clone(),
             snapshot_sha256: at.sha256.clone(),
+            bare: snapshot.together_with(&snapshot, partition).is_empty(),
             had: Some(had.clone().cut(room)),
             assumable_roles: roles.collect::<Names>().cut(&mut ROLES.clone()),
             told: in_brief(&told),

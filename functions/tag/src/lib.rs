@@ -136,6 +136,7 @@ mod tests {
                     snapshot: String::new(),
                     snapshot_sha256: String::new(),
                     had: None,
+                    bare: false,
                     assumable_roles: Names::default(),
                     told: Vec::new(),
                 },

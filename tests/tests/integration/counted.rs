@@ -29,6 +29,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("what people choose has a limit of its own", chosen);
     trials.add_alone("retirements have a limit of their own", retired);
     trials.add_alone("of a flood of escalations one mail tells, and what is urgent", flood);
+    trials.add_alone("of who is contained already people are told so often an hour", repeated);
     trials.add_alone("where an overflow can't be claimed, people are told in full", unclaimed);
     trials.add_alone("an overflow that could not be told is told, and redriven", untold);
 }
@@ -209,6 +210,11 @@ async fn flood(alone: &Alone<'_>) -> Result<()> {
 
         // What is urgent comes through, and whoever asks is answered.
         leads_to(alone, &about_nobody(alone, "CRITICAL"), End::Escalated).await?;
+        // Names that do not exist anybody can invent who may import findings.
+        let invented = alone.start(&about_nobody(alone, "CRITICAL").new_event()).await?;
+        invented.succeeds().await?;
+        let history = invented.history().await?;
+        ensure!(history.last_state() == "EscalatedUnmailed", "{:?}", history.path());
         let root = cases::finding_in(alone, ACCOUNT, "custom-root-access-key")?;
         leads_to(alone, &root, End::Escalated).await?;
         choose(alone, unmailed[0], End::Escalated).await?;
@@ -217,6 +223,44 @@ async fn flood(alone: &Alone<'_>) -> Result<()> {
         again.succeeds().await?;
         let history = again.history().await?;
         ensure!(history.last_state() == "EscalatedUnmailed", "{:?}", history.path());
+        Ok(())
+    })
+    .await
+}
+
+async fn repeated(alone: &Alone<'_>) -> Result<()> {
+    const MOST: usize = 2;
+    amend(alone, &json!({ "escalationsPerHour": MOST })).await?;
+    within_an_hour(alone, &["custom", "custom#escalations#repetitions"], async || {
+        let (user, first) = custom(alone, End::Contained).await?;
+        let (mut mailed, mut unmailed) = (0, 0);
+        let another = || Finding::about(&user).with("Id", alone.unique("another-finding"));
+        for _ in 0..5 {
+            let finding = another();
+            alone.import(&finding).await?;
+            let execution = alone.execution_of(&finding).await?;
+            execution.succeeds().await?;
+            let found = alone.in_security_hub(&finding).await?;
+            ensure!(workflow(&found) == "RESOLVED", "{found:?}");
+            match execution.history().await?.last_state() {
+                "Contained" => mailed += 1,
+                "ContainedUnmailed" => unmailed += 1,
+                end => bail!("it ended with {end}"),
+            }
+        }
+        ensure!((mailed, unmailed) == (MOST, 3), "{mailed} mailed, {unmailed} not");
+
+        // They use up nothing of what others are told by, and whoever asks is answered.
+        leads_to(alone, &about_nobody(alone, "HIGH"), End::Escalated).await?;
+        choose(alone, &first, End::Contained).await?;
+        let lost = another();
+        alone.store(&lost).await?;
+        let execution = alone.execution_to_be();
+        let gone = alone.fault("dynamodb:UpdateItem", Strike::error("ResourceNotFoundException"));
+        let gone = gone.caller(execution.name()).always().stand().await?;
+        alone.start_as(&execution, &lost.new_event()).await?;
+        ends(alone, execution, &lost, End::Contained).await?;
+        ensure!(gone.lift().await? == 1, "nothing was struck");
         Ok(())
     })
     .await

@@ -246,7 +246,10 @@ fn what_a_person_starts_is_read_from_security_hub_first() {
     let machine = Scope::machine();
     let whose = machine.state("WhetherToReadFinding");
     let next: Vec<_> = whose.choices.iter().map(|rule| rule.next.as_str()).collect();
-    assert_eq!(next, ["Classify", "ReadFinding"]);
+    assert_eq!(next, ["Classify", "Classify", "ReadFinding", "ReadFinding", "ReadFinding"]);
+    for rule in &whose.choices {
+        assert_eq!(rule.assign.contains_key("filters"), rule.next == "ReadFinding");
+    }
     assert!(whose.choices[0].condition.starts_with("{% $redrives = 0 and $not("));
     let payload = &machine.state("Classify").arguments["Payload"];
     assert_eq!(payload["redriven"], "{% $redrives > 0 %}");
