@@ -420,29 +420,28 @@ describe('the second call of Quarantine', () => {
   }
 });
 
-describe('the claim of the mail that says that there are more', () => {
-  const { ExpressionAttributeValues } = state('ClaimOverflowMail').Arguments as {
-    ExpressionAttributeValues: Json;
-  };
-  const claim = (redrives: number): Promise<Json> =>
+describe('a count beyond which nothing is mailed', () => {
+  const claim = (name: string, redrives: number): Promise<Json> =>
     computed(
-      ExpressionAttributeValues,
-      { redrives: 0 },
+      (state(name).Arguments as Values)['ExpressionAttributeValues'],
+      { redrives: 0, limits: { escalate: { most: 1 } } },
       {
         input: {},
         context: { ...CONTEXT, Execution: { ...CONTEXT.Execution, RedriveCount: redrives } },
       },
     );
 
-  it("is an execution's own", async () => {
-    const values = (await claim(0)) as { ':execution': Json };
-    assert.deepEqual(values[':execution'], { S: CONTEXT.Execution.Name });
-  });
+  for (const name of ['ClaimOverflowMail', 'CountRepetitions']) {
+    it(`is an execution's own: ${name}`, async () => {
+      const values = (await claim(name, 0)) as { ':execution': Json };
+      assert.deepEqual(values[':execution'], { S: CONTEXT.Execution.Name });
+    });
 
-  // People have asked for it: another's mail of that hour is no answer to them.
-  it('is made by no redrive that begins there', async () => {
-    await assert.rejects(claim(1), { message: 'redriven' });
-  });
+    // People have asked for it: others' mails of that hour are no answer to them.
+    it(`is made by no redrive that begins there: ${name}`, async () => {
+      await assert.rejects(claim(name, 1), { message: 'redriven' });
+    });
+  }
 });
 
 describe('the way to a mail', () => {

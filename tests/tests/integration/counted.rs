@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use futures::future::try_join_all;
 use harness::MEMBERS;
@@ -31,6 +31,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("of a flood of escalations one mail tells, and what is urgent", flood);
     trials.add_alone("of who is contained already people are told so often an hour", repeated);
     trials.add_alone("where an overflow can't be claimed, people are told in full", unclaimed);
+    trials.add_alone("who redrives where nothing more would be mailed is answered", asked);
     trials.add_alone("an overflow that could not be told is told, and redriven", untold);
 }
 
@@ -280,6 +281,37 @@ async fn unclaimed(alone: &Alone<'_>) -> Result<()> {
         ensure!(gone.lift().await? == 1, "nothing was struck");
         let history = judged.execution.history().await?;
         ensure!(history.entered("ClaimOverflowMail"), "{:?}", history.path());
+        Ok(())
+    })
+    .await
+}
+
+/// Stopped where the count is asked that finds no room, and redriven there.
+async fn asked(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "escalationsPerHour": 0 })).await?;
+    let windows = ["custom", "custom#escalations", "custom#escalations#repetitions"];
+    within_an_hour(alone, &windows, async || {
+        let (user, _) = custom(alone, End::Contained).await?;
+        let again = Finding::about(&user).with("Id", alone.unique("another-finding"));
+        // The hour's mail is another's.
+        let claims = alone.start(&about_nobody(alone, "HIGH").new_event()).await?;
+        claims.succeeds().await?;
+        ensure!(claims.history().await?.entered("TellOverflow"), "nobody was told");
+        for (finding, state, before, end) in [
+            (about_nobody(alone, "HIGH"), "ClaimOverflowMail", 1, End::Escalated),
+            (again, "CountRepetitions", 0, End::Contained),
+        ] {
+            alone.store(&finding).await?;
+            let execution = alone.execution_to_be();
+            let held = alone.fault("dynamodb:UpdateItem", Strike::TimedOut);
+            let held = held.caller(execution.name()).after(before).always().stand().await?;
+            alone.start_as(&execution, &finding.new_event()).await?;
+            execution.enters(state).await?;
+            execution.stop().await?;
+            held.lift().await?;
+            execution.redrive().await?;
+            ends(alone, execution, &finding, end).await.context(state)?;
+        }
         Ok(())
     })
     .await
