@@ -809,6 +809,23 @@ describe('a principal that vanished', () => {
   });
 });
 
+describe('who is left to people', () => {
+  for (const [says, told, error, verdict] of [
+    ['for the first time', false, 'PrincipalExempt', 'escalated'],
+    ['again, as people were told', true, 'PrincipalExempt', 'answered'],
+    ['again, since it is protected', true, 'PrincipalProtected', 'answered'],
+    ['since the attacker is back and the limit reached', true, 'ContainmentLimit', 'escalated'],
+  ] as const) {
+    it(`is ${verdict} ${says}`, async () => {
+      const failures = [{ state: 's', error, cause: 'c' }];
+      const given = { ...typical().variables, verdict: { recurrence: { told } }, failures };
+      const { Output } = state('PrincipalEscalated');
+      const ended = (await computed(Output, given, { input: {}, context: CONTEXT })) as Values;
+      assert.equal(ended['verdict'], verdict);
+    });
+  }
+});
+
 describe('what was read back', () => {
   const failed = (...errors: string[]): Json[] =>
     errors.map((error) => ({ state: 's', error, cause: 'c' }));

@@ -74,9 +74,12 @@ impl LocalAws {
             .send();
         let mut all = Vec::new();
         while let Some(execution) = executions.try_next().await? {
-            all.push(Execution { states: states.clone(), arn: execution.execution_arn });
+            all.push((execution.start_date, execution.execution_arn));
         }
-        Ok(all)
+        // Step Functions lists by when they ended.
+        all.sort_by(|one, other| other.cmp(one));
+        let executions = all.into_iter().map(|(_, arn)| Execution { states: states.clone(), arn });
+        Ok(executions.collect())
     }
 
     /// Imports a finding and waits for the end of the execution that it starts.

@@ -44,6 +44,7 @@ pub(crate) async fn first(iam: &Client, accused: &Accused) -> Result<Identified,
     let Some(key) = &accused.access_key else {
         return by_name(iam, accused, "the finding").await;
     };
+    is_no_user(iam, accused, key).await?;
     for _ in 0..LOOKS {
         let name = match owner(iam, key).await {
             Ok(Some(name)) => name,
@@ -67,6 +68,24 @@ pub(crate) async fn first(iam: &Client, accused: &Accused) -> Result<Identified,
     Err(Failure::PrincipalVanished(format!(
         "the owner of the access key `{key}` has another name whenever it is looked for"
     )))
+}
+
+/// Where the finding gives `user/eve/access-key/AKIA…`, that nobody is called like the key: then
+/// it may be the ARN of that user, whose path looks like a name.
+///
+/// Source: IAM API Reference, `CreateUser` (`Path`, `UserName`).
+async fn is_no_user(iam: &Client, accused: &Accused, key: &str) -> Result<(), Failure> {
+    let resource = &accused.resource;
+    if !resource.contains(":user/") || !resource.ends_with(&format!("/access-key/{key}")) {
+        return Ok(());
+    }
+    match find(iam, Kind::User, key).await {
+        Ok(_) => Err(Failure::PrincipalMismatch(format!(
+            "`{resource}` may be an access key, and the account has a user of that ARN"
+        ))),
+        Err(Failure::NotFound { .. }) => Ok(()),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Who was identified before, by its unique id, whatever its name is now.

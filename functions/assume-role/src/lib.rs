@@ -180,6 +180,7 @@ mod tests {
             principal_id: id.map(Into::into),
             unused_days: None,
             days_assumed: false,
+            newly: false,
         }
     }
 
@@ -235,6 +236,24 @@ mod tests {
         assert_eq!((found.principal.name, found.principal.id), ("eve".into(), "AIDAEVE".into()));
         assert!(found.identified_by.contains("the finding calls it `adam`"));
         assert!(found.identified_by.contains("the finding gives the id `AIDAADAM`"));
+    }
+
+    #[tokio::test]
+    async fn who_is_called_like_a_key_is_not_its_owner() {
+        let resource = format!("arn:aws:iam::222222222222:user/eve/access-key/{KEY}");
+        let accused = Accused { resource, ..user(Some("eve"), Some(KEY), None) };
+        let owner = || owner(owned_by_eve);
+        let thief = Principal { name: KEY.to_owned(), id: "AIDATHIEF".to_owned(), ..eve() };
+        let called_like = shows(&thief, None);
+        let rules = [&called_like, &owner(), &shows(&eve(), None), &attached(&[]), &keys(KEY)];
+        let failure = identify(&rules, accused.clone(), None).await.unwrap_err();
+        assert_eq!(failure.name(), "PrincipalMismatch");
+
+        let nobody = mock!(Client::get_user)
+            .match_requests(|get| get.user_name() == Some(KEY))
+            .then_http_response(|| error("NoSuchEntity"));
+        let rules = [&nobody, &owner(), &shows(&eve(), None), &attached(&[]), &keys(KEY)];
+        assert_eq!(identify(&rules, accused, None).await.unwrap().principal.name, "eve");
     }
 
     #[tokio::test]

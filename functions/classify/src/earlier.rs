@@ -96,7 +96,7 @@ impl Verdict {
             return;
         }
         let room = MOST - 1;
-        self.accused.truncate(first.max(room.saturating_sub(self.refused.len())));
+        self.accused.truncate(first.max(room));
         self.refused.truncate(room.saturating_sub(self.accused.len()));
         let left = named - self.accused.len() - self.refused.len();
         let resource = format!("{left} more that the finding names by now");

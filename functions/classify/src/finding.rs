@@ -9,6 +9,11 @@ use crate::subject::{Part, Subject, session};
 /// How many sessions people are told of; GuardDuty names one.
 const MOST_SESSIONS: usize = 4;
 
+/// Resources of a finding at most.
+///
+/// Source: ASFF, `Resources`.
+pub(crate) const MOST_RESOURCES: usize = 32;
+
 /// Characters of a link at most.
 const MOST_OF_A_URL: usize = 1_000;
 
@@ -99,11 +104,14 @@ impl<'a> Finding<'a> {
             severity: severity.label().to_owned(),
             source_url: None,
             seen: None,
+            named: None,
             sessions: Vec::new(),
         };
         let resources = raw.get("Resources").and_then(Value::as_array).map_or(0, Vec::len);
-        if resources > 32 {
-            return Err(format!("the finding names {resources} resources, and ASFF allows 32"));
+        if resources > MOST_RESOURCES && !is_in_ocsf(&brief.product_arn) {
+            return Err(format!(
+                "the finding names {resources} resources, and ASFF allows {MOST_RESOURCES}"
+            ));
         }
         if brief.id.chars().count() > 512 || brief.product_arn.chars().count() > 2048 {
             return Err("the finding's `Id` or `ProductArn` is longer than ASFF allows".to_owned());
@@ -111,6 +119,7 @@ impl<'a> Finding<'a> {
         let mut finding = Self { brief, severity, raw };
         finding.brief.source_url = finding.source_url();
         finding.brief.seen = finding.seen();
+        finding.brief.named = finding.named();
         finding.brief.sessions = finding.resources().filter_map(|one| session(one, raw)).collect();
         finding.brief.sessions.truncate(MOST_SESSIONS);
         Ok(finding)
@@ -262,6 +271,15 @@ impl<'a> Finding<'a> {
         self.text("/Title")
     }
 
+    /// The title without what its resources are called: whoever makes users chooses their names.
+    pub(crate) fn title_beside_names(&self) -> String {
+        let subjects: Vec<_> = self.resources().map(Subject::of).collect();
+        let mut names: Vec<&str> = subjects.iter().flat_map(Subject::names).collect();
+        names.sort_unstable_by_key(|name| std::cmp::Reverse(name.len()));
+        names.dedup();
+        names.into_iter().fold(self.title().to_owned(), |title, name| without(&title, name))
+    }
+
     /// The id of the Security Hub control, where the finding is of one.
     pub(crate) fn control(&self) -> &'a str {
         self.text("/Compliance/SecurityControlId")
@@ -289,9 +307,18 @@ impl<'a> Finding<'a> {
         self.list("Resources")
     }
 
+    /// What its resources are to us, in its order; where it has an actor, that one first.
+    pub(crate) fn subjects(&self, actor_first: bool) -> Vec<Subject<'a>> {
+        let mut subjects: Vec<_> = self.resources().map(Subject::of).collect();
+        if actor_first {
+            subjects.sort_by_key(|subject| subject.part != Some(Part::Actor));
+        }
+        subjects
+    }
+
     /// Whether one of its resources is, or says that it is, a principal or a key of one.
     pub(crate) fn names_somebody(&self) -> bool {
-        self.resources().any(|resource| Subject::of(resource).is_of_a_principal())
+        self.resources().any(|resource| Subject::of(resource).kind.is_somebody())
     }
 
     /// What a custom product calls the actor of what it reports, where it says so. Of AWS's
@@ -313,6 +340,26 @@ impl<'a> Finding<'a> {
     pub(crate) fn text(&self, pointer: &str) -> &'a str {
         self.raw.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
+}
+
+/// The text with a space for each time that the name stands in it as a word, in any case.
+fn without(text: &str, name: &str) -> String {
+    let (lower, name) = (text.to_ascii_lowercase(), name.to_ascii_lowercase());
+    let mut left = String::with_capacity(text.len());
+    let mut kept = 0;
+    for (at, found) in lower.match_indices(&name).filter(|(_, found)| !found.is_empty()) {
+        let end = at + found.len();
+        let before = lower.get(..at).and_then(|it| it.chars().next_back());
+        let after = lower.get(end..).and_then(|it| it.chars().next());
+        let is_word = ![before, after].into_iter().flatten().any(char::is_alphanumeric);
+        if is_word {
+            left.push_str(text.get(kept..at).unwrap_or_default());
+            left.push(' ');
+            kept = end;
+        }
+    }
+    left.push_str(text.get(kept..).unwrap_or_default());
+    left
 }
 
 /// `Severity.Label`; where it is missing, what `Severity.Normalized` stands for.
@@ -381,6 +428,20 @@ mod tests {
                 "Title": "t",
             });
             assert_eq!(Finding::read(&finding).unwrap().is_of_aws(&execution), is, "{product}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_taken_out_of_a_text_where_it_is_a_word() {
+        for (text, name, is) in [
+            ("IAM user admin-x has no MFA", "admin-x", "IAM user   has no MFA"),
+            ("WILLIAM failed, william too", "William", "  failed,   too"),
+            ("administrators and admin's", "admin", "administrators and  's"),
+            ("\u{e9}admin \u{e9} admin", "admin", "\u{e9}admin \u{e9}  "),
+            ("admin", "", "admin"),
+            ("", "admin", ""),
+        ] {
+            assert_eq!(without(text, name), is, "{text}");
         }
     }
 

@@ -27,7 +27,7 @@ pub use limits::{Limit, Limits};
 use recurrence::Again;
 pub use recurrence::Recurrence;
 use rules::{Response, Rule};
-use subject::{Part, Subject};
+use subject::{Part, Subject, SubjectKind};
 use window::Window;
 
 /// The step's input.
@@ -148,6 +148,9 @@ pub struct Brief {
     /// findings that may recur.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
+    /// What tells whom it names from whom its provider names later; set of the same findings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
     /// The first four sessions that the finding is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sessions: Vec<Session>,
@@ -304,19 +307,28 @@ fn judge(
         && (!finding.is_marked(execution) || matches!(pass.again, Again::Risen(_)));
     // What comes again is not left to the hour's last mail: its finding is no longer new.
     verdict.urgent |= matches!(pass.again, Again::Risen(_) | Again::Recurs(_));
+    let exempt = verdict.policy.exempt_accounts.contains(&finding.brief.account);
+    let newly = if matches!(pass.again, Again::Recurs(_)) { finding.newly_named() } else { vec![] };
+    let is_new = |resource: &String| newly.contains(resource);
+    for accused in &mut verdict.accused {
+        accused.newly = is_new(&accused.resource);
+    }
     match pass.again {
         Again::Risen(risen) => verdict.reason = format!("{}; {risen}", verdict.reason),
         // Whom no machine contains is told of once.
         Again::Recurs(Recurrence { told: true, .. })
-            if verdict.response == Action::Escalate && !pass.redriven =>
+            if (verdict.response == Action::Escalate || exempt)
+                && !pass.redriven
+                && newly.is_empty() =>
         {
             verdict.response = Action::Ignore;
             verdict.reason = format!("{}; people were told", verdict.reason);
             verdict.refused.clear();
+            verdict.accused.clear();
         }
         Again::Recurs(recurrence) => {
             if recurrence.told && !pass.redriven {
-                verdict.refused.clear();
+                verdict.refused.retain(|one| is_new(&one.resource));
             }
             verdict.recurrence = Some(recurrence);
             verdict.unanswered = false;
@@ -364,11 +376,22 @@ fn by_rules(
     let actor = finding.actor(execution);
     let actor = actor.as_deref();
     let mut ignored: Option<&str> = None;
-    for resource in finding.resources() {
-        let subject = Subject::of(resource);
-        let is_for = |rule: &&Rule| rule.is_for(execution, &verdict.policy, finding, &subject);
-        let Some(rule) = rules.iter().find(is_for) else { continue };
-        let Some(response) = rule.response(&verdict.policy, finding.severity) else { continue };
+    let title = finding.title_beside_names();
+    for subject in finding.subjects(actor.is_some()) {
+        let policy = &verdict.policy;
+        let is_for = |rule: &&Rule, title| rule.is_for(execution, policy, finding, &subject, title);
+        let Some(rule) = rules.iter().find(|rule| is_for(rule, &title)) else {
+            let by_name = rules.iter().filter(|rule| rule.goes_by_title());
+            let by_name = by_name.filter_map(|rule| {
+                is_for(&rule, finding.title()).then(|| rule.response(policy, finding.severity))?
+            });
+            if by_name.count() > 0 {
+                reasons.push(BY_NAME);
+                verdict.refuse(&subject, finding, Refusal::NoRule, BY_NAME);
+            }
+            continue;
+        };
+        let Some(response) = rule.response(policy, finding.severity) else { continue };
         if response == Response::Ignore {
             ignored = ignored.or(Some(&rule.reason));
             continue;
@@ -381,7 +404,7 @@ fn by_rules(
             reasons.push(&rule.reason);
         }
         verdict.rules.push(rule.name.clone());
-        verdict.urgent |= rule.urgent;
+        verdict.urgent |= rule.urgent || subject.kind == SubjectKind::RootKey;
         match response {
             Response::ContainRole | Response::Escalate
                 if !verdict.policy.contain_roles && rule.response == Response::ContainRole =>
@@ -393,9 +416,11 @@ fn by_rules(
                 verdict.instruction = verdict.instruction.take().or(rule.instruction.clone());
                 let policy = subject.policy(execution, finding);
                 verdict.policies.extend(policy.filter(|arn| !verdict.policies.contains(arn)));
-                let refusal = subject.refusal().or(rule.refusal).unwrap_or(Refusal::Unnamed);
+                let refusal = subject.refusal().or(rule.refusal).unwrap_or(Refusal::SeverityTooLow);
                 verdict.refuse(&subject, finding, refusal, &rule.reason);
             }
+            // The actor under another form of its own is nobody else.
+            _ if actor.is_some() && verdict.joins(&subject, execution, finding) => {}
             _ if actor.is_some() && subject.part == Some(Part::Target) => {
                 verdict.refuse(&subject, finding, Refusal::Target, &of_a_target(actor));
             }
@@ -446,6 +471,9 @@ fn by_choice(execution: &Execution, finding: &Finding<'_>, verdict: &mut Verdict
     verdict.conclude(reason, nobody, Action::Escalate);
 }
 
+/// Why is left to people whom a title accuses by the very name that it has.
+const BY_NAME: &str = "only by a name in its title a rule would be for the finding";
+
 /// Why who stands beside an actor is left to people.
 const NO_PART: &str = "the finding calls it neither the actor nor the target";
 
@@ -458,6 +486,17 @@ fn of_a_target(actor: Option<&str>) -> String {
 }
 
 impl Verdict {
+    /// Whether it is one who is accused already, in another form.
+    fn joins(
+        &mut self,
+        subject: &Subject<'_>,
+        execution: &Execution,
+        finding: &Finding<'_>,
+    ) -> bool {
+        let accused = subject.accuse(execution, finding, None);
+        accused.is_ok_and(|accused| self.accused.iter_mut().any(|it| is_joined(it, &accused)))
+    }
+
     fn accuse(
         &mut self,
         subject: &Subject<'_>,

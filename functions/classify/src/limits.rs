@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use incident::hex_digest;
 use serde::Serialize;
 
@@ -15,7 +13,7 @@ pub struct Limits {
     /// Escalations that are mailed.
     pub escalate: Limit,
     /// The window in which one urgent mail about the same principals, or by the same
-    /// rules on the findings of a custom product, is sent whatever else there is.
+    /// rule on findings of custom products, is sent whatever else there is.
     pub urgent: String,
 }
 
@@ -67,19 +65,17 @@ impl Limits {
                      this hour; further ones of this hour are not mailed, unless they are urgent"
                 ),
             },
-            urgent: format!("{account}#urgent#{class}#{}", subject(verdict, &finding.product_arn)),
+            urgent: format!("{account}#urgent#{class}#{}", subject(verdict)),
         }
     }
 }
 
 /// Whom the verdict is about, as a digest: names are long, and hostile. Whoever may import the
 /// findings of a custom product invents as many names as it takes: what such a product calls
-/// urgent is told by itself once for the same rules, and counted from then on.
-fn subject(verdict: &Verdict, product_arn: &str) -> String {
+/// urgent is told by itself once for each rule, and counted from then on.
+fn subject(verdict: &Verdict) -> String {
     if verdict.source == Source::Custom {
-        let rules: BTreeSet<_> = verdict.rules.iter().map(String::as_str).collect();
-        let named: Vec<_> = [product_arn].into_iter().chain(rules).collect();
-        return digest(&named.join("\n"));
+        return digest(verdict.rules.first().map_or("", String::as_str));
     }
     let mut named: Vec<&str> = verdict.accused.iter().map(|one| one.resource.as_str()).collect();
     named.extend(verdict.refused.iter().map(|one| one.resource.as_str()));

@@ -10,11 +10,11 @@ use incident::is_in_ocsf;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
+use crate::finding::MOST_RESOURCES;
+use crate::subject::Subject;
+
 /// The type of the events that carry such findings.
 pub(crate) const DETAIL_TYPE: &str = "Findings Imported V2";
-
-/// Resources of a finding at most, as ASFF has it.
-const MOST_RESOURCES: usize = 32;
 
 /// What `severity_id` stands for. Fatal has no counterpart: it is as bad as it gets.
 const SEVERITIES: [(u64, &str, &str); 6] = [
@@ -132,7 +132,10 @@ fn asff(finding: &Value) -> Result<Value, String> {
             asff.insert(field.to_owned(), value);
         }
     };
-    if finding.get("compliance").is_some() || finding.get("class_uid") == Some(&json!(2003)) {
+    let checked = finding.get("compliance").and_then(Value::as_object);
+    if checked.is_some_and(|checked| !checked.is_empty())
+        || finding.get("class_uid") == Some(&json!(2003))
+    {
         let status = meaning(finding, "/compliance/status", &COMPLIANCES);
         let control = text(finding, "/compliance/control");
         let status = status.unwrap_or("NOT_AVAILABLE");
@@ -166,7 +169,8 @@ fn state(finding: &Value) -> (&str, &'static str) {
         Some("ARCHIVED") => ("NEW", "ARCHIVED"),
         Some("RESOLVED") => ("RESOLVED", "ACTIVE"),
         _ => {
-            let caption = text(finding, "/status").unwrap_or_default();
+            let unsaid = if finding.get("status_id").is_none() { "NEW" } else { "" };
+            let caption = text(finding, "/status").unwrap_or(unsaid);
             (said.unwrap_or(caption), if closed { "ARCHIVED" } else { "ACTIVE" })
         }
     }
@@ -192,7 +196,11 @@ fn meaning(
 /// Source: GuardDuty User Guide, "Sample findings".
 fn is_sample(finding: &Value, title: &str) -> bool {
     let resources = list(finding, "/resources");
-    let mut keys = resources.iter().filter_map(|one| text(one, "/uid"));
+    let keys = resources.iter().filter(|one| {
+        let kind = text(one, "/type").unwrap_or_default();
+        TYPES.iter().any(|(ocsf, asff)| *ocsf == kind && *asff == "AwsIamAccessKey")
+    });
+    let mut keys = keys.filter_map(|one| text(one, "/uid"));
     title.starts_with("[SAMPLE]") || keys.any(|key| key == "GeneratedFindingAccessKeyId")
 }
 
@@ -215,15 +223,14 @@ fn last_seen(finding: &Value) -> Option<String> {
     Some(format!("{date}T{:02}:{:02}:{:02}Z", time.hour(), time.minute(), time.second()))
 }
 
-/// All of them; of more than a finding has in ASFF, those that it can accuse.
+/// All of them; of more than a finding has in ASFF, all that it can accuse, and of the others
+/// as many as there is room for.
 fn resources(finding: &Value, account: &str) -> Vec<Value> {
-    let all = list(finding, "/resources");
-    let few = all.len() <= MOST_RESOURCES;
-    let accused = |one: &&Value| {
-        let kind = text(one, "/type").unwrap_or_default();
-        few || TYPES.iter().any(|(ocsf, asff)| kind == *ocsf || kind == *asff)
-    };
-    all.iter().filter(accused).map(|one| resource(one, account)).collect()
+    let all = list(finding, "/resources").iter().map(|one| resource(one, account));
+    let (accused, others): (Vec<_>, Vec<_>) =
+        all.partition(|one| Subject::of(one).kind.is_somebody());
+    let room = MOST_RESOURCES.saturating_sub(accused.len());
+    accused.into_iter().chain(others.into_iter().take(room)).collect()
 }
 
 fn resource(one: &Value, account: &str) -> Value {

@@ -1,7 +1,7 @@
 //! Whether a finding that Cordon has answered says more than it did then. The finding bears
 //! our mark: the user-defined fields that the answer has set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use incident::{Execution, Severity, hex_digest, matches_pattern};
 use serde::Serialize;
@@ -9,11 +9,13 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, MOST_RESOURCES};
+use crate::subject::Subject;
 
 /// The fields that are a mark. `CordonEvidence2` and so on are further principals'.
 const EXECUTION: &str = "CordonExecution";
 const SEEN: &str = "CordonSeen";
+const NAMED: &str = "CordonNamed";
 const SEVERITY: &str = "CordonSeverity";
 const EVIDENCE: &str = "CordonEvidence";
 
@@ -22,6 +24,9 @@ const MOST_OF_AN_ADDRESS: usize = 300;
 
 /// So many hexadecimal digits tell one state of a finding from others.
 const DIGITS: usize = 16;
+
+/// So many tell one of whom a finding names from others.
+const DIGITS_OF_ONE: usize = 6;
 
 /// Where `GuardDuty` says when it last saw what the finding is about.
 ///
@@ -86,11 +91,33 @@ impl Finding<'_> {
         if !redriven && self.seen().is_some_and(|seen| seen == self.field(SEEN)) {
             return Again::Silent("the finding says nothing new since Cordon answered".to_owned());
         }
+        if evidence.is_empty() && !self.newly_named().is_empty() {
+            return Again::Risen("it names whom it did not name when people were told".to_owned());
+        }
         if evidence.is_empty() {
             return Again::Silent("people were told, and it has not become worse".to_owned());
         }
         let told = came_as == "NOTIFIED" && risen.is_none();
         Again::Recurs(Recurrence { execution: marked, evidence, last_seen: self.last_seen(), told })
+    }
+
+    /// Whom it did not name when Cordon answered it, as it calls them; nobody, where its mark
+    /// does not say whom it named.
+    pub(crate) fn newly_named(&self) -> Vec<String> {
+        let known: Vec<&str> = self.field(NAMED).split(',').filter(|one| !one.is_empty()).collect();
+        let subjects = self.subjects(false).into_iter();
+        let newly = subjects.filter(|one| one.kind.is_somebody());
+        let newly = newly.filter(|one| !known.is_empty() && !known.contains(&&*digits_of(one)));
+        newly.map(|one| one.label()).collect()
+    }
+
+    /// Whom it names, for its mark; of findings that may recur.
+    pub(crate) fn named(&self) -> Option<String> {
+        self.seen()?;
+        let subjects = self.subjects(false).into_iter().filter(|one| one.kind.is_somebody());
+        let named: BTreeSet<String> = subjects.map(|one| digits_of(&one)).collect();
+        let named: Vec<String> = named.into_iter().take(MOST_RESOURCES).collect();
+        Some(named.join(",")).filter(|named| !named.is_empty())
     }
 
     fn field(&self, name: &str) -> &str {
@@ -147,6 +174,10 @@ impl Finding<'_> {
         let digest = hex_digest(seen.to_string().as_bytes());
         Some(digest.chars().take(DIGITS).collect())
     }
+}
+
+fn digits_of(subject: &Subject<'_>) -> String {
+    hex_digest(subject.who().as_bytes()).chars().take(DIGITS_OF_ONE).collect()
 }
 
 fn is_address(text: &str) -> bool {

@@ -115,15 +115,16 @@ pub(crate) fn table() -> Result<&'static [Rule], &'static serde_json::Error> {
 }
 
 impl Rule {
-    /// Whether the rule is for the resource, however severe the finding is.
+    /// Whether the rule is for the resource, however severe the finding is, if its title were
+    /// this.
     pub(crate) fn is_for(
         &self,
         execution: &Execution,
         policy: &ResponsePolicy,
         finding: &Finding<'_>,
         subject: &Subject<'_>,
+        title: &str,
     ) -> bool {
-        let title = finding.title();
         let has_in_any_case = |texts: &[String]| {
             let lower = title.to_lowercase();
             texts.iter().all(|text| lower.contains(text))
@@ -147,13 +148,21 @@ impl Rule {
     /// What is to be done about a finding of this severity; nothing, where it is not severe
     /// enough.
     pub(crate) fn response(&self, policy: &ResponsePolicy, severity: Severity) -> Option<Response> {
-        let lowest = self.response.lowest_severity(policy).unwrap_or(self.lowest_severity);
-        if severity >= lowest {
+        let set = self.response.lowest_severity(policy);
+        if severity >= set.unwrap_or(self.lowest_severity) {
             return Some(self.response);
         }
-        let told = self.escalate_from?;
+        // What the response policy alone finds not severe enough to contain is told.
+        let contains = matches!(self.response, Response::ContainUser | Response::ContainRole);
+        let raised = set.filter(|_| contains).map(|_| self.lowest_severity);
+        let told = self.escalate_from.or(raised)?;
         let told = Response::Escalate.lowest_severity(policy).unwrap_or(told);
         (severity >= told).then_some(Response::Escalate)
+    }
+
+    /// Whether it goes by what a title holds.
+    pub(crate) fn goes_by_title(&self) -> bool {
+        !self.title_has.is_empty() || !self.title_has_in_any_case.is_empty()
     }
 
     fn is_failed_control(&self, finding: &Finding<'_>) -> bool {

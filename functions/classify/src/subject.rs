@@ -36,6 +36,13 @@ pub(crate) enum SubjectKind {
     Other,
 }
 
+impl SubjectKind {
+    /// Whether it is a principal, a session or a key.
+    pub(crate) fn is_somebody(self) -> bool {
+        !matches!(self, Self::Policy | Self::Account | Self::Other)
+    }
+}
+
 /// What a resource's `Type` says that it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
@@ -143,9 +150,11 @@ impl<'a> Subject<'a> {
         match (self.stated, self.said(|claim| claim.whose)) {
             (Type::User, _) => SubjectKind::User,
             (Type::Role, _) => SubjectKind::Role,
-            (Type::Policy, _) => SubjectKind::Policy,
-            (Type::Account, _) => SubjectKind::Account,
-            (Type::Else, _) => SubjectKind::Other,
+            // The account's root is what some call the account.
+            (Type::Account, Some(Whose::Root)) => SubjectKind::Account,
+            (Type::Policy, _) if !self.is_somebodys_id() => SubjectKind::Policy,
+            (Type::Account, _) if !self.is_somebodys_id() => SubjectKind::Account,
+            (Type::Else, _) if !self.is_somebodys_id() => SubjectKind::Other,
             // What says but in its details that it is a principal starts no execution.
             (Type::Unsaid, _) if !self.id_says() => match self.id {
                 id if id.contains(":policy/") => SubjectKind::Policy,
@@ -163,10 +172,29 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Who it is as far as the finding says: the same in each update of a finding.
+    pub(crate) fn who(&self) -> String {
+        let name = self.said(|claim| claim.name).map(str::to_ascii_lowercase);
+        let id = || self.said(|claim| claim.principal_id.or(claim.key.id())).map(str::to_owned);
+        let whose = self.said(|claim| claim.whose);
+        format!("{whose:?} {}", name.or_else(id).unwrap_or_else(|| self.label()))
+    }
+
+    /// By what the finding calls it: its `Id`, and the names of principals and sessions.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
+        let named = self.claims.iter().flat_map(|claim| [claim.name, claim.session]);
+        named.flatten().chain([self.id]).filter(|name| !name.is_empty())
+    }
+
+    /// Whether its `Id` is that of a principal, a session or a key.
+    fn is_somebodys_id(&self) -> bool {
+        let says = |id: &Claim<'_>| id.whose.is_some() || id.key != Key::None;
+        self.claims.first().is_some_and(says)
+    }
+
     /// Whether its `Id` is that of a principal, a session or a key, or says that it is one.
     fn id_says(&self) -> bool {
-        let says = |id: &Claim<'_>| id.whose.is_some() || id.key != Key::None;
-        self.claims.first().is_some_and(says) || self.id.starts_with("AWS::IAM::")
+        self.is_somebodys_id() || self.id.starts_with("AWS::IAM::")
     }
 
     /// What the parts say of one thing: details before the id, which may be but a label.
@@ -266,6 +294,10 @@ impl<'a> Subject<'a> {
             Err(_) if access_key.is_some() => self.said(of_name),
             Err(_) => return Err(contradiction("it gives two names")),
         };
+        if access_key.is_some() && name == access_key.as_deref() {
+            let reason = "what it names may be an access key, or a user who is called like one";
+            return Err(Because::of(Refusal::Ambiguous, reason));
+        }
         if name.is_none() && access_key.is_none() {
             let search = principal_id.map(|id| format!("; {}", kind.search(id)));
             let noun = kind.noun();
@@ -288,6 +320,7 @@ impl<'a> Subject<'a> {
             principal_id,
             unused_days,
             days_assumed: false,
+            newly: false,
         })
     }
 

@@ -28,6 +28,9 @@ pub struct Accused {
     /// for a shorter time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub days_assumed: bool,
+    /// Whether an answered finding did not name it when it was answered: no case is about it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub newly: bool,
 }
 
 /// What kind of principal it is.

@@ -18,8 +18,14 @@ const RESOLVED: i32 = 4;
 
 /// The fields that the comment ends with, the most important first: by them `classify` knows
 /// whose work a finding is.
-const FIELDS: [&str; 5] =
-    ["CordonExecution", "CordonEvidence", "CordonSeverity", "CordonSeen", "CordonEvidenceSha256"];
+const FIELDS: [&str; 6] = [
+    "CordonExecution",
+    "CordonEvidence",
+    "CordonSeverity",
+    "CordonSeen",
+    "CordonNamed",
+    "CordonEvidenceSha256",
+];
 
 /// Updates the finding by `metadata.uid`, or, where none is known, by what else identifies it.
 ///

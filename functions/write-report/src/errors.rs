@@ -317,10 +317,9 @@ fn of_the_policy(error: &str) -> Option<Words> {
             "the response policy does not trust the finding's product any more",
             "Decide whether the finding is true. It was begun with before the redrive.",
         ),
-        "SeverityTooLow" => (
-            "the response policy asks for a higher severity by now",
-            "Decide whether it is bad enough. It was begun with before the redrive.",
-        ),
+        "SeverityTooLow" => {
+            ("the response policy asks for a higher severity", "Decide whether it is bad enough.")
+        }
         "RetirementsOff" => (
             "the response policy does not let unused credentials be retired any more",
             "Decide whether the unused keys are to be made inactive.",

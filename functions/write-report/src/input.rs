@@ -73,6 +73,9 @@ pub struct Finding {
     /// What tells the finding from what its provider sends later, where it may recur.
     #[serde(default)]
     pub seen: Option<String>,
+    /// What tells whom it names from whom it names later.
+    #[serde(default)]
+    pub named: Option<String>,
     /// The sessions that it is about.
     #[serde(default)]
     pub sessions: Vec<Session>,

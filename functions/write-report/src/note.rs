@@ -127,6 +127,9 @@ pub(crate) fn fields(facts: Facts<'_>) -> BTreeMap<String, String> {
         fields.insert("CordonSeen".to_owned(), seen.clone());
         fields.insert("CordonSeverity".to_owned(), facts.severity().to_owned());
     }
+    if let Some(named) = &input.finding.named {
+        fields.insert("CordonNamed".to_owned(), named.clone());
+    }
     if input.kind == Kind::Contained {
         fields.extend(COUNTS.map(|(field, of)| {
             let sum: usize = input.outcomes.iter().map(|one| done(one, of)).sum();

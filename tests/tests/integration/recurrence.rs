@@ -4,6 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 use harness::MEMBERS;
+use harness::alone::Alone;
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
@@ -14,6 +15,7 @@ use serde_json::json;
 
 use crate::cases;
 use crate::incident::workflow;
+use crate::response_policy::amend;
 use crate::trials::Trials;
 use crate::verdicts::administrator;
 
@@ -29,6 +31,8 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("recurrence: what a person has closed, and what is suppressed, stays so", closed);
     trials.add("recurrence: what was left to people is told again when it is worse", risen);
     trials.add("recurrence: who is left to people beside one that was answered is told", beside);
+    trials.add("recurrence: whom it did not name when it was answered is contained", grown);
+    trials.add_alone("recurrence: who is exempt by now is told of once", exempt);
     trials.add("recurrence: a planted case does not pass for an answer", planted);
     trials.add(
         "a product's import that does not show the answer yet is not answered twice",
@@ -277,6 +281,40 @@ async fn beside(aws: &LocalAws) -> Result<()> {
         ensure!(!path.entered("Quarantine"), "update {count}: {:?}", path.path());
     }
     ensure!(it.mails(aws, Telling::LeftToPeople).await? == 1, "people were not told once");
+    Ok(())
+}
+
+async fn grown(aws: &LocalAws) -> Result<()> {
+    let mut it = Box::pin(Answered::contained(aws)).await?;
+    let (other, key) = administrator(aws, MEMBERS[0]).await?;
+    let others = cases::finding(aws, "guardduty-user-key")?;
+    let others = cases::about_key_of(&others, &key.id, &other.name, &other.id);
+    let mut resources = it.finding.asff()["Resources"].clone();
+    resources.as_array_mut().context("no resources")?.push(others.asff()["Resources"][0].clone());
+    it.finding = it.finding.clone().with("Resources", resources);
+    it.update("2", Some(AFTER));
+    let execution = Box::pin(it.comes(aws, "RESOLVED")).await?;
+    let path = execution.history().await?;
+    ensure!(path.last_state() == "Contained", "{:?}", path.path());
+    ensure!(path.path().iter().filter(|state| **state == "Quarantine").count() == 1, "both");
+    let left = other.read_back().await?.left();
+    ensure!(left.is_empty(), "left: {left:?}");
+    Ok(())
+}
+
+async fn exempt(alone: &Alone<'_>) -> Result<()> {
+    let mut it = Box::pin(Answered::contained(alone)).await?;
+    amend(alone, &json!({ "exemptPrincipals": [it.user.arn] })).await?;
+    it.give_back().await?;
+    let before = it.user.read_back().await?;
+    for (count, ends) in [("2", "Escalated"), ("3", "Ignored"), ("4", "Ignored")] {
+        it.update(count, Some(AFTER));
+        let execution = Box::pin(it.comes(alone, "NOTIFIED")).await?;
+        let path = execution.history().await?;
+        ensure!(path.last_state() == ends, "update {count}: {:?}", path.path());
+    }
+    ensure!(it.mails(alone, Telling::LeftToPeople).await? == 1, "people were not told once");
+    ensure!(it.user.read_back().await? == before, "the user has changed");
     Ok(())
 }
 

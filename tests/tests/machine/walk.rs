@@ -9,8 +9,13 @@ use crate::graph::{By, Edge, Kind, Scope, State};
 
 /// Where it is asked whether a finding was answered before: once, since who was asked about is
 /// not asked about again.
-const ASKS: &str = "$not($asked) and ($type($verdict.recurrence) = 'object' or $verdict.unanswered and \
+const ASKS: &str = "$not($asked) and $not($accused.newly = true) and \
+                    ($type($verdict.recurrence) = 'object' or $verdict.unanswered and \
                     $type($target.deniedBefore) = 'string' and $not($exists($accused.unusedDays)))";
+
+/// How it ends for who is left to people: answered, where people were told of that one before.
+pub(crate) const LEFT: &str = "{% $verdict.recurrence.told = true and $failures[-1].error in \
+                               ['PrincipalExempt', 'PrincipalProtected'] ? 'answered' : 'escalated' %}";
 
 /// What is known on a way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -241,7 +246,7 @@ impl Costs<'_> {
 fn gravity(scope: &Scope, end: &str) -> usize {
     match scope.state(end).output["verdict"].as_str() {
         Some("contained" | "retired") => 0,
-        Some("observed" | "escalated") => 1,
+        Some("observed" | LEFT) => 1,
         _ => 2,
     }
 }

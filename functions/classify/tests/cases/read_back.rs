@@ -34,6 +34,7 @@ fn user(resource: &str) -> Accused {
         principal_id: None,
         unused_days: None,
         days_assumed: false,
+        newly: false,
     }
 }
 
