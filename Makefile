@@ -63,11 +63,12 @@ check: prerequisites
 STACK = CordonSecurity
 deploy: prerequisites
 	[ -f '$(CONFIG)' ] || { echo 'no configuration: name its file, as in `make deploy CONFIG=cordon.json`' >&2; exit 1; }
+	cd infra && npm ci && node --import tsx bin/check.ts '$(abspath $(CONFIG))'
 	[ -d target/packaging ] || python3 -m venv target/packaging
 	target/packaging/bin/pip install --quiet --require-hashes --requirement infra/packaging.txt
 	. target/packaging/bin/activate && cargo lambda build --release --locked --workspace --exclude harness --exclude wire \
 		--"$$(node -p '(JSON.parse(fs.readFileSync("$(CONFIG)")).architecture ?? "arm64").replace("_", "-")')"
-	cd infra && npm ci && npx cdk deploy $(STACK) --context config='$(abspath $(CONFIG))'
+	cd infra && npx cdk deploy $(STACK) --context config='$(abspath $(CONFIG))'
 
 build: prerequisites
 	cargo build --locked --workspace --bins

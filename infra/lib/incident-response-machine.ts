@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { readDefinition } from './definition.ts';
@@ -11,6 +11,7 @@ import { fillPolicy, type PlaceholderValues, readPolicyFile } from './policy-fil
 export interface IncidentResponseMachineProps {
   /** The folder with `incident-response.asl.json` and `execution-policy.json`. */
   readonly folder: string;
+  readonly logRetentionDays: number;
   readonly substitutions: Readonly<Record<string, string>>;
   /** What the policy file's placeholders stand for, but for the machine's own log group. */
   readonly placeholders: PlaceholderValues;
@@ -29,7 +30,7 @@ export class IncidentResponseMachine extends Construct {
     const logGroupName = '/aws/vendedlogs/states/cordon-incident-response';
     const logGroup = new LogGroup(this, 'Logs', {
       logGroupName,
-      retention: RetentionDays.ONE_YEAR,
+      retention: props.logRetentionDays,
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
 

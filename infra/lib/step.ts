@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ArnFormat, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { Construct } from 'constructs';
 import { type Configuration, ConfigurationError } from './config.ts';
@@ -41,7 +41,7 @@ export class Step extends Construct {
     const logGroupName = `/aws/lambda/${this.functionName}`;
     const logGroup = new LogGroup(this, 'Logs', {
       logGroupName,
-      retention: RetentionDays.ONE_YEAR,
+      retention: configuration.logRetentionDays,
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
 
