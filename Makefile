@@ -25,6 +25,7 @@ test: check
 	cd infra && npm run --silent lint && npm run --silent typecheck
 	cd infra && npm run --silent test
 	cd infra && npm run --silent cfn-lint
+	cd infra && ../$(venv)/python -m unittest discover --start-directory test
 	cargo test --quiet --locked --test integration
 
 # The whole matrix of faults, which takes longer than everything else.
