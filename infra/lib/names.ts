@@ -1,5 +1,5 @@
 /**
- * Names that both stacks must agree on: a member role trusts a function's role by its ARN, and a
+ * Names that both stacks must agree on: a member role admits a function's role by its ARN, and a
  * function finds its member role by its name.
  */
 

@@ -50,17 +50,12 @@ describe('the member stack', () => {
   });
 
   it('opens each role to one function, for one incident at a time', () => {
-    const caller = {
-      AWS: {
-        'Fn::Join': [
-          '',
-          [
-            'arn:',
-            { Ref: 'AWS::Partition' },
-            ':iam::111111111111:role/cordon/Cordon-DetachPolicies',
-          ],
-        ],
-      },
+    const ofSecurity = (principal: string) => ({
+      'Fn::Join': ['', ['arn:', { Ref: 'AWS::Partition' }, `:iam::111111111111:${principal}`]],
+    });
+    const caller = { AWS: ofSecurity('root') };
+    const onlyThisFunction = {
+      'aws:PrincipalArn': ofSecurity('role/cordon/Cordon-DetachPolicies'),
     };
     const RoleName = 'SecurityRemediation-DetachPolicies';
     assert.deepEqual(stack.one('AWS::IAM::Role', { RoleName }).Properties, {
@@ -77,6 +72,7 @@ describe('the member stack', () => {
             Principal: caller,
             Action: 'sts:AssumeRole',
             Condition: {
+              ArnEquals: onlyThisFunction,
               StringEquals: {
                 'sts:ExternalId': 'cordon-f00d',
                 'aws:PrincipalOrgID': 'o-a1b2c3d4e5',
@@ -90,6 +86,7 @@ describe('the member stack', () => {
             Principal: caller,
             Action: 'sts:SetSourceIdentity',
             Condition: {
+              ArnEquals: onlyThisFunction,
               StringEquals: { 'aws:PrincipalOrgID': 'o-a1b2c3d4e5' },
               StringLike: { 'sts:SourceIdentity': 'cordon-*' },
             },
