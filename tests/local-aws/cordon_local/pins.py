@@ -49,6 +49,8 @@ SOURCES: dict[str, str] = {
         "e6ae3b63335593c0d7f112cdb3b505fef87e49f893e448738bef66d1d5064f8f",
     "ministack.core.lambda_runtime:ProvidedWorker.invoke":
         "00d96a1a25c6146afbac3d89105a4ae630523b6c5a112e49c3da3783487a8fe3",
+    "ministack.services.cloudformation.provisioners:_cwlogs_create":
+        "6e18ae6e4373ba0e5035a85597e261ab0bd8e4491f73600feacb9a83c3025b09",
     "ministack.services.cloudformation.provisioners:_iam_role_create":
         "2d7e3d8ec507d44802ca951d6595221d3aae0362a451b8535cd11977c5c00b49",
     "ministack.services.cloudformation.provisioners:_iam_role_update":

@@ -28,6 +28,7 @@ MODULES = (
     "eventbridge",
     "sns",
     "parameters",
+    "log_groups",
     "functions",
     "step_functions",
     "faults",
