@@ -14,12 +14,14 @@ try {
   const app = new App();
   const configuration = readConfiguration(app.node.tryGetContext('config'));
   for (const doubt of doubts(configuration)) console.error(`warning: ${line(doubt)}`);
+  const former: unknown = app.node.tryGetContext('formerResponsePolicy');
   const steps = discoverSteps(folder('functions'));
 
   new SecurityStack(app, 'CordonSecurity', {
     configuration,
     steps,
     stateMachine: folder('statemachine'),
+    ...(typeof former === 'string' && { formerResponsePolicy: JSON.parse(former) }),
   });
   new MemberStack(app, 'CordonMember', {
     configuration,

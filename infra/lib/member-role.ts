@@ -1,4 +1,4 @@
-import { Aws } from 'aws-cdk-lib';
+import { Fn } from 'aws-cdk-lib';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { Configuration } from './config.ts';
@@ -25,10 +25,11 @@ export class MemberRole extends Construct {
     // id, and once the security stack has made it anew nobody could enter here any more. It may
     // not exist yet either (IAM User Guide, "AWS JSON policy elements: Principal", "Role
     // principals").
-    const account = `arn:${Aws.PARTITION}:iam::${configuration.securityAccount}`;
-    const caller = { AWS: `${account}:root` };
+    const caller = { AWS: configuration.securityAccount };
     const onlyThisFunction = {
-      'aws:PrincipalArn': `${account}:role${ROLE_PATH}${securityRoleName(step.state)}`,
+      'aws:PrincipalArn': Fn.sub(
+        `arn:\${AWS::Partition}:iam::${configuration.securityAccount}:role${ROLE_PATH}${securityRoleName(step.state)}`,
+      ),
     };
     const sourceIdentity = { 'sts:SourceIdentity': `${SESSION_PREFIX}*` };
     new CfnRole(this, 'Role', {

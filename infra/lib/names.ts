@@ -21,5 +21,8 @@ export function denyPolicyName(part: number): string {
   return `SecurityRemediation-Deny-${part}`;
 }
 
+/** The parameter that holds the response policy. */
+export const RESPONSE_POLICY = '/cordon/response-policy';
+
 /** What STS session names and source identities of all functions begin with. */
 export const SESSION_PREFIX = 'cordon-';

@@ -1,5 +1,4 @@
-import { CfnOutput, Stack } from 'aws-cdk-lib';
-import { CfnParameter } from 'aws-cdk-lib/aws-ssm';
+import { CfnOutput, CfnResource, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { AlertTopics } from './alert-topics.ts';
 import type { Configuration, Partition } from './config.ts';
@@ -7,6 +6,7 @@ import { ContainmentsTable } from './containments-table.ts';
 import { EvidenceBucket } from './evidence-bucket.ts';
 import { FindingRules } from './finding-rules.ts';
 import { IncidentResponseMachine } from './incident-response-machine.ts';
+import { RESPONSE_POLICY } from './names.ts';
 import { Operations } from './operations.ts';
 import { Step } from './step.ts';
 import type { StepFolder } from './steps.ts';
@@ -16,6 +16,11 @@ export interface SecurityStackProps {
   readonly steps: readonly StepFolder[];
   /** The folder of the state machine's definition and policy. */
   readonly stateMachine: string;
+  /**
+   * The properties of the response policy where the deployed stack, of a former release, has it as
+   * a resource: unchanged, it is retained, and the next deployment forgets it.
+   */
+  readonly formerResponsePolicy?: Readonly<Record<string, unknown>>;
 }
 
 /** Everything that runs in the security account. */
@@ -39,16 +44,16 @@ export class SecurityStack extends Stack {
 
     const containments = new ContainmentsTable(this, 'Containments').table;
 
-    // Whoever answers incidents changes the value where it is. A later deployment leaves it
-    // alone, unless the configuration's initial value has changed too.
-    const responsePolicyName = '/cordon/response-policy';
-    const responsePolicy = new CfnParameter(this, 'ResponsePolicy', {
-      name: responsePolicyName,
-      type: 'String',
-      tier: 'Intelligent-Tiering',
-      description: 'Cordon: mode, exemptions and thresholds, read at the start of each execution',
-      value: JSON.stringify(configuration.responsePolicy),
-    });
+    // The response policy itself is no resource of any stack: CloudFormation writes a parameter's
+    // value again with whatever else of it changes, and with each rollback.
+    if (props.formerResponsePolicy) {
+      // Not as a parameter, which would get the configuration's tags, and so be written.
+      const former = new CfnResource(this, 'ResponsePolicy', {
+        type: 'AWS::SSM::Parameter',
+        properties: props.formerResponsePolicy,
+      });
+      former.applyRemovalPolicy(RemovalPolicy.RETAIN);
+    }
 
     const placeholders = {
       'AWS::Partition': this.partition,
@@ -58,7 +63,7 @@ export class SecurityStack extends Stack {
       ResponsePolicyParameterArn: this.formatArn({
         service: 'ssm',
         resource: 'parameter',
-        resourceName: responsePolicyName.slice(1),
+        resourceName: RESPONSE_POLICY.slice(1),
       }),
       AlertTopicArn: topics.responders.topicArn,
       TopicKeyArn: topics.key.keyArn,
@@ -90,7 +95,7 @@ export class SecurityStack extends Stack {
         ...functionArns,
         Partition: this.partition,
         AlertTopicArn: topics.responders.topicArn,
-        ResponsePolicyParameter: responsePolicy.ref,
+        ResponsePolicyParameter: RESPONSE_POLICY,
         ContainmentsTable: containments.tableName,
         ConsoleUrl: consoleUrl(configuration),
         GetFindings: v2 ? 'getFindingsV2' : 'getFindings',
@@ -115,7 +120,7 @@ export class SecurityStack extends Stack {
       operations: topics.operations,
       responders: topics.responders,
       stateMachineArn: machine.arn,
-      responsePolicyName,
+      responsePolicyName: RESPONSE_POLICY,
       findings: findings.rules,
       steps,
     });
@@ -124,7 +129,7 @@ export class SecurityStack extends Stack {
     new CfnOutput(this, 'AlertTopicArn', { value: topics.responders.topicArn });
     new CfnOutput(this, 'OperationsTopicArn', { value: topics.operations.topicArn });
     new CfnOutput(this, 'StateMachineArn', { value: machine.arn });
-    new CfnOutput(this, 'ResponsePolicyParameter', { value: responsePolicy.ref });
+    new CfnOutput(this, 'ResponsePolicyParameter', { value: RESPONSE_POLICY });
     if (!v2) new CfnOutput(this, 'CustomActionArn', { value: customActionArn });
   }
 }

@@ -50,12 +50,11 @@ describe('the member stack', () => {
   });
 
   it('opens each role to one function, for one incident at a time', () => {
-    const ofSecurity = (principal: string) => ({
-      'Fn::Join': ['', ['arn:', { Ref: 'AWS::Partition' }, `:iam::111111111111:${principal}`]],
-    });
-    const caller = { AWS: ofSecurity('root') };
+    const caller = { AWS: '111111111111' };
     const onlyThisFunction = {
-      'aws:PrincipalArn': ofSecurity('role/cordon/Cordon-DetachPolicies'),
+      'aws:PrincipalArn': {
+        'Fn::Sub': 'arn:${AWS::Partition}:iam::111111111111:role/cordon/Cordon-DetachPolicies',
+      },
     };
     const RoleName = 'SecurityRemediation-DetachPolicies';
     assert.deepEqual(stack.one('AWS::IAM::Role', { RoleName }).Properties, {

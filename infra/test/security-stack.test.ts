@@ -57,12 +57,16 @@ const root = folder({
   },
 });
 
-function synthesize(changes: Readonly<Record<string, unknown>> = {}): Synthesized {
+function synthesize(
+  changes: Readonly<Record<string, unknown>> = {},
+  formerResponsePolicy?: Readonly<Record<string, unknown>>,
+): Synthesized {
   return new Synthesized(
     new SecurityStack(app(), 'CordonSecurity', {
       configuration: configuration({ binaries: binaries(['classify', 'preserve']), ...changes }),
       steps: discoverSteps(join(root, 'functions')),
       stateMachine: join(root, 'statemachine'),
+      ...(formerResponsePolicy && { formerResponsePolicy }),
     }),
   );
 }
@@ -138,7 +142,6 @@ describe('the security stack', () => {
       'AWS::SNS::TopicPolicy': 2,
       'AWS::SQS::Queue': 6,
       'AWS::SQS::QueuePolicy': 6,
-      'AWS::SSM::Parameter': 1,
       'AWS::StepFunctions::StateMachine': 1,
     });
   });
@@ -149,7 +152,7 @@ describe('the security stack', () => {
       AlertTopicArn: { Value: ref(responders) },
       OperationsTopicArn: { Value: ref(operations) },
       StateMachineArn: { Value: arnOf(machine) },
-      ResponsePolicyParameter: { Value: ref('ResponsePolicy') },
+      ResponsePolicyParameter: { Value: '/cordon/response-policy' },
       CustomActionArn: {
         Value: 'arn:aws:securityhub:eu-west-1:111111111111:action/custom/Isolate',
       },
@@ -290,7 +293,7 @@ describe('the security stack', () => {
           PreserveFunctionArn: arnOf(functionOf('cordon-preserve').id),
           Partition: 'aws',
           AlertTopicArn: ref(responders),
-          ResponsePolicyParameter: ref('ResponsePolicy'),
+          ResponsePolicyParameter: '/cordon/response-policy',
           ContainmentsTable: ref(containments),
           ConsoleUrl: 'https://eu-west-1.console.aws.amazon.com',
           GetFindings: 'getFindings',
@@ -357,13 +360,16 @@ describe('the security stack', () => {
     });
   });
 
-  it('starts with the response policy of the configuration', () => {
-    assert.deepEqual(stack.one('AWS::SSM::Parameter').Properties, {
-      Name: '/cordon/response-policy',
-      Type: 'String',
-      Tier: 'Intelligent-Tiering',
-      Description: 'Cordon: mode, exemptions and thresholds, read at the start of each execution',
-      Value: '{"mode":"contain"}',
+  it('lets go of the response policy of a former release, whatever else changes', () => {
+    const former = { Name: '/cordon/response-policy', Type: 'String', Value: '{"mode":"off"}' };
+    const template = synthesize({ tags: { team: 'security' } }, former);
+    const { id, ...resource } = template.one('AWS::SSM::Parameter');
+    assert.equal(id, 'ResponsePolicy');
+    assert.deepEqual(resource, {
+      Type: 'AWS::SSM::Parameter',
+      Properties: former,
+      DeletionPolicy: 'Retain',
+      UpdateReplacePolicy: 'Retain',
     });
   });
 
