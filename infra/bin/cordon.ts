@@ -1,19 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import { App } from 'aws-cdk-lib';
-import { ConfigurationError, readConfiguration } from '../lib/config.ts';
-import { doubts } from '../lib/config-rules.ts';
+import { readConfiguration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
-import { line } from '../lib/schema.ts';
+import { sayMistakes, warn } from '../lib/say-mistakes.ts';
 import { SecurityStack } from '../lib/security-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
 import { discoverSteps } from '../lib/steps.ts';
 
 const folder = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-try {
+sayMistakes(() => {
   const app = new App();
   const configuration = readConfiguration(app.node.tryGetContext('config'));
-  for (const doubt of doubts(configuration)) console.error(`warning: ${line(doubt)}`);
+  warn(configuration);
   const former: unknown = app.node.tryGetContext('formerResponsePolicy');
   const steps = discoverSteps(folder('functions'));
 
@@ -28,8 +27,4 @@ try {
     steps,
     protection: readProtection(folder('functions')),
   });
-} catch (error) {
-  if (!(error instanceof ConfigurationError)) throw error;
-  console.error(error.message);
-  process.exit(1);
-}
+});

@@ -8,22 +8,26 @@ import {
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import type { EvidenceLock } from './config.ts';
 import { ROLE_PATH } from './names.ts';
 
 export interface EvidenceBucketProps {
   readonly retentionDays: number;
+  /**
+   * Under governance, what was stored by mistake can still be removed by somebody who was given
+   * s3:BypassGovernanceRetention; no role of ours is. Under compliance nobody can.
+   */
+  readonly lock: EvidenceLock;
 }
 
 /** Where the principals are kept as they were before anything was taken away. */
 export class EvidenceBucket extends Construct {
   readonly bucket: Bucket;
 
-  constructor(scope: Construct, id: string, { retentionDays }: EvidenceBucketProps) {
+  constructor(scope: Construct, id: string, { retentionDays, lock }: EvidenceBucketProps) {
     super(scope, id);
     this.bucket = new Bucket(this, 'Bucket', {
-      // Governance, not compliance: what was stored by mistake can still be removed, by somebody
-      // who was given s3:BypassGovernanceRetention. No role of ours is.
-      objectLockDefaultRetention: ObjectLockRetention.governance(Duration.days(retentionDays)),
+      objectLockDefaultRetention: ObjectLockRetention[lock](Duration.days(retentionDays)),
       versioned: true,
       encryption: BucketEncryption.S3_MANAGED,
       enforceSSL: true,

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
-import { RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { CfnRole } from 'aws-cdk-lib/aws-iam';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { readDefinition } from './definition.ts';
-import { securityRoleName, ROLE_PATH } from './names.ts';
 import { fillPolicy, type PlaceholderValues, readPolicyFile } from './policy-file.ts';
+import { ServiceRole } from './service-role.ts';
 
 export interface IncidentResponseMachineProps {
   /** The folder with `incident-response.asl.json` and `execution-policy.json`. */
   readonly folder: string;
+  readonly logRetentionDays: number;
   readonly substitutions: Readonly<Record<string, string>>;
   /** What the policy file's placeholders stand for, but for the machine's own log group. */
   readonly placeholders: PlaceholderValues;
@@ -22,42 +22,24 @@ export class IncidentResponseMachine extends Construct {
 
   constructor(scope: Construct, id: string, props: IncidentResponseMachineProps) {
     super(scope, id);
-    const { account } = Stack.of(this);
-
     // The prefix keeps the log group's resource policy from growing with each state machine (Step
     // Functions Developer Guide, "Using CloudWatch Logs to log execution history").
     const logGroupName = '/aws/vendedlogs/states/cordon-incident-response';
     const logGroup = new LogGroup(this, 'Logs', {
       logGroupName,
-      retention: RetentionDays.ONE_YEAR,
+      retention: props.logRetentionDays,
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
 
-    const role = new CfnRole(this, 'Role', {
-      path: ROLE_PATH,
-      roleName: securityRoleName('IncidentResponse'),
+    const role = new ServiceRole(this, 'Role', {
+      purpose: 'IncidentResponse',
       description: 'Cordon: the state machine that answers findings',
-      assumeRolePolicyDocument: {
-        Version: '2012-10-17',
-        Statement: [
-          {
-            Sid: 'OnlyStateMachinesOfThisAccount',
-            Effect: 'Allow',
-            Principal: { Service: 'states.amazonaws.com' },
-            Action: 'sts:AssumeRole',
-            Condition: { StringEquals: { 'aws:SourceAccount': account } },
-          },
-        ],
-      },
-      policies: [
-        {
-          policyName: 'IncidentResponse',
-          policyDocument: fillPolicy(
-            readPolicyFile(join(props.folder, 'execution-policy.json')),
-            props.placeholders,
-          ),
-        },
-      ],
+      service: 'states.amazonaws.com',
+      trust: 'OnlyStateMachinesOfThisAccount',
+      policy: fillPolicy(
+        readPolicyFile(join(props.folder, 'execution-policy.json')),
+        props.placeholders,
+      ),
     });
 
     const machine = new CfnStateMachine(this, 'StateMachine', {
@@ -68,7 +50,7 @@ export class IncidentResponseMachine extends Construct {
         props.substitutions,
       ),
       definitionSubstitutions: props.substitutions,
-      roleArn: role.attrArn,
+      roleArn: role.arn,
       tracingConfiguration: { enabled: true },
       // Everything, with data: an execution's history is gone after 90 days, and forensics comes
       // later than that. No credential ever enters an execution, so none gets into its log.

@@ -1,6 +1,7 @@
-import { BootstraplessSynthesizer, Stack } from 'aws-cdk-lib';
+import { BootstraplessSynthesizer } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Configuration } from './config.ts';
+import { CordonStack } from './cordon-stack.ts';
 import { MemberRole } from './member-role.ts';
 import { changesSomething, type Protection, SharedDeny } from './shared-deny.ts';
 import { actsInMembers, type StepFolder } from './steps.ts';
@@ -20,13 +21,13 @@ export interface MemberStackProps {
  * `npx cdk synth CordonMember -c config=<file> --quiet` leaves it in
  * `target/cdk.out/CordonMember.template.json`. IAM is global: one Region is enough.
  */
-export class MemberStack extends Stack {
+export class MemberStack extends CordonStack {
   constructor(
     scope: Construct,
     id: string,
     { configuration, steps, protection }: MemberStackProps,
   ) {
-    super(scope, id, {
+    super(scope, id, configuration, {
       description: 'Cordon: the roles that contain principals in this account, one for each step',
       synthesizer: new BootstraplessSynthesizer(),
     });

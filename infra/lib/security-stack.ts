@@ -1,7 +1,8 @@
-import { CfnOutput, CfnResource, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { CfnOutput, CfnResource, RemovalPolicy } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { AlertTopics } from './alert-topics.ts';
 import type { Configuration, Partition } from './config.ts';
+import { CordonStack } from './cordon-stack.ts';
 import { ContainmentsTable } from './containments-table.ts';
 import { EvidenceBucket } from './evidence-bucket.ts';
 import { FindingRules } from './finding-rules.ts';
@@ -24,11 +25,11 @@ export interface SecurityStackProps {
 }
 
 /** Everything that runs in the security account. */
-export class SecurityStack extends Stack {
+export class SecurityStack extends CordonStack {
   constructor(scope: Construct, id: string, props: SecurityStackProps) {
     const { configuration } = props;
     const v2 = configuration.findings === 'v2';
-    super(scope, id, {
+    super(scope, id, configuration, {
       description: 'Cordon: contains principals that Security Hub reports as dangerous',
       env: { account: configuration.securityAccount, region: configuration.region },
     });
@@ -40,6 +41,7 @@ export class SecurityStack extends Stack {
     });
     const evidence = new EvidenceBucket(this, 'Evidence', {
       retentionDays: configuration.evidenceRetentionDays,
+      lock: configuration.evidenceLock,
     }).bucket;
 
     const containments = new ContainmentsTable(this, 'Containments').table;
@@ -90,6 +92,7 @@ export class SecurityStack extends Stack {
 
     const machine = new IncidentResponseMachine(this, 'IncidentResponse', {
       folder: props.stateMachine,
+      logRetentionDays: configuration.logRetentionDays,
       placeholders: { ...placeholders, ...functionArns },
       substitutions: {
         ...functionArns,

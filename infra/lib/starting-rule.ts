@@ -1,8 +1,6 @@
-import { Stack } from 'aws-cdk-lib';
-import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { type EventPattern, EventRule, ruleArn } from './event-rule.ts';
-import { ROLE_PATH, securityRoleName } from './names.ts';
+import { ServiceRole } from './service-role.ts';
 
 export interface StartingRuleProps {
   readonly name: string;
@@ -19,47 +17,29 @@ export class StartingRule extends Construct {
     super(scope, id);
     const { name, description, pattern, stateMachineArn } = props;
 
-    const role = new CfnRole(this, 'Role', {
-      path: ROLE_PATH,
-      roleName: securityRoleName(id),
+    const role = new ServiceRole(this, 'Role', {
+      purpose: id,
       description: `Cordon: the rule ${name}, which starts the state machine`,
-      assumeRolePolicyDocument: {
+      service: 'events.amazonaws.com',
+      trust: 'OnlyThisRule',
+      sourceArn: ruleArn(this, name),
+      policy: {
         Version: '2012-10-17',
         Statement: [
           {
-            Sid: 'OnlyThisRule',
+            Sid: 'StartTheIncidentResponse',
             Effect: 'Allow',
-            Principal: { Service: 'events.amazonaws.com' },
-            Action: 'sts:AssumeRole',
-            Condition: {
-              StringEquals: { 'aws:SourceAccount': Stack.of(this).account },
-              ArnEquals: { 'aws:SourceArn': ruleArn(this, name) },
-            },
+            Action: 'states:StartExecution',
+            Resource: stateMachineArn,
           },
         ],
       },
-      policies: [
-        {
-          policyName: id,
-          policyDocument: {
-            Version: '2012-10-17',
-            Statement: [
-              {
-                Sid: 'StartTheIncidentResponse',
-                Effect: 'Allow',
-                Action: 'states:StartExecution',
-                Resource: stateMachineArn,
-              },
-            ],
-          },
-        },
-      ],
     });
     this.rule = new EventRule(this, 'Rule', {
       name,
       description,
       pattern,
-      targets: [{ id: 'IncidentResponse', arn: stateMachineArn, roleArn: role.attrArn }],
+      targets: [{ id: 'IncidentResponse', arn: stateMachineArn, roleArn: role.arn }],
       ifUndelivered:
         'Findings did not start the state machine, so nothing was contained. Read the messages in the queue, mend what their attributes name, start the state machine with each body as input, then delete it.',
     });

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArnFormat, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { Construct } from 'constructs';
 import { type Configuration, ConfigurationError } from './config.ts';
-import { securityRoleName, memberRoleName, ROLE_PATH } from './names.ts';
+import { memberRoleName } from './names.ts';
 import { fillPolicy, type PlaceholderValues } from './policy-file.ts';
+import { ServiceRole } from './service-role.ts';
 import { actsInMembers, executionPolicy, type StepFolder } from './steps.ts';
 
 export interface StepProps {
@@ -41,42 +41,24 @@ export class Step extends Construct {
     const logGroupName = `/aws/lambda/${this.functionName}`;
     const logGroup = new LogGroup(this, 'Logs', {
       logGroupName,
-      retention: RetentionDays.ONE_YEAR,
+      retention: configuration.logRetentionDays,
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
 
-    // The low-level construct, because the others add statements of their own, and this role's
-    // only policy is the step's file.
-    const role = new CfnRole(this, 'Role', {
-      path: ROLE_PATH,
-      roleName: securityRoleName(step.state),
+    const role = new ServiceRole(this, 'Role', {
+      purpose: step.state,
       description: `Cordon: the function of the step ${step.state}`,
-      assumeRolePolicyDocument: {
-        Version: '2012-10-17',
-        Statement: [
-          {
-            Sid: 'OnlyFunctionsOfThisAccount',
-            Effect: 'Allow',
-            Principal: { Service: 'lambda.amazonaws.com' },
-            Action: 'sts:AssumeRole',
-            Condition: { StringEquals: { 'aws:SourceAccount': configuration.securityAccount } },
-          },
-        ],
-      },
-      policies: [
-        {
-          policyName: step.state,
-          policyDocument: fillPolicy(executionPolicy(step, configuration.findings), {
-            ...props.placeholders,
-            LogGroupArn: stack.formatArn({
-              service: 'logs',
-              resource: 'log-group',
-              resourceName: logGroupName,
-              arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-            }),
-          }),
-        },
-      ],
+      service: 'lambda.amazonaws.com',
+      trust: 'OnlyFunctionsOfThisAccount',
+      policy: fillPolicy(executionPolicy(step, configuration.findings), {
+        ...props.placeholders,
+        LogGroupArn: stack.formatArn({
+          service: 'logs',
+          resource: 'log-group',
+          resourceName: logGroupName,
+          arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+        }),
+      }),
     });
 
     const fn = new CfnFunction(this, 'Function', {
@@ -86,7 +68,7 @@ export class Step extends Construct {
       handler: 'bootstrap',
       architectures: [configuration.architecture],
       code: { s3Bucket: code.s3BucketName, s3Key: code.s3ObjectKey },
-      role: role.attrArn,
+      role: role.arn,
       // A report is words, and people wait for it.
       timeout: step.state === 'WriteReport' ? 2 : 20,
       memorySize: 512,

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { folder } from './fixture.ts';
-import { CONFIGURATIONS, product } from './product.ts';
+import { CONFIGURATIONS, product, WITH_ALL_OPTIONS } from './product.ts';
 
 /** Runs cfn-lint, from the project's virtual environment, on the templates for each partition. */
-const templates = CONFIGURATIONS.flatMap((configuration) => {
+const templates = [...CONFIGURATIONS, WITH_ALL_OPTIONS].flatMap((configuration) => {
   const outdir = folder({});
   const { app, security, member } = product(configuration, outdir);
   app.synth();

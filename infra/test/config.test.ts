@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import {
   type Configuration,
@@ -25,6 +27,14 @@ const { wrong, doubtful } = JSON.parse(
   readFileSync(new URL('configurations.json', import.meta.url), 'utf8'),
 ) as Readonly<Record<'wrong' | 'doubtful', readonly Case[]>>;
 
+/** The very cases of the function's own reader. */
+const POLICIES = JSON.parse(
+  readFileSync(
+    new URL('../../functions/incident/cases/response-policy.json', import.meta.url),
+    'utf8',
+  ),
+) as readonly { for: string; policy: object; wrong?: string }[];
+
 const SCHEMA = JSON.parse(
   readFileSync(new URL('../cordon.schema.json', import.meta.url), 'utf8'),
 ) as { properties: Record<string, { enum?: unknown }> };
@@ -32,6 +42,15 @@ const SCHEMA = JSON.parse(
 function documentOf({ with: changes }: Case): object {
   const fields = Object.entries({ ...CONFIGURATION, ...changes });
   return Object.fromEntries(fields.filter(([, value]) => value !== null));
+}
+
+/** Runs a command of `bin/`, with CDK's context, as CDK hands it to its app. */
+function run(command: readonly string[], context: object = {}) {
+  return spawnSync(process.execPath, ['--import', 'tsx', ...command], {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    encoding: 'utf8',
+    env: { ...process.env, CDK_CONTEXT_JSON: JSON.stringify(context) },
+  });
 }
 
 const DEFAULTS = {
@@ -133,14 +152,6 @@ describe('the configuration', () => {
     );
   });
 
-  it('takes trusted products with and without their finding types', () => {
-    const responsePolicy = {
-      trustedProducts: ['p', { product: 'q' }, { product: 'r', contain: ['a'], escalate: ['b'] }],
-    };
-    const read = parseConfiguration({ ...CONFIGURATION, responsePolicy }, '/');
-    assert.deepEqual(read.responsePolicy, responsePolicy);
-  });
-
   it('finds the partition by the Region', () => {
     const partitions = ['us-east-1', 'cn-north-1', 'us-gov-west-1'].map(
       (region) =>
@@ -184,17 +195,54 @@ describe('the configuration', () => {
     );
   });
 
+  it('in the README is right, with the external id that is warned of', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const example = readme.split('```json\n')[1]?.split('```')[0] ?? '';
+    assert.equal(parseConfiguration(JSON.parse(example), '/').externalId, EXAMPLE_EXTERNAL_ID);
+  });
+});
+
+describe('what is wrong is refused, a line for each mistake', () => {
   for (const wrongly of wrong) {
-    it(`is refused, a line for each mistake: ${wrongly.for}`, () => {
+    it(wrongly.for, () => {
       assert.throws(
         () => parseConfiguration(documentOf(wrongly), '/'),
         new ConfigurationError(wrongly.lines.join('\n')),
       );
     });
   }
+});
 
+describe('the commands', () => {
+  const [example] = doubtful;
+  const many = wrong.find(({ lines }) => lines.length > 1);
+  assert.ok(many && example);
+  const root = folder({ 'wrong.json': documentOf(many), 'doubtful.json': documentOf(example) });
+
+  it('say what is wrong and nothing else, and fail', () => {
+    const config = join(root, 'wrong.json');
+    for (const { status, stdout, stderr } of [
+      run(['commands/main.ts', 'deploy', config]),
+      run(['bin/cordon.ts'], { config }),
+    ]) {
+      assert.deepEqual([stdout, stderr, status], ['', `${many.lines.join('\n')}\n`, 1]);
+    }
+  });
+
+  it('say what may not be meant, and which package is not built, without a stack trace', () => {
+    const { status, stdout, stderr } = run(['bin/cordon.ts'], {
+      config: join(root, 'doubtful.json'),
+    });
+    const [warning, missing, ...rest] = stderr.split('\n');
+    assert.deepEqual([`warning: ${example.lines[0]}`], [warning]);
+    assert.match(missing ?? '', /^`binaries` lacks a function: there is no `.+`$/);
+    assert.deepEqual([stdout, rest, status], ['', [''], 1]);
+  });
+});
+
+describe('what may not be meant is taken, with a warning', () => {
   for (const doubtfully of doubtful) {
-    it(`is warned of, and taken: ${doubtfully.for}`, () => {
+    it(doubtfully.for, () => {
       const read = parseConfiguration(documentOf(doubtfully), '/');
       assert.deepEqual(doubts(read).map(line), doubtfully.lines);
     });
@@ -203,10 +251,27 @@ describe('the configuration', () => {
   it('raises no doubt unless there is one', () => {
     assert.deepEqual(doubts(parseConfiguration(CONFIGURATION, '/')), []);
   });
+});
 
-  it('in the README is right, with the external id that is warned of', () => {
-    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-    const example = readme.split('```json\n')[1]?.split('```')[0] ?? '';
-    assert.equal(parseConfiguration(JSON.parse(example), '/').externalId, EXAMPLE_EXTERNAL_ID);
-  });
+describe("a response policy is held against its reader's rules", () => {
+  for (const { for: why, policy, wrong } of POLICIES) {
+    it(why, () => {
+      const read = (): object =>
+        parseConfiguration({ ...CONFIGURATION, responsePolicy: policy }, '/').responsePolicy;
+      if (wrong === undefined) {
+        assert.deepEqual(read(), policy);
+        return;
+      }
+      assert.throws(read, ({ name, message }: Error) => {
+        assert.equal(name, 'ConfigurationError');
+        const field = `\`responsePolicy.${wrong}`;
+        assert.ok(
+          ['`', '.', '['].some((end) => message.startsWith(field + end)),
+          message,
+        );
+        assert.equal(message.split('\n').length, 1);
+        return true;
+      });
+    });
+  }
 });

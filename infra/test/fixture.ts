@@ -5,10 +5,13 @@ import { App, type Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { type Configuration, parseConfiguration } from '../lib/config.ts';
 
+const roots: string[] = [];
+process.on('exit', () => roots.forEach((root) => rmSync(root, { recursive: true })));
+
 /** A temporary folder with these files, gone when the process ends. */
 export function folder(files: Readonly<Record<string, unknown>>): string {
   const root = mkdtempSync(join(tmpdir(), 'cordon-infra-'));
-  process.on('exit', () => rmSync(root, { recursive: true }));
+  roots.push(root);
   for (const [path, content] of Object.entries(files)) {
     const file = join(root, path);
     mkdirSync(dirname(file), { recursive: true });

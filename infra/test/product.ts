@@ -28,6 +28,19 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   }),
 );
 
+/** What no deployment needs, all of it. */
+export const OPTIONAL = {
+  evidenceLock: 'compliance',
+  logRetentionDays: 30,
+  tags: { 'cost centre': '4711', team: 'security' },
+  permissionsBoundary: 'boundaries/Cordon',
+} as const;
+
+export const WITH_ALL_OPTIONS = configuration({
+  ...OPTIONAL,
+  binaries: binaries(STEPS.map(({ name }) => name)),
+});
+
 /** The product as it is in this repository, but for the binaries. */
 export function product(
   configuration: Configuration,

@@ -264,6 +264,25 @@ fn the_readme_has_each_field_of_the_response_policy_with_its_default() {
 }
 
 #[test]
+fn the_schema_has_each_field_of_the_response_policy() {
+    let schema = json(&repository().join("infra/cordon.schema.json"));
+    let described = |pointer: &str| -> BTreeSet<String> {
+        let properties = schema.pointer(pointer).unwrap_or_else(|| panic!("no `{pointer}`"));
+        properties.as_object().unwrap().keys().cloned().collect()
+    };
+    let typed = ResponsePolicy::parse(r#"{"trustedProducts": [{"product": "p"}]}"#).unwrap();
+    let policy = serde_json::to_value(typed).unwrap();
+    for (pointer, object) in [
+        ("/$defs/responsePolicy/properties", &policy),
+        ("/$defs/responsePolicy/properties/lowestSeverity/properties", &policy["lowestSeverity"]),
+        ("/$defs/trustedProduct/then/properties", &policy["trustedProducts"][0]),
+    ] {
+        let fields: BTreeSet<_> = object.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(described(pointer), fields, "{pointer}");
+    }
+}
+
+#[test]
 fn only_the_roles_that_the_steps_have_are_protected_as_ours() {
     let ours: BTreeSet<String> = protected()
         .into_iter()

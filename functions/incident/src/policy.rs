@@ -1,4 +1,8 @@
-use serde::{Deserialize, Serialize};
+use std::{fmt, marker::PhantomData};
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{AccountId, Failure, Severity, matches_pattern};
 
@@ -10,6 +14,7 @@ pub struct ResponsePolicy {
     /// `contain` (the default), `observe`, or `off`.
     pub mode: Mode,
     /// The lowest severity that leads to each response. Unset: the rule's own.
+    #[serde(deserialize_with = "object")]
     pub lowest_severity: LowestSeverity,
     /// Whether a finding contains the role that it names, or whose session, and with it
     /// all of its sessions; `false` unless set: it is escalated. A role that a person's
@@ -47,8 +52,8 @@ pub struct ResponsePolicy {
 }
 
 /// A custom product whose findings are acted on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a `ProductArn` pattern, or an object with one as `product`")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum TrustedProduct {
     /// A `ProductArn` pattern: of what it finds, the titles say what it means.
     Pattern(String),
@@ -174,9 +179,62 @@ impl ResponsePolicy {
     }
 }
 
+/// By hand, since what serde derives names no field below an untagged entry.
+impl<'de> Deserialize<'de> for TrustedProduct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entry;
+        impl<'de> Visitor<'de> for Entry {
+            type Value = TrustedProduct;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a `ProductArn` pattern, or an object with one as `product`")
+            }
+
+            fn visit_str<E>(self, pattern: &str) -> Result<TrustedProduct, E> {
+                Ok(TrustedProduct::Pattern(pattern.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TrustedProduct, A::Error> {
+                let typed = TypedProduct::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(TrustedProduct::Typed(typed))
+            }
+        }
+        deserializer.deserialize_any(Entry)
+    }
+}
+
+/// Reads an object alone: a derived `Deserialize` would take an array for a struct.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_map(Object(PhantomData))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What `infra/cordon.schema.json` is held to as well.
+    const CASES: &str = include_str!("../cases/response-policy.json");
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        r#for: String,
+        policy: serde_json::Value,
+        /// The field that is named, if the policy is none.
+        wrong: Option<String>,
+    }
 
     #[test]
     fn every_field_has_a_default() {
@@ -185,27 +243,22 @@ mod tests {
 
     #[test]
     fn a_wrong_field_is_named() {
-        for (json, field) in [
-            ("{\"mode\": \"on\"}", "`mode`"),
-            ("{\"lowestSeverity\": {\"containUser\": \"SEVERE\"}}", "`lowestSeverity.containUser`"),
-            ("{\"containmentsPerHour\": -1}", "`containmentsPerHour`"),
-            ("{\"customActionsPerHour\": null}", "`customActionsPerHour`"),
-            ("{\"retirementsPerHour\": 1.5}", "`retirementsPerHour`"),
-            ("{\"escalationsPerHour\": \"20\"}", "`escalationsPerHour`"),
-            ("{\"settlingSeconds\": 301}", "`settlingSeconds`"),
-            ("{\"exemptAccounts\": [\"1\"]}", "`exemptAccounts[0]`"),
-            ("{\"trustedProducts\": [7]}", "`trustedProducts[0]`"),
-            ("{\"trustedProducts\": [{\"contain\": []}]}", "`trustedProducts[0]`"),
-            (
-                "{\"trustedProducts\": [{\"product\": \"p\", \"contains\": []}]}",
-                "`trustedProducts[0]`",
-            ),
-            ("{\"exempt\": []}", "`exempt`"),
-        ] {
-            let failure = ResponsePolicy::parse(json).unwrap_err();
+        let cases: Vec<Case> = serde_json::from_str(CASES).unwrap();
+        for Case { r#for, policy, wrong } in cases {
+            let read = ResponsePolicy::parse(&policy.to_string());
+            let Some(field) = wrong else {
+                read.unwrap_or_else(|failure| panic!("{}: {}", r#for, failure.chain()));
+                continue;
+            };
+            let failure = read.expect_err(&r#for);
             assert_eq!(failure.name(), "ResponsePolicyInvalid");
-            assert!(failure.chain().contains(field), "{}", failure.chain());
+            let named = format!("field `{field}`");
+            assert!(failure.chain().contains(&named), "{}: {}", r#for, failure.chain());
         }
+    }
+
+    #[test]
+    fn what_is_no_object_is_no_policy() {
         let twice = "{\"mode\": \"contain\", \"mode\": \"off\"}";
         for json in ["", "{} {}", "[]", "null", twice] {
             assert!(ResponsePolicy::parse(json).is_err(), "{json}");
