@@ -5,7 +5,7 @@ import { type Account, accountsToTouch, clientOf } from './accounts.ts';
 import { buildPackages } from './packages.ts';
 import { createResponsePolicy } from './response-policy.ts';
 import { cdkBootstrap, cdkIn, synthesize } from './run.ts';
-import { deployedResources, SECURITY_STACK, stacksOf } from './stacks.ts';
+import { deployedResources, deployedTags, SECURITY_STACK, stacksOf } from './stacks.ts';
 
 /** Where CDK's bootstrap stack says which version it is. */
 const BOOTSTRAP_VERSION = '/cdk-bootstrap/hnb659fds/version';
@@ -72,7 +72,10 @@ async function giveResponsePolicy(account: Account, policy: object): Promise<voi
 async function letGoOfResponsePolicy(account: Account, config: string): Promise<void> {
   const { ResponsePolicy } = await deployedResources(account, SECURITY_STACK);
   if (ResponsePolicy?.Type !== 'AWS::SSM::Parameter') return;
-  await synthesize(config, { formerResponsePolicy: JSON.stringify(ResponsePolicy.Properties) });
+  // Other tags of the stack would change the parameter, too.
+  const tags = await deployedTags(account, SECURITY_STACK);
+  const former = { responsePolicy: ResponsePolicy.Properties, tags };
+  await synthesize(config, { former: JSON.stringify(former) });
   await deployStack(account, SECURITY_STACK);
 }
 

@@ -57,6 +57,17 @@ export async function deployedResources(
   return Resources;
 }
 
+/** The tags of a stack, which its resources inherit. */
+export async function deployedTags(
+  account: Account,
+  stack: string,
+): Promise<Readonly<Record<string, string>>> {
+  const client = new CloudFormationClient(clientOf(account));
+  const { Stacks = [] } = await client.send(new DescribeStacksCommand({ StackName: stack }));
+  const tags = Stacks.flatMap(({ Tags = [] }) => Tags);
+  return Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]));
+}
+
 /** What a deleted stack leaves behind: types, and what the resources are called. */
 export async function whatStays(account: Account, stack: string): Promise<readonly string[]> {
   const resources = await deployedResources(account, stack);

@@ -17,11 +17,19 @@ export interface SecurityStackProps {
   readonly steps: readonly StepFolder[];
   /** The folder of the state machine's definition and policy. */
   readonly stateMachine: string;
-  /**
-   * The properties of the response policy where the deployed stack, of a former release, has it as
-   * a resource: unchanged, it is retained, and the next deployment forgets it.
-   */
-  readonly formerResponsePolicy?: Readonly<Record<string, unknown>>;
+  /** Set where the deployed stack has it, for the deployment that lets go of it. */
+  readonly former?: Former;
+}
+
+/**
+ * What the stack of a former release has of the response policy as a resource. Unchanged, it is
+ * retained by one deployment, and the next one forgets it.
+ */
+export interface Former {
+  /** The resource's properties. */
+  readonly responsePolicy: Readonly<Record<string, unknown>>;
+  /** The stack's tags, which the resource inherits. */
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 /** Everything that runs in the security account. */
@@ -29,10 +37,16 @@ export class SecurityStack extends CordonStack {
   constructor(scope: Construct, id: string, props: SecurityStackProps) {
     const { configuration } = props;
     const v2 = configuration.findings === 'v2';
-    super(scope, id, configuration, {
-      description: 'Cordon: contains principals that Security Hub reports as dangerous',
-      env: { account: configuration.securityAccount, region: configuration.region },
-    });
+    const asDeployed = props.former && { tags: props.former.tags };
+    super(
+      scope,
+      id,
+      { ...configuration, ...asDeployed },
+      {
+        description: 'Cordon: contains principals that Security Hub reports as dangerous',
+        env: { account: configuration.securityAccount, region: configuration.region },
+      },
+    );
 
     const topics = new AlertTopics(this, 'Topics', {
       account: this.account,
@@ -48,11 +62,11 @@ export class SecurityStack extends CordonStack {
 
     // The response policy itself is no resource of any stack: CloudFormation writes a parameter's
     // value again with whatever else of it changes, and with each rollback.
-    if (props.formerResponsePolicy) {
-      // Not as a parameter, which would get the configuration's tags, and so be written.
+    if (props.former) {
+      // Not as a parameter, which would get tags of its own, and so be written.
       const former = new CfnResource(this, 'ResponsePolicy', {
         type: 'AWS::SSM::Parameter',
-        properties: props.formerResponsePolicy,
+        properties: props.former.responsePolicy,
       });
       former.applyRemovalPolicy(RemovalPolicy.RETAIN);
     }

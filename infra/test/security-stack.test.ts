@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ConfigurationError } from '../lib/config.ts';
 import { findingPatterns } from '../lib/finding-patterns.ts';
-import { SecurityStack } from '../lib/security-stack.ts';
+import { type Former, SecurityStack } from '../lib/security-stack.ts';
 import { discoverSteps } from '../lib/steps.ts';
 import { app, arnOf, binaries, configuration, folder, ref, Synthesized } from './fixture.ts';
 
@@ -57,16 +57,13 @@ const root = folder({
   },
 });
 
-function synthesize(
-  changes: Readonly<Record<string, unknown>> = {},
-  formerResponsePolicy?: Readonly<Record<string, unknown>>,
-): Synthesized {
+function synthesize(changes: Readonly<Record<string, unknown>> = {}, former?: Former): Synthesized {
   return new Synthesized(
     new SecurityStack(app(), 'CordonSecurity', {
       configuration: configuration({ binaries: binaries(['classify', 'preserve']), ...changes }),
       steps: discoverSteps(join(root, 'functions')),
       stateMachine: join(root, 'statemachine'),
-      ...(formerResponsePolicy && { formerResponsePolicy }),
+      ...(former && { former }),
     }),
   );
 }
@@ -243,16 +240,20 @@ describe('the security stack', () => {
 
   it('lets go of the response policy of a former release, whatever else changes', () => {
     assert.deepEqual(stack.all('AWS::SSM::Parameter'), []);
-    const former = { Name: '/cordon/response-policy', Type: 'String', Value: '{"mode":"off"}' };
+    const Properties = { Name: '/cordon/response-policy', Type: 'String', Value: '{}' };
+    const former = { responsePolicy: Properties, tags: { team: 'cloud' } };
     const template = synthesize({ tags: { team: 'security' } }, former);
     const { id, ...resource } = template.one('AWS::SSM::Parameter');
     assert.equal(id, 'ResponsePolicy');
     assert.deepEqual(resource, {
       Type: 'AWS::SSM::Parameter',
-      Properties: former,
+      Properties,
       DeletionPolicy: 'Retain',
       UpdateReplacePolicy: 'Retain',
     });
+    // The stack's tags, which the resource would inherit, are as they were.
+    const { Tags } = template.one('AWS::S3::Bucket').Properties;
+    assert.deepEqual(Tags, [{ Key: 'team', Value: 'cloud' }]);
   });
 
   describe('the evidence bucket', () => {
