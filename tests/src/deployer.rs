@@ -42,7 +42,7 @@ impl Deployer {
         fs::write(place.path("credentials"), profiles.concat())?;
         let url = Endpoint::at_port(port).url().to_owned();
         let deployer = Self { place, port, url };
-        deployer.write(deployment::configuration()?)?;
+        deployer.write(&deployment::configuration()?)?;
         deployer.configure(&json!({ "profiles": deployer.profiles() }))?;
         Ok(deployer)
     }
@@ -58,7 +58,7 @@ impl Deployer {
         let mut configuration: Map<String, Value> =
             place::read_json(&self.configuration())?.context("there is no configuration")?;
         configuration.extend(fields.as_object().context("no fields")?.clone());
-        self.write(Value::Object(configuration))
+        self.write(&Value::Object(configuration))
     }
 
     /// The folder of one function's package.
@@ -120,8 +120,8 @@ impl Deployer {
         self.place.path("cordon.json")
     }
 
-    fn write(&self, configuration: Value) -> Result<()> {
-        place::write_json(&self.configuration(), &configuration)
+    fn write(&self, configuration: &Value) -> Result<()> {
+        place::write_json(&self.configuration(), configuration)
     }
 
     /// A program with an environment of its own, so that no setting of the developer's shell can

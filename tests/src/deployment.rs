@@ -85,7 +85,7 @@ pub(crate) async fn deploy_with(
         progress.step("bootstrapping CDK in the security account", cdk.bootstrap()),
         progress.step("synthesizing the stacks", cdk.synthesize()),
     )?;
-    let policy = cdk.response_policy(response_policy);
+    let policy = Box::pin(cdk.response_policy(response_policy));
     progress
         .step("deploying the security stack", async {
             tokio::try_join!(policy, cdk.deploy("CordonSecurity", SECURITY))

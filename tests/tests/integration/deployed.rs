@@ -28,17 +28,17 @@ pub(crate) fn add_to(trials: &mut Trials) {
 async fn lives(_beside: &LocalAws) -> Result<()> {
     let deployer = Deployer::new(&Progress::new()).await?;
     refuses_wrong_profiles(&deployer).await?;
-    let deployed = deployer.deployed(&deployer.make(&["deploy"]).await?)?;
-    ensure!(policy(&deployed).await?.0 == json!({ "mode": "observe" }), "not the README's policy");
+    let first = deployer.deployed(&deployer.make(&["deploy"]).await?)?;
+    ensure!(policy(&first).await?.0 == json!({ "mode": "observe" }), "not the README's policy");
 
-    changes_one_field(&deployer, &deployed).await?;
-    contained(&deployed, MEMBERS[0]).await?;
-    contained(&deployed, MEMBERS[1]).await?;
-    rolls_back(&deployer, &deployed).await?;
+    changes_one_field(&deployer, &first).await?;
+    contained(&first, MEMBERS[0]).await?;
+    contained(&first, MEMBERS[1]).await?;
+    rolls_back(&deployer, &first).await?;
 
-    trust_by_principal(&deployed, MEMBERS[1]).await?;
+    trust_by_principal(&first, MEMBERS[1]).await?;
     deletes_the_security_stack(&deployer).await?;
-    let left = former_release(&deployer, &deployed).await?;
+    let left = former_release(&deployer, &first).await?;
     // The configuration is another by now, and says another response policy.
     let anew = deployer.make(&["deploy", &format!("ACCOUNT={SECURITY}")]).await?;
     let anew = deployer.deployed(&anew)?;
