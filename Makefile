@@ -3,7 +3,10 @@
 local = cargo run --quiet --locked --bin local --
 venv = target/local/venv/bin
 
-.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy build prerequisites
+command = cd infra && node --import tsx commands/main.ts
+config = $(abspath $(CONFIG))
+
+.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -68,17 +71,26 @@ check: prerequisites
 	cargo clippy --quiet --locked --workspace --all-targets -- --deny warnings
 	cargo test --quiet --locked --workspace --lib --bins --test repository --test machine --test cases
 
-# Deploys a stack to the account that the environment has credentials for:
-# make deploy CONFIG=path [STACK=CordonMember]
-STACK = CordonSecurity
-deploy: prerequisites
-	[ -f '$(CONFIG)' ] || { echo 'no configuration: name its file, as in `make deploy CONFIG=cordon.json`' >&2; exit 1; }
-	cd infra && npm ci && node --import tsx bin/check.ts '$(abspath $(CONFIG))'
-	[ -d target/packaging ] || python3 -m venv target/packaging
-	target/packaging/bin/pip install --quiet --require-hashes --requirement infra/packaging.txt
-	. target/packaging/bin/activate && cargo lambda build --release --locked --workspace --exclude harness --exclude wire \
-		--"$$(node -p '(JSON.parse(fs.readFileSync("$(CONFIG)")).architecture ?? "arm64").replace("_", "-")')"
-	cd infra && npx cdk deploy $(STACK) --context config='$(abspath $(CONFIG))'
+# Deploys all that there are credentials for, or what one account has, again and again:
+# make deploy CONFIG=path [ACCOUNT=id]
+deploy: prerequisites packages
+	$(command) deploy '$(config)'
+
+# Shows what that would change: make diff CONFIG=path [ACCOUNT=id]
+diff: prerequisites packages
+	$(command) diff '$(config)'
+
+# Deletes the security stack, or a member's, and says what stays:
+# make destroy CONFIG=path [ACCOUNT=id] [STACK=name] [FORCE=1]
+destroy: packages
+	$(command) destroy '$(config)'
+
+# Shows the response policy, or changes one field: make policy CONFIG=path [SET=mode=observe]
+policy: packages
+	$(command) policy '$(config)'
+
+packages:
+	node infra/install.mjs
 
 build: prerequisites
 	cargo build --locked --workspace --bins

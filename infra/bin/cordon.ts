@@ -3,7 +3,7 @@ import { App } from 'aws-cdk-lib';
 import { readConfiguration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
 import { sayMistakes, warn } from '../lib/say-mistakes.ts';
-import { SecurityStack } from '../lib/security-stack.ts';
+import { type Former, SecurityStack } from '../lib/security-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
 import { discoverSteps } from '../lib/step-folder.ts';
 
@@ -13,12 +13,14 @@ sayMistakes(() => {
   const app = new App();
   const configuration = readConfiguration(app.node.tryGetContext('config'));
   warn(configuration);
+  const former = app.node.tryGetContext('former') as string | undefined;
   const steps = discoverSteps(folder('functions'));
 
   new SecurityStack(app, 'CordonSecurity', {
     configuration,
     steps,
     stateMachine: folder('statemachine'),
+    ...(former !== undefined && { former: JSON.parse(former) as Former }),
   });
   new MemberStack(app, 'CordonMember', {
     configuration,

@@ -1,3 +1,4 @@
+import { RemovalPolicy } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { CfnSubscription, Topic } from 'aws-cdk-lib/aws-sns';
@@ -31,6 +32,8 @@ export class AlertTopics extends Construct {
     this.key = new Key(this, 'Key', {
       description: 'Cordon: the topics of responders and operations',
       enableKeyRotation: true,
+      // It guards what is on its way, and nothing that is kept.
+      removalPolicy: RemovalPolicy.DESTROY,
     });
     this.key.addToResourcePolicy(
       new PolicyStatement({

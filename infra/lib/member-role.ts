@@ -1,4 +1,4 @@
-import { Aws } from 'aws-cdk-lib';
+import { Fn } from 'aws-cdk-lib';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { Configuration } from './config.ts';
@@ -21,8 +21,15 @@ export class MemberRole extends Construct {
     { step, configuration, managedPolicies }: MemberRoleProps,
   ) {
     super(scope, id);
-    const caller = {
-      AWS: `arn:${Aws.PARTITION}:iam::${configuration.securityAccount}:role${ROLE_PATH}${securityRoleName(step.state)}`,
+    // The account, and the role by a condition: as principal, the role would be kept by its unique
+    // id, and once the security stack has made it anew nobody could enter here any more. It may
+    // not exist yet either (IAM User Guide, "AWS JSON policy elements: Principal", "Role
+    // principals").
+    const caller = { AWS: configuration.securityAccount };
+    const onlyThisFunction = {
+      'aws:PrincipalArn': Fn.sub(
+        `arn:\${AWS::Partition}:iam::${configuration.securityAccount}:role${ROLE_PATH}${securityRoleName(step.state)}`,
+      ),
     };
     const sourceIdentity = { 'sts:SourceIdentity': `${SESSION_PREFIX}*` };
     new CfnRole(this, 'Role', {
@@ -41,6 +48,7 @@ export class MemberRole extends Construct {
             Principal: caller,
             Action: 'sts:AssumeRole',
             Condition: {
+              ArnEquals: onlyThisFunction,
               StringEquals: {
                 'sts:ExternalId': configuration.externalId,
                 'aws:PrincipalOrgID': configuration.organizationId,
@@ -54,6 +62,7 @@ export class MemberRole extends Construct {
             Principal: caller,
             Action: 'sts:SetSourceIdentity',
             Condition: {
+              ArnEquals: onlyThisFunction,
               StringEquals: { 'aws:PrincipalOrgID': configuration.organizationId },
               StringLike: sourceIdentity,
             },

@@ -19,8 +19,7 @@ export interface MemberStackProps {
  * It names no account and no Region, has no assets and needs no bootstrap, so its template serves
  * as a StackSet for the whole organization as it is:
  * `npx cdk synth CordonMember -c config=<file> --quiet` leaves it in
- * `target/cdk.out/CordonMember.template.json`. Deploy the security stack first: IAM refuses a
- * trust policy that names a role which does not exist. IAM is global: one Region is enough.
+ * `target/cdk.out/CordonMember.template.json`. IAM is global: one Region is enough.
  */
 export class MemberStack extends CordonStack {
   constructor(

@@ -1,5 +1,5 @@
 /**
- * Names that both stacks must agree on: a member role trusts a function's role by its ARN, and a
+ * Names that both stacks must agree on: a member role admits a function's role by its ARN, and a
  * function finds its member role by its name.
  */
 
@@ -20,6 +20,9 @@ export function memberRoleName(state: string): string {
 export function denyPolicyName(part: number): string {
   return `SecurityRemediation-Deny-${part}`;
 }
+
+/** The parameter that holds the response policy. */
+export const RESPONSE_POLICY = '/cordon/response-policy';
 
 /** What STS session names and source identities of all functions begin with. */
 export const SESSION_PREFIX = 'cordon-';

@@ -39,6 +39,7 @@ const validate = new Ajv2020({
   // Types and required properties stand beside `if`, not again under it.
   strictTypes: false,
   strictRequired: false,
+  formats: { 'date-time': isUtc },
 })
   .addVocabulary(['errorMessage'])
   .compile(schema);
@@ -98,4 +99,10 @@ function path(pointer: string): string {
 function within(at: string, name: string): string {
   const plain = /^[\w$-]+$/.test(name) ? name : JSON.stringify(name);
   return at === '' ? plain : `${at}.${plain}`;
+}
+
+/** A time as the functions take it: a real one, in UTC and whole seconds. */
+function isUtc(text: string): boolean {
+  const time = new Date(text);
+  return !Number.isNaN(time.getTime()) && time.toISOString() === text.replace(/Z$/, '.000Z');
 }

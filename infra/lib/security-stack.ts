@@ -1,5 +1,4 @@
-import { CfnOutput } from 'aws-cdk-lib';
-import { CfnParameter } from 'aws-cdk-lib/aws-ssm';
+import { CfnOutput, CfnResource, RemovalPolicy } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { AlertTopics } from './alert-topics.ts';
 import type { Configuration, Partition } from './config.ts';
@@ -8,6 +7,7 @@ import { ContainmentsTable } from './containments-table.ts';
 import { EvidenceBucket } from './evidence-bucket.ts';
 import { FindingRules } from './finding-rules.ts';
 import { IncidentResponseMachine } from './incident-response-machine.ts';
+import { RESPONSE_POLICY } from './names.ts';
 import { Operations } from './operations.ts';
 import { Step } from './step.ts';
 import type { StepFolder } from './step-folder.ts';
@@ -17,6 +17,19 @@ export interface SecurityStackProps {
   readonly steps: readonly StepFolder[];
   /** The folder of the state machine's definition and policy. */
   readonly stateMachine: string;
+  /** Set where the deployed stack has it, for the deployment that lets go of it. */
+  readonly former?: Former;
+}
+
+/**
+ * What the stack of a former release has of the response policy as a resource. Unchanged, it is
+ * retained by one deployment, and the next one forgets it.
+ */
+export interface Former {
+  /** The resource's properties. */
+  readonly responsePolicy: Readonly<Record<string, unknown>>;
+  /** The stack's tags, which the resource inherits. */
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 /** Everything that runs in the security account. */
@@ -24,10 +37,16 @@ export class SecurityStack extends CordonStack {
   constructor(scope: Construct, id: string, props: SecurityStackProps) {
     const { configuration } = props;
     const v2 = configuration.findings === 'v2';
-    super(scope, id, configuration, {
-      description: 'Cordon: contains principals that Security Hub reports as dangerous',
-      env: { account: configuration.securityAccount, region: configuration.region },
-    });
+    const asDeployed = props.former && { tags: props.former.tags };
+    super(
+      scope,
+      id,
+      { ...configuration, ...asDeployed },
+      {
+        description: 'Cordon: contains principals that Security Hub reports as dangerous',
+        env: { account: configuration.securityAccount, region: configuration.region },
+      },
+    );
 
     const topics = new AlertTopics(this, 'Topics', {
       account: this.account,
@@ -41,16 +60,16 @@ export class SecurityStack extends CordonStack {
 
     const containments = new ContainmentsTable(this, 'Containments').table;
 
-    // Whoever answers incidents changes the value where it is. A later deployment leaves it
-    // alone, unless the configuration's initial value has changed too.
-    const responsePolicyName = '/cordon/response-policy';
-    const responsePolicy = new CfnParameter(this, 'ResponsePolicy', {
-      name: responsePolicyName,
-      type: 'String',
-      tier: 'Intelligent-Tiering',
-      description: 'Cordon: mode, exemptions and thresholds, read at the start of each execution',
-      value: JSON.stringify(configuration.responsePolicy),
-    });
+    // The response policy itself is no resource of any stack: CloudFormation writes a parameter's
+    // value again with whatever else of it changes, and with each rollback.
+    if (props.former) {
+      // Not as a parameter, which would get tags of its own, and so be written.
+      const former = new CfnResource(this, 'ResponsePolicy', {
+        type: 'AWS::SSM::Parameter',
+        properties: props.former.responsePolicy,
+      });
+      former.applyRemovalPolicy(RemovalPolicy.RETAIN);
+    }
 
     const placeholders = {
       'AWS::Partition': this.partition,
@@ -60,7 +79,7 @@ export class SecurityStack extends CordonStack {
       ResponsePolicyParameterArn: this.formatArn({
         service: 'ssm',
         resource: 'parameter',
-        resourceName: responsePolicyName.slice(1),
+        resourceName: RESPONSE_POLICY.slice(1),
       }),
       AlertTopicArn: topics.responders.topicArn,
       TopicKeyArn: topics.key.keyArn,
@@ -93,7 +112,7 @@ export class SecurityStack extends CordonStack {
         ...functionArns,
         Partition: this.partition,
         AlertTopicArn: topics.responders.topicArn,
-        ResponsePolicyParameter: responsePolicy.ref,
+        ResponsePolicyParameter: RESPONSE_POLICY,
         ContainmentsTable: containments.tableName,
         ConsoleUrl: consoleUrl(configuration),
         GetFindings: v2 ? 'getFindingsV2' : 'getFindings',
@@ -118,7 +137,7 @@ export class SecurityStack extends CordonStack {
       operations: topics.operations,
       responders: topics.responders,
       stateMachineArn: machine.arn,
-      responsePolicyName,
+      responsePolicyName: RESPONSE_POLICY,
       findings: findings.rules,
       steps,
     });
@@ -127,7 +146,7 @@ export class SecurityStack extends CordonStack {
     new CfnOutput(this, 'AlertTopicArn', { value: topics.responders.topicArn });
     new CfnOutput(this, 'OperationsTopicArn', { value: topics.operations.topicArn });
     new CfnOutput(this, 'StateMachineArn', { value: machine.arn });
-    new CfnOutput(this, 'ResponsePolicyParameter', { value: responsePolicy.ref });
+    new CfnOutput(this, 'ResponsePolicyParameter', { value: RESPONSE_POLICY });
     if (!v2) new CfnOutput(this, 'CustomActionArn', { value: customActionArn });
   }
 }

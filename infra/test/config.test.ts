@@ -222,24 +222,19 @@ describe('the commands', () => {
   it('say what is wrong and nothing else, and fail', () => {
     const config = join(root, 'wrong.json');
     for (const { status, stdout, stderr } of [
-      run(['bin/check.ts', config]),
+      run(['commands/main.ts', 'deploy', config]),
       run(['bin/cordon.ts'], { config }),
     ]) {
       assert.deepEqual([stdout, stderr, status], ['', `${many.lines.join('\n')}\n`, 1]);
     }
   });
 
-  it('say what may not be meant, and go on', () => {
-    const { status, stdout, stderr } = run(['bin/check.ts', join(root, 'doubtful.json')]);
-    const warnings = example.lines.map((line) => `warning: ${line}\n`).join('');
-    assert.deepEqual([stdout, stderr, status], ['', warnings, 0]);
-  });
-
-  it('say which package is not built, without a stack trace', () => {
+  it('say what may not be meant, and which package is not built, without a stack trace', () => {
     const { status, stdout, stderr } = run(['bin/cordon.ts'], {
       config: join(root, 'doubtful.json'),
     });
-    const [, missing, ...rest] = stderr.split('\n');
+    const [warning, missing, ...rest] = stderr.split('\n');
+    assert.deepEqual([`warning: ${example.lines[0]}`], [warning]);
     assert.match(missing ?? '', /^`binaries` lacks a function: there is no `.+`$/);
     assert.deepEqual([stdout, rest, status], ['', [''], 1]);
   });

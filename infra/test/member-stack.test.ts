@@ -50,16 +50,10 @@ describe('the member stack', () => {
   });
 
   it('opens each role to one function, for one incident at a time', () => {
-    const caller = {
-      AWS: {
-        'Fn::Join': [
-          '',
-          [
-            'arn:',
-            { Ref: 'AWS::Partition' },
-            ':iam::111111111111:role/cordon/Cordon-DetachPolicies',
-          ],
-        ],
+    const caller = { AWS: '111111111111' };
+    const onlyThisFunction = {
+      'aws:PrincipalArn': {
+        'Fn::Sub': 'arn:${AWS::Partition}:iam::111111111111:role/cordon/Cordon-DetachPolicies',
       },
     };
     const RoleName = 'SecurityRemediation-DetachPolicies';
@@ -77,6 +71,7 @@ describe('the member stack', () => {
             Principal: caller,
             Action: 'sts:AssumeRole',
             Condition: {
+              ArnEquals: onlyThisFunction,
               StringEquals: {
                 'sts:ExternalId': 'cordon-f00d-f00d-f00d',
                 'aws:PrincipalOrgID': 'o-a1b2c3d4e5',
@@ -90,6 +85,7 @@ describe('the member stack', () => {
             Principal: caller,
             Action: 'sts:SetSourceIdentity',
             Condition: {
+              ArnEquals: onlyThisFunction,
               StringEquals: { 'aws:PrincipalOrgID': 'o-a1b2c3d4e5' },
               StringLike: { 'sts:SourceIdentity': 'cordon-*' },
             },

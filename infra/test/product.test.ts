@@ -151,25 +151,25 @@ for (const configuration of CONFIGURATIONS) {
       });
     });
 
-    it('each member role trusts the role of one function', () => {
-      const trusted = memberStack.all('AWS::IAM::Role').map(({ Properties }) => {
+    it('each member role admits the role of one function', () => {
+      const admitted = memberStack.all('AWS::IAM::Role').map(({ Properties }) => {
         const { Statement } = Properties['AssumeRolePolicyDocument'] as {
-          Statement: { Principal: unknown }[];
+          Statement: { Principal: unknown; Condition: { ArnEquals: unknown } }[];
         };
         return [
           Properties['RoleName'],
-          Statement.map(({ Principal }) =>
-            readable(Principal, new Map([['{"Ref":"AWS::Partition"}', partition]])),
-          ),
+          Statement.map(({ Principal, Condition }) => [
+            Principal,
+            readable(Condition.ArnEquals, new Map([['{"Ref":"AWS::Partition"}', partition]])),
+          ]),
         ];
       });
       assert.deepEqual(
-        trusted,
+        admitted,
         STEPS.filter(actsInMembers).map(({ state }) => {
-          const caller = {
-            AWS: `arn:${partition}:iam::${securityAccount}:role/cordon/Cordon-${state}`,
-          };
-          return [`SecurityRemediation-${state}`, [caller, caller]];
+          const role = `arn:${partition}:iam::${securityAccount}:role/cordon/Cordon-${state}`;
+          const one = [{ AWS: securityAccount }, { 'aws:PrincipalArn': role }];
+          return [`SecurityRemediation-${state}`, [one, one]];
         }),
       );
     });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ConfigurationError } from '../lib/config.ts';
 import { findingPatterns } from '../lib/finding-patterns.ts';
-import { SecurityStack } from '../lib/security-stack.ts';
+import { type Former, SecurityStack } from '../lib/security-stack.ts';
 import { discoverSteps } from '../lib/step-folder.ts';
 import { app, arnOf, binaries, configuration, folder, ref, Synthesized } from './fixture.ts';
 
@@ -57,12 +57,13 @@ const root = folder({
   },
 });
 
-function synthesize(changes: Readonly<Record<string, unknown>> = {}): Synthesized {
+function synthesize(changes: Readonly<Record<string, unknown>> = {}, former?: Former): Synthesized {
   return new Synthesized(
     new SecurityStack(app(), 'CordonSecurity', {
       configuration: configuration({ binaries: binaries(['classify', 'preserve']), ...changes }),
       steps: discoverSteps(join(root, 'functions')),
       stateMachine: join(root, 'statemachine'),
+      ...(former && { former }),
     }),
   );
 }
@@ -215,7 +216,7 @@ describe('the security stack', () => {
           PreserveFunctionArn: arnOf(functionOf('cordon-preserve').id),
           Partition: 'aws',
           AlertTopicArn: ref(responders),
-          ResponsePolicyParameter: ref('ResponsePolicy'),
+          ResponsePolicyParameter: '/cordon/response-policy',
           ContainmentsTable: ref(containments),
           ConsoleUrl: 'https://eu-west-1.console.aws.amazon.com',
           GetFindings: 'getFindings',
@@ -237,14 +238,22 @@ describe('the security stack', () => {
     });
   });
 
-  it('starts with the response policy of the configuration', () => {
-    assert.deepEqual(stack.one('AWS::SSM::Parameter').Properties, {
-      Name: '/cordon/response-policy',
-      Type: 'String',
-      Tier: 'Intelligent-Tiering',
-      Description: 'Cordon: mode, exemptions and thresholds, read at the start of each execution',
-      Value: '{"mode":"contain"}',
+  it('lets go of the response policy of a former release, whatever else changes', () => {
+    assert.deepEqual(stack.all('AWS::SSM::Parameter'), []);
+    const Properties = { Name: '/cordon/response-policy', Type: 'String', Value: '{}' };
+    const former = { responsePolicy: Properties, tags: { team: 'cloud' } };
+    const template = synthesize({ tags: { team: 'security' } }, former);
+    const { id, ...resource } = template.one('AWS::SSM::Parameter');
+    assert.equal(id, 'ResponsePolicy');
+    assert.deepEqual(resource, {
+      Type: 'AWS::SSM::Parameter',
+      Properties,
+      DeletionPolicy: 'Retain',
+      UpdateReplacePolicy: 'Retain',
     });
+    // The stack's tags, which the resource would inherit, are as they were.
+    const { Tags } = template.one('AWS::S3::Bucket').Properties;
+    assert.deepEqual(Tags, [{ Key: 'team', Value: 'cloud' }]);
   });
 
   describe('the evidence bucket', () => {

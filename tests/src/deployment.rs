@@ -4,11 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use aws_sdk_ssm::error::SdkError;
+use aws_sdk_ssm::operation::put_parameter::PutParameterError;
+use aws_sdk_ssm::types::ParameterType;
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::clients::Clients;
 use crate::place::{self, Place, repository};
 use crate::progress::Progress;
 use crate::steps::Step;
@@ -81,9 +85,10 @@ pub(crate) async fn deploy_with(
         progress.step("bootstrapping CDK in the security account", cdk.bootstrap()),
         progress.step("synthesizing the stacks", cdk.synthesize()),
     )?;
+    let policy = Box::pin(cdk.response_policy(response_policy));
     progress
         .step("deploying the security stack", async {
-            cdk.deploy("CordonSecurity", SECURITY).await
+            tokio::try_join!(policy, cdk.deploy("CordonSecurity", SECURITY))
         })
         .await?;
     progress
@@ -95,9 +100,23 @@ pub(crate) async fn deploy_with(
     cdk.outputs()
 }
 
-/// Writes the configuration, and puts each binary where production packages have it. The
-/// configuration is the example of `infra/README.md`, but for what is true of this local AWS alone.
+/// Writes the configuration, and puts each binary where production packages have it.
 fn lay_out(place: &Place, binaries: &Path, feed: Feed, response_policy: &Value) -> Result<()> {
+    let mut configuration = configuration()?;
+    configuration["responsePolicy"] = response_policy.clone();
+    if matches!(feed, Feed::V2) {
+        configuration["findings"] = json!("v2");
+        // And what need not be said, which most deployments do without.
+        configuration["tags"] = json!({ "cost centre": "4711", "team": "security" });
+        configuration["logRetentionDays"] = json!(30);
+    }
+    let packages = configuration["binaries"].as_str().context("it has no `binaries`")?;
+    put_packages(&place.path(packages), binaries)?;
+    place::write_json(&place.path("cordon.json"), &configuration)
+}
+
+/// The example of `infra/README.md`, but for what is true of this local AWS alone.
+pub(crate) fn configuration() -> Result<Value> {
     let mut configuration = example()?;
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     for (field, value) in [
@@ -106,18 +125,14 @@ fn lay_out(place: &Place, binaries: &Path, feed: Feed, response_policy: &Value) 
         ("organizationId", json!(ORGANIZATION)),
         ("externalId", json!(EXTERNAL_ID)),
         ("architecture", json!(architecture)),
-        ("responsePolicy", response_policy.clone()),
     ] {
         *configuration.get_mut(field).with_context(|| format!("it has no `{field}`"))? = value;
     }
-    if matches!(feed, Feed::V2) {
-        configuration["findings"] = json!("v2");
-        // And what need not be said, which most deployments do without.
-        configuration["tags"] = json!({ "cost centre": "4711", "team": "security" });
-        configuration["logRetentionDays"] = json!(30);
-    }
-    let packages = configuration["binaries"].as_str().context("it has no `binaries`")?;
-    let packages = place.path(packages);
+    Ok(configuration)
+}
+
+/// Puts each binary where production packages have it.
+pub(crate) fn put_packages(packages: &Path, binaries: &Path) -> Result<()> {
     for Step { folder: function, .. } in Step::all()? {
         let from = binaries.join(&function);
         let to = packages.join(&function).join("bootstrap");
@@ -125,7 +140,7 @@ fn lay_out(place: &Place, binaries: &Path, feed: Feed, response_policy: &Value) 
             .and_then(|()| fs::copy(&from, &to))
             .with_context(|| format!("cannot copy `{}` to `{}`", from.display(), to.display()))?;
     }
-    place::write_json(&place.path("cordon.json"), &configuration)
+    Ok(())
 }
 
 /// The configuration that `infra/README.md` gives as an example.
@@ -164,6 +179,22 @@ impl Cdk<'_> {
             .arg(self.place.path("cdk.out"))
             .current_dir(repository().join("infra"));
         self.run("synth", command).await
+    }
+
+    /// Creates the response policy, of which no stack knows. One that is there stays.
+    async fn response_policy(&self, policy: &Value) -> Result<()> {
+        let created = Clients::of_account(self.endpoint, SECURITY)
+            .ssm()
+            .put_parameter()
+            .name("/cordon/response-policy")
+            .r#type(ParameterType::String)
+            .value(policy.to_string())
+            .send()
+            .await;
+        match created.map_err(SdkError::into_service_error) {
+            Ok(_) | Err(PutParameterError::ParameterAlreadyExists(_)) => Ok(()),
+            Err(error) => Err(error).context("cannot create the response policy"),
+        }
     }
 
     async fn deploy(&self, stack: &str, account: &str) -> Result<()> {

@@ -14,6 +14,7 @@ pub mod bench;
 pub mod calls;
 pub mod clients;
 pub mod demo;
+pub mod deployer;
 mod deployment;
 pub mod endpoint;
 pub mod evidence;

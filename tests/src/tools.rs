@@ -107,18 +107,9 @@ async fn install_python_packages() -> Result<PathBuf> {
 
 /// Installs CDK into `infra/node_modules`.
 async fn install_node_packages() -> Result<()> {
-    let infra = repository().join("infra");
-    let stamp = Stamp::of(
-        &[infra.join("package-lock.json")],
-        infra.join("node_modules/package-lock.sha256"),
-    )?;
-    if stamp.is_current() {
-        return Ok(());
-    }
-    let mut install = Command::new("npm");
-    install.args(["ci", "--no-audit", "--no-fund", "--fetch-retries=1"]).current_dir(&infra);
-    download(&mut install, "npm packages", &place::local().join("npm.log")).await?;
-    stamp.set()
+    let mut install = Command::new("node");
+    install.arg(repository().join("infra/install.mjs"));
+    download(&mut install, "npm packages", &place::local().join("npm.log")).await
 }
 
 /// Remembers for which list of pinned versions something was installed.

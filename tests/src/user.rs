@@ -517,7 +517,7 @@ impl Snapshot {
 }
 
 /// Undoes the URL encoding that IAM returns policy documents in.
-pub(crate) fn decode(encoded: &str) -> Result<String> {
+pub fn decode(encoded: &str) -> Result<String> {
     let decoded = percent_encoding::percent_decode_str(encoded).decode_utf8()?;
     Ok(decoded.into_owned())
 }

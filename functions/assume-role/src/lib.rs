@@ -5,8 +5,7 @@ mod identity;
 
 use aws_sdk_iam::Client;
 use incident::{
-    Accused, Execution, Failure, Identity, Kind, Principal, Reach, ResponsePolicy, cut,
-    matches_pattern, protection,
+    Accused, Execution, Failure, Identity, Kind, Principal, Reach, ResponsePolicy, cut, protection,
 };
 use member::deny::denied;
 use member::{Entry, Grant};
@@ -146,8 +145,8 @@ fn refuse_protected(
     policy: &ResponsePolicy,
 ) -> Result<(), Failure> {
     let arn = principal.arn.clone();
-    let exempt = policy.exempt_principals.iter().find(|pattern| matches_pattern(pattern, &arn));
-    if let Some(pattern) = exempt.cloned() {
+    if let Some(pattern) = policy.exempt_principals.iter().find_map(|one| one.of(&arn)) {
+        let pattern = pattern.to_owned();
         return Err(Failure::PrincipalExempt { arn, pattern });
     }
     match protection(execution, principal)? {
@@ -161,7 +160,7 @@ fn refuse_protected(
 
 #[cfg(test)]
 mod tests {
-    use incident::DenyBy;
+    use incident::{DenyBy, ExemptPrincipal};
     use wire::{
         DENY, HttpResponse, Rule, answer, attached, builder, error, eve, mock, namesake, shows,
     };
@@ -192,7 +191,8 @@ mod tests {
     ) -> Result<Output, Failure> {
         let sts = wire::sts(&[&wire::lets_in()]);
         let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
-        let exempt_principals = vec!["arn:aws:iam::*:user/break-glass*".to_owned()];
+        let pattern = "arn:aws:iam::*:user/break-glass*".to_owned();
+        let exempt_principals = vec![ExemptPrincipal::Pattern(pattern)];
         let input = Input {
             execution: wire::execution(),
             principal,

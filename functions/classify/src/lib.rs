@@ -44,6 +44,10 @@ pub struct Input {
     pub record: Vec<Value>,
     /// The response policy, as the parameter holds it.
     pub policy: String,
+    /// When this pass judges (RFC 3339): exemptions that have ended by then count no more.
+    /// Executions that a former release has started don't say it, and go by all of them.
+    #[serde(default)]
+    pub now: Option<String>,
     /// Whether Security Hub was asked for the finding.
     #[serde(default)]
     pub read: bool,
@@ -164,8 +168,13 @@ pub struct Brief {
 /// Security Hub has no record, and with [`Failure::InvalidInput`] where it was not asked.
 /// Otherwise there is a verdict, whatever the event holds.
 pub fn classify(input: Input) -> Result<Verdict, Failure> {
-    let Input { execution, mut event, record, policy, read, redriven, chosen_as, earlier } = input;
-    let policy = ResponsePolicy::parse(&policy)?;
+    let Input { execution, mut event, record, policy, now, read, redriven, chosen_as, earlier } =
+        input;
+    let mut policy = ResponsePolicy::parse(&policy)?;
+    if let Some(now) = now {
+        let time = OffsetDateTime::parse(&now, &Rfc3339);
+        policy = policy.at(time.map_err(|_| Failure::InvalidInput(format!("`{now}` is no time")))?);
+    }
     if read {
         if record.is_empty() {
             return Err(Failure::FindingNotFound);
@@ -337,7 +346,7 @@ fn judge(
     }
     verdict.keep_to(pass.earlier, execution, finding);
     let account = &finding.brief.account;
-    if verdict.response != Action::Ignore && verdict.policy.exempt_accounts.contains(account) {
+    if verdict.response != Action::Ignore && exempts(&verdict.policy, account) {
         let reason = format!("the response policy exempts account {account}");
         verdict.reason = format!("{}, but {reason}", verdict.reason);
         verdict.response = Action::Escalate;
@@ -346,6 +355,10 @@ fn judge(
         }
     }
     Ok(())
+}
+
+fn exempts(policy: &ResponsePolicy, account: &AccountId) -> bool {
+    policy.exempt_accounts.iter().any(|one| one.is(account))
 }
 
 /// Why nothing is to be done, whatever the finding says.

@@ -1,9 +1,11 @@
 use std::{fmt, marker::PhantomData};
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use time::OffsetDateTime;
 
+use crate::exemption::{ExemptAccount, ExemptPrincipal};
 use crate::{AccountId, Failure, Severity, matches_pattern};
 
 /// What Cordon may do, as the organisation sets it in one SSM parameter. Every field
@@ -25,9 +27,9 @@ pub struct ResponsePolicy {
     pub retire_unused_credentials: bool,
     /// ARN patterns (`*`, `?`) of principals that are escalated to people, never
     /// contained; matched against the identified principal, regardless of case.
-    pub exempt_principals: Vec<String>,
+    pub exempt_principals: Vec<ExemptPrincipal>,
     /// Accounts in which findings are escalated to people, never acted on.
-    pub exempt_accounts: Vec<AccountId>,
+    pub exempt_accounts: Vec<ExemptAccount>,
     /// Accounts in scope; findings of others are ignored. Unset: all.
     pub accounts_in_scope: Option<Vec<AccountId>>,
     /// Custom products whose findings are acted on. Unset: the default product of the
@@ -171,6 +173,14 @@ impl ResponsePolicy {
         Ok(policy)
     }
 
+    /// The policy as it is at this time: without the exemptions that have ended.
+    #[must_use]
+    pub fn at(mut self, now: OffsetDateTime) -> Self {
+        self.exempt_principals.retain(|one| one.stands(now));
+        self.exempt_accounts.retain(|one| one.stands(now));
+        self
+    }
+
     /// Whether a finding type of a trusted product has this meaning.
     #[must_use]
     pub fn means(&self, product_arn: &str, kind: &str, meaning: Meaning) -> bool {
@@ -179,27 +189,50 @@ impl ResponsePolicy {
     }
 }
 
-/// By hand, since what serde derives names no field below an untagged entry.
 impl<'de> Deserialize<'de> for TrustedProduct {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entry;
-        impl<'de> Visitor<'de> for Entry {
-            type Value = TrustedProduct;
+        let expecting = "a `ProductArn` pattern, or an object with one as `product`";
+        text_or_object(deserializer, expecting, Self::Pattern, Self::Typed)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a `ProductArn` pattern, or an object with one as `product`")
-            }
+/// Reads a text or an object. By hand, since what serde derives names no field below an untagged
+/// entry.
+pub(crate) fn text_or_object<'de, D, Text, Object, Entry>(
+    deserializer: D,
+    expecting: &'static str,
+    text: fn(Text) -> Entry,
+    object: fn(Object) -> Entry,
+) -> Result<Entry, D::Error>
+where
+    D: Deserializer<'de>,
+    Text: Deserialize<'de>,
+    Object: Deserialize<'de>,
+{
+    deserializer.deserialize_any(TextOrObject { expecting, text, object })
+}
 
-            fn visit_str<E>(self, pattern: &str) -> Result<TrustedProduct, E> {
-                Ok(TrustedProduct::Pattern(pattern.to_owned()))
-            }
+struct TextOrObject<Text, Object, Entry> {
+    expecting: &'static str,
+    text: fn(Text) -> Entry,
+    object: fn(Object) -> Entry,
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TrustedProduct, A::Error> {
-                let typed = TypedProduct::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(TrustedProduct::Typed(typed))
-            }
-        }
-        deserializer.deserialize_any(Entry)
+impl<'de, Text: Deserialize<'de>, Object: Deserialize<'de>, Entry> Visitor<'de>
+    for TextOrObject<Text, Object, Entry>
+{
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expecting)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Entry, E> {
+        Text::deserialize(StrDeserializer::new(text)).map(self.text)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
+        Object::deserialize(MapAccessDeserializer::new(map)).map(self.object)
     }
 }
 

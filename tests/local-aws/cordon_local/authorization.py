@@ -192,6 +192,7 @@ def _evaluate_trust_policy(original, trust_policy, caller_arn, context=None):
 def _principal_matches(_original, principal, caller_arn):
     """A principal is named whole: no wildcards, the role with its path, the account by number or root.
 
+    Trust policies have its unique id.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
     named = principal.get("AWS", []) if isinstance(principal, dict) else principal
@@ -199,7 +200,10 @@ def _principal_matches(_original, principal, caller_arn):
     caller_names = {caller_arn, caller_account, f"arn:aws:iam::{caller_account}:root"}
     if ":assumed-role/" in caller_arn:
         role = iam._roles.get_scoped(caller_account, None, caller_arn.split("/")[1])
-        caller_names.add((role or {}).get("Arn"))
+        caller_names |= {(role or {}).get(field) for field in ("Arn", "RoleId")}
+    elif ":user/" in caller_arn:
+        user = iam._users.get_scoped(caller_account, None, caller_arn.rsplit("/", 1)[-1])
+        caller_names.add((user or {}).get("UserId"))
     return any(each == "*" or each in caller_names for each in ([named] if isinstance(named, str) else named))
 
 

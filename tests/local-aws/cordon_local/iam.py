@@ -10,7 +10,7 @@ import base64
 
 from ministack.core.router import extract_access_key_id
 
-from cordon_local import api_model, pins
+from cordon_local import api_model, pins, trusts
 from cordon_local.api_model import Refused
 from cordon_local.iam_operations import OPERATIONS, load
 from cordon_local.identities import ROOT, caller_name, is_role_session
@@ -27,7 +27,8 @@ async def _answer(original, method, path, headers, body, query):
     parameters = api_model.query_parameters(body, query)
     action = parameters.get("Action", "")
     if action not in OPERATIONS:
-        return await original(method, path, headers, body, query)
+        status, answer_headers, answer = await original(method, path, headers, body, query)
+        return status, answer_headers, trusts.shown(answer)
     model = api_model.operation("iam", action)
     try:
         given = api_model.read_query(model, parameters)

@@ -1,5 +1,6 @@
-"""Parameter Store tells EventBridge of each change.
+"""Parameter Store's tiers, which bound a value's size; and it tells EventBridge of each change.
 
+https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 https://docs.aws.amazon.com/systems-manager/latest/userguide/monitoring-systems-manager-event-examples.html
 """
@@ -11,6 +12,7 @@ from ministack.services import eventbridge, ssm
 from cordon_local import pins
 
 _SSM = "ministack.services.ssm"
+_MOST_BYTES = {"Standard": 4_096, "Advanced": 8_192}
 
 
 def install() -> None:
@@ -21,10 +23,30 @@ def install() -> None:
 
 def _put(original, data):
     before = ssm._parameters.get(data.get("Name"))
-    answer = original(data)
+    tier = _tier(data, before)
+    size = len(data.get("Value", "").encode())
+    if size > _MOST_BYTES[tier]:
+        message = (
+            f"{tier} tier parameters support a maximum parameter value of {_MOST_BYTES[tier]} characters. "
+            "To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier. "
+            "For more information, see https://docs.aws.amazon.com/systems-manager/latest/userguide/"
+            "parameter-store-advanced-parameters.html"
+        )
+        return ssm.error_response_json("ValidationException", message, 400)
+    answer = original({**data, "Tier": tier})
     if answer[0] == 200:
         _tell("Update" if before else "Create", ssm._parameters[data["Name"]])
     return answer
+
+
+def _tier(data: dict, before: dict | None) -> str:
+    """The tier of the parameter to be: an advanced one stays so, and intelligent tiering takes the one that fits."""
+    wanted = data.get("Tier", "Standard")
+    if (before or {}).get("Tier") == "Advanced":
+        return "Advanced"
+    if wanted == "Intelligent-Tiering":
+        return "Advanced" if len(data.get("Value", "").encode()) > _MOST_BYTES["Standard"] else "Standard"
+    return wanted
 
 
 def _delete(original, data):

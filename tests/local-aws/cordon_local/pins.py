@@ -49,6 +49,12 @@ SOURCES: dict[str, str] = {
         "e6ae3b63335593c0d7f112cdb3b505fef87e49f893e448738bef66d1d5064f8f",
     "ministack.core.lambda_runtime:ProvidedWorker.invoke":
         "00d96a1a25c6146afbac3d89105a4ae630523b6c5a112e49c3da3783487a8fe3",
+    "ministack.services.cloudformation.provisioners:_cwlogs_create":
+        "6e18ae6e4373ba0e5035a85597e261ab0bd8e4491f73600feacb9a83c3025b09",
+    "ministack.services.cloudformation.provisioners:_iam_role_create":
+        "2d7e3d8ec507d44802ca951d6595221d3aae0362a451b8535cd11977c5c00b49",
+    "ministack.services.cloudformation.provisioners:_iam_role_update":
+        "4f4039080dc14d493c3edb15492b06f07d20e8a903058c79fe24468720c11738",
     "ministack.services.eventbridge:_apply_input_transformer":
         "c975a360e47a5b91ee0361b52ae3bbb33cfa029944ddb87040a8d034ca9be4b6",
     "ministack.services.eventbridge:_dispatch_to_sns":
@@ -57,6 +63,10 @@ SOURCES: dict[str, str] = {
         "d36195e1c480b1ab2ff7a880f50dd6663aa28eaae4d16143595d66129a1e5d66",
     "ministack.services.eventbridge:_invoke_target":
         "550e304af08095637ed4de07798e4acc1b1f89316f91ab60d4d865f9f46c58f2",
+    "ministack.services.iam:_create_role":
+        "fef5dffbcd31bd0dc89af640873aa6ecd2e65b6e4b22836e731cea5c59829f3d",
+    "ministack.services.iam:_update_assume_role_policy":
+        "2d3f98f08393cbee9892fc4a3a34b341bd5b7d84acb8e7394595bdc36d21580a",
     "ministack.services.iam:handle_request":
         "97093e1a35f9b3ca2cd3bbad89f0bcacce2716695d6ab8e1b72d6c3ba4e4eb18",
     "ministack.services.lambda_svc:_provided_worker_env":

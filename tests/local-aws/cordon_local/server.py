@@ -19,6 +19,7 @@ from cordon_local import calls, faults, local_paths, pins
 MODULES = (
     "authorization",
     "iam",
+    "trusts",
     "aws_managed_policies",
     "sts",
     "calls",
@@ -27,6 +28,7 @@ MODULES = (
     "eventbridge",
     "sns",
     "parameters",
+    "log_groups",
     "functions",
     "step_functions",
     "faults",

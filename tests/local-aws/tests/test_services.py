@@ -146,3 +146,70 @@ class Messages(LocalAwsTest):
         self.assertEqual(may.get_parameter(Name="/cordon/policy")["Parameter"]["Value"], "{}")
         may_not = self.aws.client("ssm", user_with(self.aws, "no-reader", allow("ssm:GetParameters"), account=SECURITY))
         self.refused("AccessDeniedException", may_not.get_parameter, Name="/cordon/policy")
+
+
+class Parameters(LocalAwsTest):
+    """https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
+
+    def put(self, name: str, characters: int, **more):
+        ssm = self.aws.root("ssm", SECURITY)
+        return ssm.put_parameter(Name=name, Type="String", Value="x" * characters, Overwrite=True, **more)["Tier"]
+
+    def test_a_standard_parameter_has_4_kib(self):
+        self.assertEqual(self.put("/standard", 4_096), "Standard")
+        self.refused("ValidationException", self.put, name="/standard", characters=4_097)
+
+    def test_intelligent_tiering_takes_the_tier_that_fits_and_never_goes_back(self):
+        tiering = {"Tier": "Intelligent-Tiering"}
+        self.assertEqual(self.put("/tiered", 4_096, **tiering), "Standard")
+        self.assertEqual(self.put("/tiered", 4_097, **tiering), "Advanced")
+        self.assertEqual(self.put("/tiered", 1, **tiering), "Advanced")
+        self.refused("ValidationException", self.put, name="/tiered", characters=8_193, **tiering)
+
+
+class LogGroups(LocalAwsTest):
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html"""
+
+    TEMPLATE = json.dumps({
+        "Resources": {
+            "Logs": {
+                "Type": "AWS::Logs::LogGroup",
+                "DeletionPolicy": "RetainExceptOnCreate",
+                "Properties": {"LogGroupName": "/kept", "RetentionInDays": 365},
+            }
+        }
+    })  # fmt: skip
+
+    def test_one_that_a_stack_has_left_keeps_another_from_being_made_but_can_be_taken_up(self):
+        cloudformation = self.aws.root("cloudformation")
+
+        def status(stack: str) -> str:
+            stacks = cloudformation.describe_stacks()["Stacks"]
+            return next((each["StackStatus"] for each in stacks if each["StackName"] == stack), "DELETE_COMPLETE")
+
+        def becomes(stack: str, wanted: str) -> None:
+            until(lambda: status(stack) == wanted, f"the stack {stack} becomes {wanted}")
+
+        cloudformation.create_stack(StackName="former", TemplateBody=self.TEMPLATE)
+        becomes("former", "CREATE_COMPLETE")
+        logs = self.aws.root("logs")
+        logs.create_log_stream(logGroupName="/kept", logStreamName="former")
+        cloudformation.delete_stack(StackName="former")
+        becomes("former", "DELETE_COMPLETE")
+        cloudformation.create_stack(StackName="another", TemplateBody=self.TEMPLATE)
+        becomes("another", "ROLLBACK_COMPLETE")
+        change = {"StackName": "next", "ChangeSetName": "adopting"}
+        cloudformation.create_change_set(
+            **change, ChangeSetType="CREATE", ImportExistingResources=True, TemplateBody=self.TEMPLATE
+        )
+        described = until(
+            lambda: (
+                (found := cloudformation.describe_change_set(**change))["Status"] == "CREATE_COMPLETE" and found
+            ),
+            "the change set is there",
+        )
+        self.assertEqual([each["ResourceChange"]["Action"] for each in described["Changes"]], ["Import"])
+        cloudformation.execute_change_set(**change)
+        becomes("next", "CREATE_COMPLETE")
+        [stream] = logs.describe_log_streams(logGroupName="/kept")["logStreams"]
+        self.assertEqual(stream["logStreamName"], "former")

@@ -49,8 +49,12 @@ class AcrossAccounts(LocalAwsTest):
     def test_a_trusted_role_is_named_with_its_path(self):
         """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html"""
         pathless = f"arn:aws:iam::{SECURITY}:role/Cordon-Step"
-        role = role_with(self.aws, "Imprecise", trust(pathless), path="/cordon/")
+        entry = trust(f"arn:aws:iam::{SECURITY}:root", ArnEquals={"aws:PrincipalArn": pathless})
+        role = role_with(self.aws, "Imprecise", entry, path="/cordon/")
         self.refused("AccessDenied", self.sts().assume_role, RoleArn=role, RoleSessionName="step")
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [trust(pathless)]})
+        create = self.aws.root("iam").create_role
+        self.refused("MalformedPolicyDocument", create, RoleName="Wrong", AssumeRolePolicyDocument=policy)
 
     def test_a_role_for_a_service_is_nobody_elses(self):
         entry = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -26,6 +26,7 @@
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
 //! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
+//! - [`deployed`]: the commands that deploy, change, delete and upgrade.
 //! - [`mails`]: what a developer sees, the mails and the demo.
 //! - [`aftermath`]: what the whole run has left behind.
 
@@ -39,6 +40,7 @@ mod boundaries;
 mod cases;
 mod chosen;
 mod counted;
+mod deployed;
 mod events;
 mod evidence;
 mod failures;
@@ -109,6 +111,7 @@ fn run() -> anyhow::Result<ExitCode> {
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);
     without_cspm::add_to(&mut trials);
+    deployed::add_to(&mut trials);
     mails::add_to(&mut trials);
     aftermath::add_to(&mut trials);
 

@@ -26,6 +26,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("a changed response policy is told to responders and operations", changed);
     trials.add_alone("a redrive goes by the policy of its day", redriven);
     trials.add_alone("who is exempt is left to people, whatever the case", exempt);
+    trials.add_alone("an exemption ends by itself", exempt_until);
     trials.add_alone("findings of accounts out of scope are ignored", out_of_scope);
     trials.add_alone("a custom product counts if it is trusted", trusted);
     trials.add_alone("a custom product's finding types mean what the policy says", types);
@@ -280,6 +281,25 @@ async fn exempt(alone: &Alone<'_>) -> Result<()> {
     ensure!(alone.calls_of(&judged.execution).await?.is_empty(), "somebody entered the account");
 
     Suspect::of(alone).await?.is_contained(alone).await?;
+    Ok(())
+}
+
+async fn exempt_until(alone: &Alone<'_>) -> Result<()> {
+    let exemptions = |until: &str, user: &User| {
+        json!({
+            "exemptPrincipals": [{ "principal": user.arn, "until": until, "reason": "a release" }],
+            "exemptAccounts": [{ "account": MEMBERS[1], "until": until }],
+        })
+    };
+    let glass = Suspect::of(alone).await?;
+    amend(alone, &exemptions("2999-12-31T00:00:00Z", &glass.user)).await?;
+    glass.is_untouched(alone, End::Escalated).await?.told(&[&glass.user.arn])?;
+    Suspect::in_account(alone, MEMBERS[1]).await?.is_untouched(alone, End::Escalated).await?;
+
+    let glass = Suspect::of(alone).await?;
+    amend(alone, &exemptions("2020-12-31T00:00:00Z", &glass.user)).await?;
+    glass.is_contained(alone).await?;
+    Suspect::in_account(alone, MEMBERS[1]).await?.is_contained(alone).await?;
     Ok(())
 }
 

@@ -118,6 +118,7 @@ pub(crate) fn input(execution: &str, event: &Value, policy: &str) -> Input {
         event: event.clone(),
         record: Vec::new(),
         policy: policy.to_owned(),
+        now: None,
         read: false,
         redriven: false,
         chosen_as: String::new(),

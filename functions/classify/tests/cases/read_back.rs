@@ -185,6 +185,29 @@ fn whom_an_earlier_pass_accused_is_left_to_people_where_todays_policy_says_so() 
 }
 
 #[test]
+fn an_exemption_that_has_ended_leaves_nobody_to_people() {
+    let until = json!({ "exemptAccounts": [{
+        "account": "222222222222", "until": "2026-12-31T00:00:00Z", "reason": "a release",
+    }] });
+    for (now, exempt) in [
+        (Some("2026-12-30T23:59:59.999Z"), true),
+        (Some("2026-12-31T00:00:00.000Z"), false),
+        (None, true),
+    ] {
+        let input = Input {
+            policy: until.to_string(),
+            now: now.map(str::to_owned),
+            ..redriven(&record(), vec![])
+        };
+        let verdict = classify(input).unwrap();
+        assert_eq!(names(&verdict).is_empty(), exempt, "{now:?}");
+        assert_eq!(verdict.policy.exempt_accounts.is_empty(), !exempt, "{now:?}");
+    }
+    let input = Input { now: Some("today".to_owned()), ..redriven(&record(), vec![]) };
+    assert_eq!(classify(input).unwrap_err().name(), "InvalidInput");
+}
+
+#[test]
 fn there_are_never_more_principals_than_a_finding_names() {
     let earlier: Vec<_> = (0..32).map(|n| user(&format!("earlier-{n}"))).collect();
     let all = classify(redriven(&record(), earlier.clone())).unwrap();

@@ -1,0 +1,89 @@
+import { GetParameterCommand, ParameterNotFound, SSMClient } from '@aws-sdk/client-ssm';
+import { readConfiguration } from '../lib/config.ts';
+import { RESPONSE_POLICY } from '../lib/names.ts';
+import { type Account, accountsToTouch, clientOf } from './accounts.ts';
+import { buildPackages } from './packages.ts';
+import { createResponsePolicy } from './response-policy.ts';
+import { cdkBootstrap, cdkIn, synthesize } from './run.ts';
+import { deployedResources, deployedTags, SECURITY_STACK, stacksOf } from './stacks.ts';
+
+/** Where CDK's bootstrap stack says which version it is. */
+const BOOTSTRAP_VERSION = '/cdk-bootstrap/hnb659fds/version';
+
+/** Deploys all stacks for whose accounts there are credentials, or those of `ACCOUNT`. */
+export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Promise<void> {
+  const configuration = readConfiguration(config);
+  const { accounts, lacking } = await accountsToTouch(configuration, ACCOUNT);
+  await buildPackages(configuration);
+  const security = accounts.find(({ id }) => id === configuration.securityAccount);
+  if (security !== undefined) {
+    await bootstrap(security);
+    await letGoOfResponsePolicy(security, config);
+    await giveResponsePolicy(security, configuration.responsePolicy);
+  }
+  await synthesize(config);
+  for (const account of accounts) {
+    for (const stack of stacksOf(configuration, account.id)) await deployStack(account, stack);
+  }
+  for (const id of lacking) {
+    console.log(
+      `left out, for want of credentials: ${stacksOf(configuration, id).join(', ')} in ${id}. Whoever has them: make deploy CONFIG=${config} ACCOUNT=${id}`,
+    );
+  }
+}
+
+/** Shows what `deploy` would change. */
+export async function diff(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Promise<void> {
+  const configuration = readConfiguration(config);
+  const { accounts } = await accountsToTouch(configuration, ACCOUNT);
+  await buildPackages(configuration);
+  await synthesize(config);
+  for (const account of accounts) {
+    console.log(`in ${account.id}:`);
+    await cdkIn(account, 'diff', ...stacksOf(configuration, account.id));
+  }
+}
+
+async function bootstrap(account: Account): Promise<void> {
+  const version = new GetParameterCommand({ Name: BOOTSTRAP_VERSION });
+  try {
+    await new SSMClient(clientOf(account)).send(version);
+  } catch (error) {
+    if (!(error instanceof ParameterNotFound)) throw error;
+    await cdkBootstrap(account);
+  }
+}
+
+/** Before the stack, so that the first finding finds one. */
+async function giveResponsePolicy(account: Account, policy: object): Promise<void> {
+  const created = await createResponsePolicy(account, policy);
+  console.log(
+    created
+      ? `the response policy is created, as \`${RESPONSE_POLICY}\``
+      : 'the response policy stays as it is: `make policy` shows and changes it',
+  );
+}
+
+/**
+ * The stack of a former release has the response policy as a resource, and would delete it with the
+ * next deployment. It is told to retain it first, by a deployment of its own that changes nothing
+ * of it: what a resource's removal does is said by the template that stands.
+ */
+async function letGoOfResponsePolicy(account: Account, config: string): Promise<void> {
+  const { ResponsePolicy } = await deployedResources(account, SECURITY_STACK);
+  if (ResponsePolicy?.Type !== 'AWS::SSM::Parameter') return;
+  // Other tags of the stack would change the parameter, too.
+  const tags = await deployedTags(account, SECURITY_STACK);
+  const former = { responsePolicy: ResponsePolicy.Properties, tags };
+  await synthesize(config, { former: JSON.stringify(former) });
+  await deployStack(account, SECURITY_STACK);
+}
+
+async function deployStack(account: Account, stack: string): Promise<void> {
+  console.log(`${stack} in ${account.id}:`);
+  // Log groups that a deleted stack has left are taken up again: their names are fixed.
+  const always = ['--exclusively', '--import-existing-resources'];
+  // Where nobody can answer, `make diff` is the review.
+  const approval = ['--require-approval', process.stdin.isTTY ? 'broadening' : 'never'];
+  await cdkIn(account, 'deploy', stack, ...always, ...approval);
+}

@@ -1,0 +1,64 @@
+import { type Configuration, readConfiguration } from '../lib/config.ts';
+import { RESPONSE_POLICY } from '../lib/names.ts';
+import { accountsToTouch, theAccount } from './accounts.ts';
+import { Failure } from './failure.ts';
+import {
+  deleteStack,
+  MEMBER_STACK,
+  ORGANIZATION_STACK,
+  SECURITY_STACK,
+  stands,
+  whatStays,
+} from './stacks.ts';
+
+/**
+ * Deletes one stack: `STACK` in `ACCOUNT`, which is the security account's, or the member stack of
+ * another account. Says what stays.
+ */
+export async function destroy(
+  config: string,
+  { ACCOUNT, STACK, FORCE }: NodeJS.ProcessEnv,
+): Promise<void> {
+  const configuration = readConfiguration(config);
+  const { securityAccount } = configuration;
+  const id = ACCOUNT || securityAccount;
+  const stack = STACK || (id === securityAccount ? SECURITY_STACK : MEMBER_STACK);
+  const account = await theAccount(configuration, id);
+  if (stack === SECURITY_STACK && FORCE !== '1')
+    await refuseWhileMembersStand(config, configuration);
+  if (!(await stands(account, stack))) throw new Failure(`there is no ${stack} in ${id}`);
+  const ofStack = await whatStays(account, stack);
+  const parameter = `AWS::SSM::Parameter ${RESPONSE_POLICY}`;
+  const stays = stack === SECURITY_STACK ? [...ofStack, parameter] : ofStack;
+  await deleteStack(account, stack);
+  console.log(`${stack} in ${id} is deleted`);
+  if (stays.length === 0) return;
+  console.log(
+    `these stay, and keep no deployment from being made again:\n${stays.map((each) => `  ${each}`).join('\n')}`,
+  );
+}
+
+/**
+ * Member roles admit the function roles of the security account by their ARNs: without the
+ * security stack, whoever may create roles of these ARNs there may enter.
+ */
+async function refuseWhileMembersStand(
+  config: string,
+  configuration: Configuration,
+): Promise<void> {
+  const { accounts } = await accountsToTouch(configuration);
+  const left: string[] = [];
+  for (const account of accounts) {
+    for (const stack of [ORGANIZATION_STACK, MEMBER_STACK]) {
+      if (await stands(account, stack)) left.push(`ACCOUNT=${account.id} STACK=${stack}`);
+    }
+  }
+  if (left.length === 0) return;
+  const commands = left.map((one) => `make destroy CONFIG=${config} ${one}`);
+  throw new Failure(
+    [
+      `member roles stand, and would be open to whoever may create roles of ${configuration.securityAccount} with the names of Cordon's. Delete them first, or add FORCE=1 where the security stack is to be made anew:`,
+      ...commands,
+    ].join('\n'),
+  );
+}

@@ -1,0 +1,68 @@
+import {
+  GetParameterCommand,
+  ParameterAlreadyExists,
+  ParameterNotFound,
+  PutParameterCommand,
+  SSMClient,
+} from '@aws-sdk/client-ssm';
+import { RESPONSE_POLICY } from '../lib/names.ts';
+import { type Account, clientOf } from './accounts.ts';
+import { Failure } from './failure.ts';
+
+/** What Parameter Store takes in its larger tier, in bytes. */
+const MOST_BYTES = 8_192;
+
+export interface LivePolicy {
+  readonly text: string;
+  readonly version: number;
+}
+
+/** Writes the first response policy, and says whether it did: one that is there stays. */
+export async function createResponsePolicy(account: Account, policy: object): Promise<boolean> {
+  try {
+    await put(account, policy, false);
+    return true;
+  } catch (error) {
+    if (error instanceof ParameterAlreadyExists) return false;
+    throw error;
+  }
+}
+
+export async function readResponsePolicy(account: Account): Promise<LivePolicy> {
+  try {
+    const get = new GetParameterCommand({ Name: RESPONSE_POLICY });
+    const { Parameter } = await new SSMClient(clientOf(account)).send(get);
+    return { text: Parameter?.Value ?? '', version: Parameter?.Version ?? 0 };
+  } catch (error) {
+    if (!(error instanceof ParameterNotFound)) throw error;
+    throw new Failure(
+      `there is no parameter \`${RESPONSE_POLICY}\` in ${account.id}: \`make deploy\` creates it`,
+    );
+  }
+}
+
+/** Replaces the response policy, and returns its version. */
+export async function writeResponsePolicy(account: Account, policy: object): Promise<number> {
+  return put(account, policy, true);
+}
+
+async function put(account: Account, policy: object, overwrite: boolean): Promise<number> {
+  const value = JSON.stringify(policy);
+  const bytes = Buffer.byteLength(value);
+  if (bytes > MOST_BYTES) {
+    throw new Failure(
+      `the response policy has ${bytes} bytes, and Parameter Store takes ${MOST_BYTES}: shorten it, by patterns for several principals or \`accountsInScope\``,
+    );
+  }
+  const request = new PutParameterCommand({
+    Name: RESPONSE_POLICY,
+    Value: value,
+    Type: 'String',
+    // Standard up to 4 KiB, which costs nothing, and Advanced above.
+    Tier: 'Intelligent-Tiering',
+    Description: 'Cordon: mode, exemptions and thresholds, read at the start of each execution',
+    Overwrite: overwrite,
+  });
+  const { Version = 0 } = await new SSMClient(clientOf(account)).send(request);
+  return Version;
+}

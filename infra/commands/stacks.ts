@@ -1,0 +1,103 @@
+import {
+  CloudFormationClient,
+  DeleteStackCommand,
+  DescribeStacksCommand,
+  GetTemplateCommand,
+  paginateListStackResources,
+  waitUntilStackDeleteComplete,
+} from '@aws-sdk/client-cloudformation';
+import { parse } from 'yaml';
+import type { Configuration } from '../lib/config.ts';
+import { type Account, clientOf } from './accounts.ts';
+
+export const SECURITY_STACK = 'CordonSecurity';
+export const MEMBER_STACK = 'CordonMember';
+/** The member roles in whole OUs, by StackSet. */
+export const ORGANIZATION_STACK = 'CordonOrganization';
+
+/** The stacks that belong into an account, in the order in which they are deployed. */
+export function stacksOf(configuration: Configuration, id: string): readonly string[] {
+  const { securityAccount, securityAccountUsers, organizationalUnits } = configuration;
+  const isSecurity = id === securityAccount;
+  const runsStackSets = organizationalUnits !== undefined && id === stackSetAccount(configuration);
+  return [
+    ...(isSecurity ? [SECURITY_STACK] : []),
+    ...(!isSecurity || securityAccountUsers ? [MEMBER_STACK] : []),
+    ...(runsStackSets ? [ORGANIZATION_STACK] : []),
+  ];
+}
+
+/** Where the StackSet is: in the management account, or with its delegated administrator. */
+export function stackSetAccount({ managementAccount, securityAccount }: Configuration): string {
+  return managementAccount ?? securityAccount;
+}
+
+/** A resource as a template has it. */
+interface Resource {
+  readonly Type: string;
+  readonly Properties?: Readonly<Record<string, unknown>>;
+  readonly DeletionPolicy?: string;
+}
+
+export async function stands(account: Account, stack: string): Promise<boolean> {
+  const client = new CloudFormationClient(clientOf(account));
+  return exists(client.send(new DescribeStacksCommand({ StackName: stack })));
+}
+
+/** What is deployed, by logical id; nothing, where there is no stack. */
+export async function deployedResources(
+  account: Account,
+  stack: string,
+): Promise<Readonly<Record<string, Resource>>> {
+  if (!(await stands(account, stack))) return {};
+  const client = new CloudFormationClient(clientOf(account));
+  const { TemplateBody = '' } = await client.send(new GetTemplateCommand({ StackName: stack }));
+  // CDK sends small templates as YAML, and uploads the others as JSON, which is YAML, too.
+  const { Resources } = parse(TemplateBody) as { Resources: Record<string, Resource> };
+  return Resources;
+}
+
+/** The tags of a stack, which its resources inherit. */
+export async function deployedTags(
+  account: Account,
+  stack: string,
+): Promise<Readonly<Record<string, string>>> {
+  const client = new CloudFormationClient(clientOf(account));
+  const { Stacks = [] } = await client.send(new DescribeStacksCommand({ StackName: stack }));
+  const tags = Stacks.flatMap(({ Tags = [] }) => Tags);
+  return Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]));
+}
+
+/** What a deleted stack leaves behind: types, and what the resources are called. */
+export async function whatStays(account: Account, stack: string): Promise<readonly string[]> {
+  const resources = await deployedResources(account, stack);
+  const client = new CloudFormationClient(clientOf(account));
+  const kept: string[] = [];
+  for await (const page of paginateListStackResources({ client }, { StackName: stack })) {
+    for (const { LogicalResourceId, PhysicalResourceId } of page.StackResourceSummaries ?? []) {
+      const resource = resources[LogicalResourceId ?? ''];
+      if (resource?.DeletionPolicy?.startsWith('Retain')) {
+        kept.push(`${resource.Type} ${PhysicalResourceId}`);
+      }
+    }
+  }
+  return kept.sort();
+}
+
+export async function deleteStack(account: Account, stack: string): Promise<void> {
+  const client = new CloudFormationClient(clientOf(account));
+  await client.send(new DeleteStackCommand({ StackName: stack }));
+  const waiting = { client, minDelay: 1, maxDelay: 10, maxWaitTime: 3_600 };
+  await waitUntilStackDeleteComplete(waiting, { StackName: stack });
+}
+
+/** Whether what is asked for exists: of a stack that does not, CloudFormation says so in words only. */
+async function exists(asked: Promise<unknown>): Promise<boolean> {
+  try {
+    await asked;
+    return true;
+  } catch (error) {
+    if (/ does not exist$/.test((error as Error).message)) return false;
+    throw error;
+  }
+}

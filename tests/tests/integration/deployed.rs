@@ -1,0 +1,188 @@
+//! Deployed by the commands of the Makefile, on a local AWS of its own.
+
+use std::fs::{self, File};
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_sfn::types::ExecutionStatus;
+use harness::deployer::Deployer;
+use harness::local_aws::LocalAws;
+use harness::messages::Telling;
+use harness::progress::Progress;
+use harness::user::{ADMINISTRATOR_ACCESS, decode};
+use harness::{MEMBERS, SECURITY};
+use serde_json::{Value, json};
+
+use crate::incident::Incident;
+use crate::trials::Trials;
+
+/// Lambda takes 250 MiB.
+const TOO_LARGE: u64 = 260 << 20;
+
+pub(crate) fn add_to(trials: &mut Trials) {
+    trials.add(
+        "deployed, deleted, upgraded: members stay open, and the response policy is people's",
+        lives,
+    );
+}
+
+async fn lives(_beside: &LocalAws) -> Result<()> {
+    let deployer = Deployer::new(&Progress::new()).await?;
+    refuses_wrong_profiles(&deployer).await?;
+    let first = deployer.deployed(&deployer.make(&["deploy"]).await?)?;
+    ensure!(policy(&first).await?.0 == json!({ "mode": "observe" }), "not the README's policy");
+
+    changes_one_field(&deployer, &first).await?;
+    contained(&first, MEMBERS[0]).await?;
+    contained(&first, MEMBERS[1]).await?;
+    rolls_back(&deployer, &first).await?;
+
+    trust_by_principal(&first, MEMBERS[1]).await?;
+    deletes_the_security_stack(&deployer).await?;
+    let left = former_release(&deployer, &first).await?;
+    // The configuration is another by now, and says another response policy.
+    let anew = deployer.make(&["deploy", &format!("ACCOUNT={SECURITY}")]).await?;
+    let anew = deployer.deployed(&anew)?;
+    ensure!(policy(&anew).await? == left, "the live policy became {:?}", policy(&anew).await?);
+    contained(&anew, MEMBERS[0]).await?;
+    locked_out(&anew, MEMBERS[1]).await
+}
+
+/// Before anything is built.
+async fn refuses_wrong_profiles(deployer: &Deployer) -> Result<()> {
+    let right = deployer.profiles();
+    let profile = |account: &str| json!(format!("of-{account}"));
+    deployer.configure(&json!({ "profiles": {
+        SECURITY: profile(MEMBERS[0]), MEMBERS[0]: "of-nobody", MEMBERS[1]: profile(MEMBERS[1]),
+    } }))?;
+    let said = deployer.make_refuses(&["deploy"]).await?;
+    for part in
+        ["which `profiles` has for 111111111111, is of the account 222222222222", "of-nobody"]
+    {
+        ensure!(said.contains(part), "{said}");
+    }
+    ensure!(!said.contains("synthesized") && !said.contains("Bootstrapping"), "{said}");
+    deployer.configure(&json!({ "profiles": right }))
+}
+
+/// By `make policy`, which keeps all other fields, and writes nothing that nobody could read.
+async fn changes_one_field(deployer: &Deployer, aws: &LocalAws) -> Result<()> {
+    deployer.make(&["policy", "SET=exemptAccounts+=\"444444444444\""]).await?;
+    deployer.make(&["policy", "SET=settlingSeconds=1"]).await?;
+    deployer.make(&["policy", "SET=mode=contain"]).await?;
+    let expected = json!({
+        "mode": "contain",
+        "settlingSeconds": 1,
+        "exemptAccounts": ["444444444444"],
+    });
+    let before = policy(aws).await?;
+    ensure!(before.0 == expected, "the policy is {before:?}");
+    let said = deployer.make_refuses(&["policy", "SET=mode=of"]).await?;
+    ensure!(said.contains("`responsePolicy.mode` is `\"of\"`"), "{said}");
+    ensure!(policy(aws).await? == before, "it was written");
+    ensure!(deployer.make(&["policy"]).await?.contains("444444444444"), "it is not shown");
+    Ok(())
+}
+
+/// A deployment with other tags and another first policy, which fails half-way.
+async fn rolls_back(deployer: &Deployer, aws: &LocalAws) -> Result<()> {
+    let before = policy(aws).await?;
+    let fields = json!({ "tags": { "team": "security" }, "responsePolicy": { "mode": "off" } });
+    deployer.configure(&fields)?;
+    let package = deployer.package("verify").join("bootstrap");
+    let kept = package.with_extension("kept");
+    fs::rename(&package, &kept)?;
+    File::create(&package)?.set_len(TOO_LARGE)?;
+    let said = deployer.make_refuses(&["deploy", &format!("ACCOUNT={SECURITY}")]).await?;
+    fs::rename(&kept, &package)?;
+    ensure!(said.contains("UPDATE_ROLLBACK"), "{said}");
+    ensure!(policy(aws).await? == before, "the policy was {before:?}");
+    Ok(())
+}
+
+/// The trust of a member role, as it must not be: with the function's role as principal.
+async fn trust_by_principal(aws: &LocalAws, member: &str) -> Result<()> {
+    let mut document = trust(aws, member).await?;
+    let statements = document["Statement"].as_array_mut().context("no statements")?;
+    for statement in statements {
+        let role = statement["Condition"]["ArnEquals"]["aws:PrincipalArn"].take();
+        ensure!(role.is_string(), "{statement}");
+        statement["Principal"]["AWS"] = role;
+        let conditions = statement["Condition"].as_object_mut().context("no conditions")?;
+        conditions.remove("ArnEquals");
+    }
+    let iam = aws.account(member).iam();
+    iam.update_assume_role_policy()
+        .role_name(ENTRY)
+        .policy_document(document.to_string())
+        .send()
+        .await?;
+    contained(aws, member).await
+}
+
+/// Refused while members stand; told to, it says what stays.
+async fn deletes_the_security_stack(deployer: &Deployer) -> Result<()> {
+    let said = deployer.make_refuses(&["destroy"]).await?;
+    for member in MEMBERS {
+        let command = format!("ACCOUNT={member} STACK=CordonMember");
+        ensure!(said.contains(&command), "{said}");
+    }
+    let said = deployer.make(&["destroy", "FORCE=1"]).await?;
+    let stays = ["/aws/lambda/cordon-verify", "AWS::S3::Bucket", "/cordon/response-policy"];
+    for part in stays {
+        ensure!(said.contains(part), "`{part}` is not said to stay: {said}");
+    }
+    Ok(())
+}
+
+/// What a former release had of the response policy, changed by people since.
+async fn former_release(deployer: &Deployer, aws: &LocalAws) -> Result<(Value, i64)> {
+    let ssm = aws.security().ssm();
+    let name = &aws.outputs().response_policy_parameter;
+    ssm.delete_parameter().name(name).send().await?;
+    deployer.deploy_former_release().await?;
+    let changed = json!({ "mode": "contain", "settlingSeconds": 1 });
+    ssm.put_parameter().name(name).value(changed.to_string()).overwrite(true).send().await?;
+    policy(aws).await
+}
+
+async fn contained(aws: &LocalAws, member: &str) -> Result<()> {
+    let user = aws.user().account(member).create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    Incident::about(aws, &user).await?.ends_well().await?;
+    Ok(())
+}
+
+/// Nobody enters where the role that was there before is the principal: its id is left of it.
+async fn locked_out(aws: &LocalAws, member: &str) -> Result<()> {
+    let document = trust(aws, member).await?;
+    let principal = &document["Statement"][0]["Principal"]["AWS"];
+    ensure!(principal.as_str().is_some_and(|id| id.starts_with("AROA")), "{document}");
+    let user = aws.user().account(member).create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    let incident = Incident::about(aws, &user).await?;
+    let execution = aws.respond_to(&incident.finding).await?;
+    execution.ends(ExecutionStatus::Failed).await?;
+    let failed = aws.topics().alerts.message(format_args!("a failure"), |message| {
+        message.tells(Telling::Failed, &execution.arn)
+    });
+    let told = failed.await?.text;
+    ensure!(told.contains("EntryRefused") && told.contains(ENTRY), "{told}");
+    Ok(())
+}
+
+/// The role that is entered first.
+const ENTRY: &str = "SecurityRemediation-AssumeRole";
+
+async fn trust(aws: &LocalAws, member: &str) -> Result<Value> {
+    let role = aws.account(member).iam().get_role().role_name(ENTRY).send().await?.role;
+    let document = role.and_then(|role| role.assume_role_policy_document);
+    Ok(serde_json::from_str(&decode(&document.context("it trusts nobody")?)?)?)
+}
+
+/// The live response policy, and its version.
+async fn policy(aws: &LocalAws) -> Result<(Value, i64)> {
+    let name = &aws.outputs().response_policy_parameter;
+    let found = aws.security().ssm().get_parameter().name(name).send().await?.parameter;
+    let found = found.context("there is no response policy")?;
+    Ok((serde_json::from_str(found.value().unwrap_or_default())?, found.version()))
+}
