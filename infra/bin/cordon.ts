@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { App } from 'aws-cdk-lib';
 import { readConfiguration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
+import { OrganizationStack } from '../lib/organization-stack.ts';
 import { SecurityStack } from '../lib/security-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
 import { discoverSteps } from '../lib/steps.ts';
@@ -17,8 +18,11 @@ new SecurityStack(app, 'CordonSecurity', {
   steps,
   stateMachine: folder('statemachine'),
 });
-new MemberStack(app, 'CordonMember', {
+const member = new MemberStack(app, 'CordonMember', {
   configuration,
   steps,
   protection: readProtection(folder('functions')),
 });
+if (configuration.organizationalUnits.length > 0) {
+  new OrganizationStack(app, 'CordonOrganization', { configuration, member });
+}

@@ -49,6 +49,14 @@ export interface Configuration {
   readonly operations: readonly Subscriber[];
   /** ARN patterns of principals that no step may touch. */
   readonly protectedPrincipals: readonly string[];
+  /** OUs whose accounts get the member roles from a StackSet. */
+  readonly organizationalUnits: readonly string[];
+  /** The organization's management account, if principals are contained there too. */
+  readonly managementAccount?: string;
+  /** Whether principals of the security account are contained. */
+  readonly securityAccountUsers: boolean;
+  /** ARN patterns of those who operate the organization from these two accounts. */
+  readonly operators: readonly string[];
   readonly evidenceRetentionDays: number;
   /** What the response-policy parameter holds at first. */
   readonly responsePolicy: object;
@@ -57,6 +65,14 @@ export interface Configuration {
    * Hub without CSPM has none.
    */
   readonly customAction: string;
+}
+
+/** The accounts from which the organization is run. */
+export function centralAccounts({
+  securityAccount,
+  managementAccount,
+}: Configuration): readonly string[] {
+  return managementAccount === undefined ? [securityAccount] : [securityAccount, managementAccount];
 }
 
 const KEYS = [
@@ -70,6 +86,10 @@ const KEYS = [
   'responders',
   'operations',
   'protectedPrincipals',
+  'organizationalUnits',
+  'managementAccount',
+  'securityAccountUsers',
+  'operators',
   'evidenceRetentionDays',
   'responsePolicy',
   'customAction',
@@ -126,6 +146,12 @@ export function parseConfiguration(document: unknown, folder: string): Configura
     protectedPrincipals: list({ protectedPrincipals: [], ...values }, 'protectedPrincipals').map(
       protectedPrincipal,
     ),
+    organizationalUnits: (values['organizationalUnits'] ?? []) as string[],
+    ...(values['managementAccount'] !== undefined && {
+      managementAccount: values['managementAccount'] as string,
+    }),
+    securityAccountUsers: (values['securityAccountUsers'] ?? false) as boolean,
+    operators: (values['operators'] ?? []) as string[],
     evidenceRetentionDays: retentionDays(values['evidenceRetentionDays'] ?? 365),
     responsePolicy: responsePolicy(values['responsePolicy'] ?? {}),
     // The grammar is that of Security Hub's CreateActionTarget.

@@ -14,8 +14,8 @@ mod window;
 use std::borrow::Cow;
 
 use incident::{
-    AccountId, Accused, Execution, Failed, Failure, Mode, Outcome, Refusal, ResponsePolicy,
-    Session, Severity, Verdict as End, cut, one_line,
+    AccountId, Accused, Execution, Failed, Failure, Mode, Organization, Outcome, Refusal,
+    ResponsePolicy, Session, Severity, Verdict as End, cut, one_line,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -155,12 +155,14 @@ pub struct Brief {
 
 /// Judges the event. What people start, a custom action or a redrive, is judged by
 /// Security Hub's record of the finding: nobody can choose a finding that does not exist,
-/// or another's resources for one that does. An import is judged by the event.
+/// or another's resources for one that does. An import is judged by the event. Of an account
+/// from which the organisation is run, no default product is believed, whatever the response
+/// policy trusts.
 ///
 /// Fails with [`Failure::ResponsePolicyInvalid`], with [`Failure::FindingNotFound`] where
 /// Security Hub has no record, and with [`Failure::InvalidInput`] where it was not asked.
 /// Otherwise there is a verdict, whatever the event holds.
-pub fn classify(input: Input) -> Result<Verdict, Failure> {
+pub fn classify(organization: &Organization, input: Input) -> Result<Verdict, Failure> {
     let Input { execution, mut event, record, policy, read, redriven, chosen_as, earlier } = input;
     let policy = ResponsePolicy::parse(&policy)?;
     if read {
@@ -194,6 +196,7 @@ pub fn classify(input: Input) -> Result<Verdict, Failure> {
     let translated = translated.map_err(|reason| Unjudged { reason, by_person: false });
     let found = translated.and_then(|uid| Ok((uid, finding::of_event(&event)?)));
     let found = found.map(|(uid, (occasion, mut finding))| {
+        finding.central = organization.is_run_from(&execution, &finding.brief.account);
         finding.brief.metadata_uid = uid.filter(|uid| uid.chars().count() <= MOST_OF_A_UID);
         (occasion, finding)
     });

@@ -2,5 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    lambda::run(async |input| classify::classify(input)).await
+    let organization = lambda::organization()?;
+    lambda::run(async |input| classify::classify(&organization, input)).await
 }

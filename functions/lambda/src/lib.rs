@@ -7,7 +7,7 @@
 //! A redrive may begin with any step. Where the state machine says that the response policy
 //! was not read since (`policyUnread`), no step does anything: [`Failure::PolicyUnread`].
 
-use incident::Failure;
+use incident::{Failure, Organization};
 use lambda_runtime::tracing::{self, subscriber};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -35,6 +35,13 @@ where
 /// A setting of the function, by the name of its environment variable.
 pub fn setting(name: &str) -> Result<String, Error> {
     std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set").into())
+}
+
+/// The organisation, as the function's settings `MANAGEMENT_ACCOUNT` and `OPERATORS` say it;
+/// either may be unset.
+pub fn organization() -> Result<Organization, Error> {
+    let setting = |name| std::env::var(name).ok();
+    Ok(Organization::new(setting("MANAGEMENT_ACCOUNT"), setting("OPERATORS").as_deref())?)
 }
 
 async fn invoke<I, O>(

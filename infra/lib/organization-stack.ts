@@ -1,0 +1,66 @@
+import {
+  Aws,
+  BootstraplessSynthesizer,
+  CfnCondition,
+  CfnStackSet,
+  Fn,
+  Lazy,
+  Stack,
+} from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import type { Configuration } from './config.ts';
+import type { MemberStack } from './member-stack.ts';
+
+export interface OrganizationStackProps {
+  readonly configuration: Configuration;
+  readonly member: MemberStack;
+}
+
+/**
+ * The member roles in every account of some OUs, those that join later included, as a StackSet. It
+ * is deployed in the management account, or in the security account where that one is a delegated
+ * administrator of StackSets.
+ */
+export class OrganizationStack extends Stack {
+  constructor(scope: Construct, id: string, { configuration, member }: OrganizationStackProps) {
+    const { region, securityAccount, organizationalUnits } = configuration;
+    super(scope, id, {
+      description: 'Cordon: the roles that contain principals, in each account of some OUs',
+      // The template is in this one, which so needs no bucket, and no bootstrap.
+      synthesizer: new BootstraplessSynthesizer(),
+    });
+    const delegated = new CfnCondition(this, 'Delegated', {
+      expression: Fn.conditionEquals(Aws.ACCOUNT_ID, securityAccount),
+    });
+    new CfnStackSet(this, 'Members', {
+      stackSetName: member.stackName,
+      description: 'Cordon: the roles that contain principals in this account, one for each step',
+      permissionModel: 'SERVICE_MANAGED',
+      callAs: Fn.conditionIf(delegated.logicalId, 'DELEGATED_ADMIN', 'SELF').toString(),
+      capabilities: ['CAPABILITY_NAMED_IAM'],
+      // An account that leaves takes no door for us along, and one that comes back finds the
+      // roles' names free.
+      autoDeployment: { enabled: true, retainStacksOnAccountRemoval: false },
+      managedExecution: { Active: true },
+      // One account that refuses the roles keeps no other from them; what is wrong in many is
+      // seen by the operation's failure.
+      operationPreferences: {
+        failureTolerancePercentage: 10,
+        maxConcurrentPercentage: 25,
+        concurrencyMode: 'SOFT_FAILURE_TOLERANCE',
+      },
+      stackInstancesGroup: [
+        {
+          deploymentTargets: {
+            organizationalUnitIds: [...organizationalUnits],
+            accountFilterType: 'DIFFERENCE',
+            accounts: [securityAccount],
+          },
+          // IAM is global.
+          regions: [region],
+        },
+      ],
+      templateBody: Lazy.string({ produce: () => JSON.stringify(member.template) }),
+    });
+  }
+}
