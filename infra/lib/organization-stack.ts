@@ -14,6 +14,7 @@ import type { MemberStack } from './member-stack.ts';
 export interface OrganizationStackProps {
   readonly configuration: Configuration;
   readonly member: MemberStack;
+  readonly organizationalUnits: readonly string[];
 }
 
 /**
@@ -22,8 +23,9 @@ export interface OrganizationStackProps {
  * administrator of StackSets.
  */
 export class OrganizationStack extends Stack {
-  constructor(scope: Construct, id: string, { configuration, member }: OrganizationStackProps) {
-    const { region, securityAccount, organizationalUnits } = configuration;
+  constructor(scope: Construct, id: string, props: OrganizationStackProps) {
+    const { configuration, member, organizationalUnits } = props;
+    const { region, securityAccount, profiles } = configuration;
     super(scope, id, {
       description: 'Cordon: the roles that contain principals, in each account of some OUs',
       // The template is in this one, which so needs no bucket, and no bootstrap.
@@ -54,7 +56,9 @@ export class OrganizationStack extends Stack {
           deploymentTargets: {
             organizationalUnitIds: [...organizationalUnits],
             accountFilterType: 'DIFFERENCE',
-            accounts: [securityAccount],
+            // These have a stack of their own, if any. No filter holds for accounts that join an
+            // OU later (CloudFormation User Guide, "Enable or disable automatic deployments").
+            accounts: [...new Set([securityAccount, ...Object.keys(profiles)])].sort(),
           },
           // IAM is global.
           regions: [region],

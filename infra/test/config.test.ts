@@ -1,24 +1,57 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { ConfigurationError, parseConfiguration, readConfiguration } from '../lib/config.ts';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import {
+  type Configuration,
+  ConfigurationError,
+  parseConfiguration,
+  readConfiguration,
+} from '../lib/config.ts';
+import { doubts, EXAMPLE_EXTERNAL_ID } from '../lib/config-rules.ts';
+import { line } from '../lib/schema.ts';
 import { CONFIGURATION, folder } from './fixture.ts';
 
-function refuses(changes: Readonly<Record<string, unknown>>, message: string): void {
-  assert.throws(
-    () => parseConfiguration({ ...CONFIGURATION, ...changes }, '/'),
-    new ConfigurationError(message),
-  );
+/** A configuration that differs from the fixture's, and each line that is said of it. */
+interface Case {
+  readonly for: string;
+  /** The fields that differ; those that are null are left out. */
+  readonly with: Readonly<Record<string, unknown>>;
+  readonly lines: readonly string[];
 }
+
+const { wrong, doubtful } = JSON.parse(
+  readFileSync(new URL('configurations.json', import.meta.url), 'utf8'),
+) as Readonly<Record<'wrong' | 'doubtful', readonly Case[]>>;
+
+const SCHEMA = JSON.parse(
+  readFileSync(new URL('../cordon.schema.json', import.meta.url), 'utf8'),
+) as { properties: Record<string, { enum?: unknown }> };
+
+function documentOf({ with: changes }: Case): object {
+  const fields = Object.entries({ ...CONFIGURATION, ...changes });
+  return Object.fromEntries(fields.filter(([, value]) => value !== null));
+}
+
+const DEFAULTS = {
+  partition: 'aws',
+  architecture: 'arm64',
+  findings: 'cspm',
+  operators: [],
+  evidenceLock: 'governance',
+  logRetentionDays: 365,
+  tags: {},
+  securityAccountUsers: false,
+  profiles: {},
+};
 
 describe('the configuration', () => {
   it('is read from its file', () => {
-    const root = folder({ 'config.json': CONFIGURATION });
+    const root = folder({ 'config.json': { $schema: 'cordon.schema.json', ...CONFIGURATION } });
     assert.deepEqual(readConfiguration(join(root, 'config.json')), {
       ...CONFIGURATION,
-      partition: 'aws',
-      architecture: 'arm64',
-      findings: 'cspm',
+      ...DEFAULTS,
     });
   });
 
@@ -38,14 +71,66 @@ describe('the configuration', () => {
     } = CONFIGURATION;
     assert.deepEqual(parseConfiguration(required, '/'), {
       ...required,
-      partition: 'aws',
-      architecture: 'arm64',
-      findings: 'cspm',
+      ...DEFAULTS,
       protectedPrincipals: [],
       evidenceRetentionDays: 365,
       responsePolicy: {},
       customAction: 'CordonContain',
     });
+  });
+
+  it('may say all that its schema knows', () => {
+    const optional = {
+      operators: ['arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/*'],
+      evidenceLock: 'compliance',
+      logRetentionDays: 30,
+      tags: { 'cost centre': '4711', Größe: '' },
+      permissionsBoundary: 'boundaries/Cordon',
+      organizationalUnits: ['ou-a1b2-c3d4e5f6', 'r-1a2b'],
+      managementAccount: '999999999999',
+      securityAccountUsers: true,
+      profiles: { '111111111111': 'security' },
+    } as const;
+    const read: Configuration = parseConfiguration({ ...CONFIGURATION, ...optional }, '/');
+    assert.deepEqual(read, { ...CONFIGURATION, ...DEFAULTS, ...optional });
+    const { partition: _, ...said } = read;
+    assert.deepEqual(
+      Object.keys(said).sort(),
+      Object.keys(SCHEMA.properties)
+        .filter((name) => name !== '$schema')
+        .sort(),
+    );
+  });
+
+  it('knows the days for which CloudWatch Logs keeps logs', () => {
+    const days = Object.values(RetentionDays).filter((days) => typeof days === 'number');
+    assert.deepEqual(
+      SCHEMA.properties['logRetentionDays']?.enum,
+      days.filter((days) => days !== RetentionDays.INFINITE).sort((a, b) => a - b),
+    );
+  });
+
+  it('takes endpoints as their protocols do', () => {
+    const subscribers = [
+      ['email', 'on-call@cordon.test'],
+      ['email-json', 'on-call+json@cordon.test'],
+      ['sms', '+15555550100'],
+      ['https', 'https://cordon.test/hook?token=1'],
+      ['sqs', 'arn:aws:sqs:eu-west-1:111111111111:incidents'],
+      ['lambda', 'arn:aws:lambda:eu-west-1:111111111111:function:incidents:live'],
+      ['application', 'arn:aws:sns:eu-west-1:111111111111:endpoint/APNS/on-call/1'],
+    ].map(([protocol, endpoint]) => ({ protocol, endpoint }));
+    const read = parseConfiguration({ ...CONFIGURATION, responders: subscribers }, '/');
+    assert.deepEqual(read.responders, subscribers);
+  });
+
+  it('has subscribers choose by the attributes of messages', () => {
+    const filterPolicy = { severity: ['CRITICAL'], verdict: [{ 'anything-but': ['retired'] }] };
+    const responders = [{ protocol: 'sms', endpoint: '+15555550100', filterPolicy }];
+    assert.deepEqual(
+      parseConfiguration({ ...CONFIGURATION, responders }, '/').responders,
+      responders,
+    );
   });
 
   it('takes trusted products with and without their finding types', () => {
@@ -58,7 +143,8 @@ describe('the configuration', () => {
 
   it('finds the partition by the Region', () => {
     const partitions = ['us-east-1', 'cn-north-1', 'us-gov-west-1'].map(
-      (region) => parseConfiguration({ ...CONFIGURATION, region }, '/').partition,
+      (region) =>
+        parseConfiguration({ ...CONFIGURATION, region, protectedPrincipals: [] }, '/').partition,
     );
     assert.deepEqual(partitions, ['aws', 'aws-cn', 'aws-us-gov']);
   });
@@ -77,101 +163,50 @@ describe('the configuration', () => {
     });
   });
 
-  it('must be JSON', () => {
-    const path = join(folder({ 'config.json': '{' }), 'config.json');
-    assert.throws(() => readConfiguration(path), {
-      name: 'ConfigurationError',
-      message: `\`${path}\` is not JSON`,
-    });
+  it('must be JSON, and says in one line where it is not', () => {
+    const path = join(folder({ 'config.json': '{\n  "region":\n}\n' }), 'config.json');
+    assert.throws(
+      () => readConfiguration(path),
+      ({ name, message }: Error) => {
+        assert.equal(name, 'ConfigurationError');
+        assert.match(message, /^`.+config\.json` is not JSON: .+$/);
+        return true;
+      },
+    );
   });
 
   it('must be an object', () => {
     assert.throws(
       () => parseConfiguration([], '/'),
-      new ConfigurationError('the configuration is no JSON object: `[]`'),
+      new ConfigurationError(
+        'the configuration is `[]`: write a JSON object, as infra/README.md has one',
+      ),
     );
   });
 
-  it('refuses what it does not know', () => {
-    refuses({ regoin: 'x' }, 'unknown key `regoin`');
-    refuses(
-      { responders: [{ protocol: 'email', endpoint: 'a@example.com', name: 'a' }] },
-      'unknown key `name` of a subscriber',
-    );
-  });
-
-  it('has subscribers choose by the attributes of messages', () => {
-    const filterPolicy = { severity: ['CRITICAL'], verdict: [{ 'anything-but': ['retired'] }] };
-    const responders = [{ protocol: 'sms', endpoint: '+15555550100', filterPolicy }];
-    assert.deepEqual(
-      parseConfiguration({ ...CONFIGURATION, responders }, '/').responders,
-      responders,
-    );
-    const choosing = (filterPolicy: unknown): Record<string, unknown> => ({
-      responders: [{ protocol: 'sms', endpoint: '+15555550100', filterPolicy }],
+  for (const wrongly of wrong) {
+    it(`is refused, a line for each mistake: ${wrongly.for}`, () => {
+      assert.throws(
+        () => parseConfiguration(documentOf(wrongly), '/'),
+        new ConfigurationError(wrongly.lines.join('\n')),
+      );
     });
-    refuses(choosing({ region: ['a'] }), 'no message has the attribute `region`');
-    refuses(choosing({}), "a subscriber's `filterPolicy` names no attribute");
-    refuses(
-      choosing({ severity: 'HIGH' }),
-      '`severity` of a `filterPolicy` is no list of values: `"HIGH"`',
-    );
-    refuses(choosing([]), "a subscriber's `filterPolicy` is no JSON object: `[]`");
+  }
+
+  for (const doubtfully of doubtful) {
+    it(`is warned of, and taken: ${doubtfully.for}`, () => {
+      const read = parseConfiguration(documentOf(doubtfully), '/');
+      assert.deepEqual(doubts(read).map(line), doubtfully.lines);
+    });
+  }
+
+  it('raises no doubt unless there is one', () => {
+    assert.deepEqual(doubts(parseConfiguration(CONFIGURATION, '/')), []);
   });
 
-  it('refuses what is missing', () => {
-    refuses(
-      { securityAccount: undefined },
-      '`securityAccount` is not an account id: it is missing',
-    );
-    refuses({ responders: undefined }, '`responders` is no list: it is missing');
-  });
-
-  it('refuses what AWS would refuse', () => {
-    refuses({ securityAccount: '1' }, '`securityAccount` is not an account id: `"1"`');
-    refuses({ region: 'Ireland' }, '`region` is not a Region: `"Ireland"`');
-    refuses({ region: 'us-iso-east-1' }, '`region` is in no supported partition: `us-iso-east-1`');
-    refuses({ organizationId: 'r-1' }, '`organizationId` is not an organization id: `"r-1"`');
-    refuses({ externalId: '?' }, '`externalId` is not an external id as STS accepts it: `"?"`');
-    refuses({ binaries: 1 }, '`binaries` is not a folder: `1`');
-    refuses({ architecture: 'mips' }, '`architecture` is not arm64 or x86_64: `"mips"`');
-    refuses({ findings: 'both' }, '`findings` is not cspm or v2: `"both"`');
-    refuses(
-      { operations: [{ protocol: 'http', endpoint: 'http://ops.example.com' }] },
-      'a subscriber\'s `protocol` is unknown: `"http"`',
-    );
-    refuses(
-      { operations: [{ protocol: 'sqs', endpoint: '' }] },
-      'a subscriber has no `endpoint`: `{"protocol":"sqs","endpoint":""}`',
-    );
-    refuses(
-      { protectedPrincipals: ['break-glass'] },
-      '`protectedPrincipals` has something else than the ARN of a user or role: `"break-glass"`',
-    );
-    refuses(
-      { evidenceRetentionDays: 0 },
-      '`evidenceRetentionDays` is no whole number from 1 to 36500: `0`',
-    );
-    refuses({ responsePolicy: 'off' }, '`responsePolicy` is no JSON object: `"off"`');
-    for (const [trustedProducts, message] of [
-      ['p', '`trustedProducts` is no list: `"p"`'],
-      [[7], 'an entry of `trustedProducts` is no JSON object: `7`'],
-      [[{ contain: [] }], 'a trusted product has no `product`: `{"contain":[]}`'],
-      [
-        [{ product: 'p', contain: 'TTPs/*' }],
-        '`contain` of a trusted product is no list of finding types: `"TTPs/*"`',
-      ],
-      [
-        [{ product: 'p', escalate: [null] }],
-        '`escalate` of a trusted product is no list of finding types: `[null]`',
-      ],
-      [[{ product: 'p', contains: [] }], 'unknown key `contains` of a trusted product'],
-    ] as const) {
-      refuses({ responsePolicy: { trustedProducts } }, message);
-    }
-    refuses(
-      { customAction: 'custom/Contain' },
-      '`customAction` is not a custom action id of up to 20 letters and digits: `"custom/Contain"`',
-    );
+  it('in the README is right, with the external id that is warned of', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const example = readme.split('```json\n')[1]?.split('```')[0] ?? '';
+    assert.equal(parseConfiguration(JSON.parse(example), '/').externalId, EXAMPLE_EXTERNAL_ID);
   });
 });

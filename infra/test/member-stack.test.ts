@@ -82,7 +82,7 @@ describe('the member stack', () => {
             Action: 'sts:AssumeRole',
             Condition: {
               StringEquals: {
-                'sts:ExternalId': 'cordon-f00d',
+                'sts:ExternalId': 'cordon-f00d-f00d-f00d',
                 'aws:PrincipalOrgID': 'o-a1b2c3d4e5',
               },
               StringLike: { 'sts:SourceIdentity': 'cordon-*' },

@@ -35,7 +35,7 @@ describe('the stack for an organization', () => {
           DeploymentTargets: {
             OrganizationalUnitIds: ['ou-ab12-11111111', 'ou-ab12-22222222', 'ou-ab12-33333333'],
             AccountFilterType: 'DIFFERENCE',
-            Accounts: ['111111111111'],
+            Accounts: ['111111111111', '444444444444', '999999999999'],
           },
           Regions: ['us-east-1'],
         },

@@ -26,7 +26,7 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     findings,
     binaries: binaries(STEPS.map(({ name }) => name)),
     protectedPrincipals: [`arn:${partition}:iam::*:role/break-glass`],
-    organizationalUnits: ['ou-ab12-11111111', 'ou-ab12-22222222', 'ou-ab12-33333333'],
+    profiles: { '999999999999': 'management', '444444444444': 'sandbox' },
     managementAccount: '999999999999',
     operators: [
       `arn:${partition}:iam::*:user/operators/*`,
@@ -54,7 +54,11 @@ export function product(
   return {
     app: scope,
     member,
-    organization: new OrganizationStack(scope, 'CordonOrganization', { configuration, member }),
+    organization: new OrganizationStack(scope, 'CordonOrganization', {
+      configuration,
+      member,
+      organizationalUnits: ['ou-ab12-11111111', 'ou-ab12-22222222', 'ou-ab12-33333333'],
+    }),
     security: new SecurityStack(scope, 'CordonSecurity', {
       configuration,
       steps: STEPS,

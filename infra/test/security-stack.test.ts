@@ -181,7 +181,7 @@ describe('the security stack', () => {
     it('knows its member role and the evidence bucket if it uses them', () => {
       assert.deepEqual(functionOf('cordon-preserve').Properties['Environment'], {
         Variables: {
-          EXTERNAL_ID: 'cordon-f00d',
+          EXTERNAL_ID: 'cordon-f00d-f00d-f00d',
           MEMBER_ROLE: 'SecurityRemediation-Preserve',
           EVIDENCE_BUCKET: ref(bucket),
         },
@@ -542,13 +542,13 @@ describe('the security stack', () => {
           {
             TopicArn: ref(responders),
             Protocol: 'email',
-            Endpoint: 'oncall@example.com',
+            Endpoint: 'oncall@cordon.test',
             FilterPolicy: { severity: ['CRITICAL'] },
           },
           {
             TopicArn: ref(operations),
             Protocol: 'https',
-            Endpoint: 'https://ops.example.com/hook',
+            Endpoint: 'https://cordon.test/hook',
           },
         ],
       );

@@ -1,0 +1,150 @@
+import { RegionInfo } from 'aws-cdk-lib/region-info';
+import { type Mistake, quoted } from './schema.ts';
+
+/** The external id in the README's example, which everybody knows. */
+export const EXAMPLE_EXTERNAL_ID = 'a-long-random-text';
+
+/** Fewer characters than these can be tried. */
+const SHORT_EXTERNAL_ID = 16;
+
+const PARTITIONS = ['aws', 'aws-cn', 'aws-us-gov'];
+
+/** A text of the document, and where in it. */
+interface Text {
+  readonly at: string;
+  readonly text: string;
+}
+
+/**
+ * What no schema can say of a configuration. What is of another type than the schema's is passed
+ * over here.
+ */
+export function mistakes(document: unknown): Mistake[] {
+  const everybodys = principals(document).filter(({ text }) => fitsEverybody(text));
+  return [
+    ...everybodys.map(({ at, text }) => ({
+      at,
+      wrong: `is ${quoted(text)}, which fits everybody, so nobody would be contained`,
+      remedy: 'name whom you mean',
+    })),
+    ...ofOtherPartitions(document, text(document, 'region')),
+  ];
+}
+
+function ofOtherPartitions(document: unknown, region: string | undefined): Mistake[] {
+  if (region === undefined) return [];
+  const { partition = '' } = RegionInfo.get(region);
+  if (!PARTITIONS.includes(partition)) {
+    const wrong = `is ${quoted(region)}, of no partition that is supported`;
+    return [{ at: 'region', wrong, remedy: `write a Region of ${PARTITIONS.join(', ')}` }];
+  }
+  return arns(document).flatMap(({ at, text }) => {
+    const [, of = ''] = text.split(':');
+    if (of === partition || of.includes('*')) return [];
+    const remedy = `write arn:${partition}:…, as the Region has it`;
+    return [{ at, wrong: `is of the partition ${of}`, remedy }];
+  });
+}
+
+/** What can be deployed, and may not be meant. */
+export function doubts(document: unknown): Mistake[] {
+  const responders = endpoints(document, 'responders');
+  const operations = endpoints(document, 'operations');
+  const both = operations.filter(({ text }) => responders.some((one) => one.text === text));
+  const nobodys = [...responders, ...operations].filter(({ text }) =>
+    /[@/.]example\.(com|net|org)\b/.test(text),
+  );
+  return [
+    ...weakExternalId(text(document, 'externalId')),
+    ...both.map(({ at, text }) => ({
+      at,
+      wrong: `is ${quoted(text)}, which is told of incidents, too`,
+      remedy: "name another, who is told when the responders' way fails",
+    })),
+    ...nobodys.map(({ at, text }) => ({
+      at,
+      wrong: `is ${quoted(text)}, where nobody is`,
+      remedy: 'write where somebody reads it',
+    })),
+  ];
+}
+
+function weakExternalId(externalId: string | undefined): Mistake[] {
+  const wrong =
+    externalId === EXAMPLE_EXTERNAL_ID
+      ? "is that of the README's example, which everybody knows"
+      : externalId !== undefined && externalId.length < SHORT_EXTERNAL_ID
+        ? `has only ${externalId.length} characters`
+        : undefined;
+  const remedy = 'write what `openssl rand -hex 16` prints, before members are deployed';
+  return wrong === undefined ? [] : [{ at: 'externalId', wrong, remedy }];
+}
+
+/** Names that nobody has, so that what fits them fits everybody. */
+const NOBODYS_NAME = '='.repeat(64);
+
+/** Whether the pattern fits every user, or every role, of every account of some partition. */
+function fitsEverybody(pattern: string): boolean {
+  const regex = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  return PARTITIONS.some((partition) =>
+    ['user', 'role'].some((kind) =>
+      new RegExp(`^${regex}$`, 'is').test(
+        `arn:${partition}:iam::000000000000:${kind}/${NOBODYS_NAME}`,
+      ),
+    ),
+  );
+}
+
+/** Whom no step touches. */
+function principals(document: unknown): Text[] {
+  const exempt = texts(member(document, 'responsePolicy'), 'exemptPrincipals');
+  return [
+    ...texts(document, 'protectedPrincipals'),
+    ...texts(document, 'operators'),
+    ...exempt.map(({ at, text }) => ({ at: `responsePolicy.${at}`, text })),
+  ];
+}
+
+/** ARNs that have to be of the Region's partition. */
+function arns(document: unknown): Text[] {
+  const boundary = text(document, 'permissionsBoundary') ?? '';
+  return [
+    ...texts(document, 'protectedPrincipals'),
+    ...texts(document, 'operators'),
+    ...endpoints(document, 'responders'),
+    ...endpoints(document, 'operations'),
+    { at: 'permissionsBoundary', text: boundary },
+  ].filter(({ text }) => text.startsWith('arn:'));
+}
+
+function endpoints(document: unknown, key: string): Text[] {
+  return elements(document, key).flatMap((subscriber, n) => {
+    const endpoint = text(subscriber, 'endpoint');
+    return endpoint === undefined ? [] : [{ at: `${key}[${n}].endpoint`, text: endpoint }];
+  });
+}
+
+function texts(document: unknown, key: string): Text[] {
+  return elements(document, key).flatMap((text, n) =>
+    typeof text === 'string' ? [{ at: `${key}[${n}]`, text }] : [],
+  );
+}
+
+function elements(document: unknown, key: string): readonly unknown[] {
+  const value = member(document, key);
+  return Array.isArray(value) ? value : [];
+}
+
+function text(document: unknown, key: string): string | undefined {
+  const value = member(document, key);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function member(document: unknown, key: string): unknown {
+  return typeof document === 'object' && document !== null
+    ? (document as Record<string, unknown>)[key]
+    : undefined;
+}
