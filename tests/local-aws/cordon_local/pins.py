@@ -49,6 +49,10 @@ SOURCES: dict[str, str] = {
         "e6ae3b63335593c0d7f112cdb3b505fef87e49f893e448738bef66d1d5064f8f",
     "ministack.core.lambda_runtime:ProvidedWorker.invoke":
         "00d96a1a25c6146afbac3d89105a4ae630523b6c5a112e49c3da3783487a8fe3",
+    "ministack.services.cloudformation.handlers:_evaluate_conditions":
+        "e7f9e29b6c01a4a7ae9c6d9f80d54ad03f89bffc94e9697f7f744722b4b74777",
+    "ministack.services.cloudformation.stacks:_evaluate_conditions":
+        "e7f9e29b6c01a4a7ae9c6d9f80d54ad03f89bffc94e9697f7f744722b4b74777",
     "ministack.services.eventbridge:_apply_input_transformer":
         "c975a360e47a5b91ee0361b52ae3bbb33cfa029944ddb87040a8d034ca9be4b6",
     "ministack.services.eventbridge:_dispatch_to_sns":

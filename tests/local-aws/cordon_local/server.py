@@ -27,6 +27,7 @@ MODULES = (
     "eventbridge",
     "sns",
     "parameters",
+    "stack_sets",
     "functions",
     "step_functions",
     "faults",

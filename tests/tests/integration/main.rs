@@ -23,6 +23,7 @@
 //! - [`counted`]: the limits of an hour.
 //! - [`recurrence`]: findings that come again once they were answered.
 //! - [`events`]: which of Security Hub's events start an execution.
+//! - [`organization`]: the accounts from which the organisation is run.
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
 //! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
@@ -51,6 +52,7 @@ mod incident;
 mod judged;
 mod kinds;
 mod mails;
+mod organization;
 mod recurrence;
 mod repetition;
 mod response_policy;
@@ -106,6 +108,7 @@ fn run() -> anyhow::Result<ExitCode> {
     counted::add_to(&mut trials);
     recurrence::add_to(&mut trials);
     events::add_to(&mut trials);
+    organization::add_to(&mut trials);
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);
     without_cspm::add_to(&mut trials);
