@@ -92,8 +92,8 @@ pub(crate) async fn deploy_with(
     cdk.outputs()
 }
 
-/// The member roles, in one of the two ways there are. By StackSet, with the two accounts that no
-/// StackSet is for; or as a stack of each member's own, and nowhere else.
+/// The member roles, in one of the two ways there are. By `StackSet`, with the two accounts that no
+/// `StackSet` is for; or as a stack of each member's own, and nowhere else.
 async fn members(cdk: &Cdk<'_>, feed: Feed) -> Result<()> {
     let stacks = match feed {
         Feed::Cspm => vec![

@@ -267,7 +267,7 @@ fn the_readme_has_each_field_of_the_response_policy_with_its_default() {
 fn only_the_roles_that_the_steps_have_are_protected_as_ours() {
     let ours: BTreeSet<String> = protected()
         .into_iter()
-        .map(|one| one.resource)
+        .map(|one| one.resource.into_owned())
         // Our functions' own are in the security account alone.
         .filter(|resource| resource.contains("cordon") && resource != "role/cordon/Cordon-*")
         .collect();
