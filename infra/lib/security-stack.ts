@@ -10,6 +10,7 @@ import { IncidentResponseMachine } from './incident-response-machine.ts';
 import { Operations } from './operations.ts';
 import { Step } from './step.ts';
 import type { StepFolder } from './steps.ts';
+import { Watch } from './watch.ts';
 
 export interface SecurityStackProps {
   readonly configuration: Configuration;
@@ -111,13 +112,18 @@ export class SecurityStack extends Stack {
       findings: configuration.findings,
       ...(!v2 && { customActionArn }),
     });
-    new Operations(this, 'Operations', {
+    const { alarms } = new Operations(this, 'Operations', {
       operations: topics.operations,
       responders: topics.responders,
       stateMachineArn: machine.arn,
       responsePolicyName,
       findings: findings.rules,
-      steps,
+    });
+    new Watch(this, 'Watch', {
+      operations: topics.operations,
+      stateMachineArn: machine.arn,
+      functionNames: steps.map(({ functionName }) => functionName),
+      alarms,
     });
 
     new CfnOutput(this, 'EvidenceBucketName', { value: evidence.bucketName });

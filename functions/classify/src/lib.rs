@@ -17,6 +17,7 @@ use incident::{
     AccountId, Accused, Execution, Failed, Failure, Mode, Organization, Outcome, Refusal,
     ResponsePolicy, Session, Severity, Verdict as End, cut, one_line,
 };
+use lambda::Measured;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -97,6 +98,9 @@ pub struct Verdict {
     ///
     /// Source: Security Hub API Reference, `BatchUpdateFindings`.
     pub unanswered: bool,
+    /// Whether people have redriven the execution. The state machine knows.
+    #[serde(skip)]
+    pub redriven: bool,
 }
 
 /// What is to be done with a finding.
@@ -191,6 +195,7 @@ pub fn classify(organization: &Organization, input: Input) -> Result<Verdict, Fa
         limits: Limits::default(),
         recurrence: None,
         unanswered: false,
+        redriven,
     };
     let translated = ocsf::translate(&mut event);
     let translated = translated.map_err(|reason| Unjudged { reason, by_person: false });
@@ -456,6 +461,18 @@ fn of_a_target(actor: Option<&str>) -> String {
 }
 
 impl Verdict {
+    /// What is measured of it: one finding, where it is judged for the first time.
+    #[must_use]
+    pub fn measured(&self) -> Option<Measured> {
+        let verdict = match self.response {
+            Action::Contain => "Contain",
+            Action::Escalate => "Escalate",
+            Action::Ignore => "Ignore",
+        };
+        let sent = self.sent.as_deref().filter(|_| !self.redriven)?;
+        Measured::finding(verdict, sent)
+    }
+
     fn accuse(
         &mut self,
         subject: &Subject<'_>,

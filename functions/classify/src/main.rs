@@ -3,5 +3,7 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let organization = lambda::organization()?;
-    lambda::run(async |input| classify::classify(&organization, input)).await
+    let judge = |input| classify::classify(&organization, input);
+    lambda::run(async |input| judge(input).inspect(|it| lambda::measure(it.measured().as_ref())))
+        .await
 }

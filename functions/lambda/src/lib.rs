@@ -7,6 +7,8 @@
 //! A redrive may begin with any step. Where the state machine says that the response policy
 //! was not read since (`policyUnread`), no step does anything: [`Failure::PolicyUnread`].
 
+mod measured;
+
 use incident::{Failure, Organization};
 use lambda_runtime::tracing::{self, subscriber};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -15,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use lambda_runtime::Error;
+pub use measured::{Measured, measure};
 
 /// Runs `step` for every invocation, until the process is ended.
 pub async fn run<I, O>(step: impl AsyncFn(I) -> Result<O, Failure>) -> Result<(), Error>
@@ -29,6 +32,22 @@ where
         subject.log(result.as_ref().err());
         result.map_err(Named)
     }))
+    .await
+}
+
+/// The same, with what is measured of the input written to the log before.
+pub async fn run_measured<I, O>(
+    measured: impl Fn(&I) -> Option<Measured>,
+    step: impl AsyncFn(I) -> Result<O, Failure>,
+) -> Result<(), Error>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+{
+    run(async |input| {
+        measure(measured(&input).as_ref());
+        step(input).await
+    })
     .await
 }
 

@@ -24,6 +24,7 @@
 //! - [`recurrence`]: findings that come again once they were answered.
 //! - [`events`]: which of Security Hub's events start an execution.
 //! - [`organization`]: the accounts from which the organisation is run.
+//! - [`measured`]: what Cordon measures of itself.
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
 //! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
@@ -52,6 +53,7 @@ mod incident;
 mod judged;
 mod kinds;
 mod mails;
+mod measured;
 mod organization;
 mod recurrence;
 mod repetition;
@@ -109,6 +111,7 @@ fn run() -> anyhow::Result<ExitCode> {
     recurrence::add_to(&mut trials);
     events::add_to(&mut trials);
     organization::add_to(&mut trials);
+    measured::add_to(&mut trials);
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);
     without_cspm::add_to(&mut trials);
