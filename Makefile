@@ -3,7 +3,7 @@
 local = cargo run --quiet --locked --bin local --
 venv = target/local/venv/bin
 
-.PHONY: demo test test-faults test-commands bench fuzz up down check deploy build prerequisites
+.PHONY: demo test test-faults test-commands bench fuzz up down check deploy replay build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -68,6 +68,11 @@ deploy: prerequisites
 	. target/packaging/bin/activate && cargo lambda build --release --locked --workspace --exclude harness --exclude wire \
 		--"$$(node -p '(JSON.parse(fs.readFileSync("$(CONFIG)")).architecture ?? "arm64").replace("_", "-")')"
 	cd infra && npm ci && npx cdk deploy $(STACK) --context config='$(abspath $(CONFIG))'
+
+# Starts an execution for each event that a rule could not deliver: make replay CONFIG=path [RULE=cordon-findings]
+RULE = cordon-findings
+replay: prerequisites
+	cd infra && npm ci --silent && node --import tsx bin/replay.ts '$(abspath $(CONFIG))' '$(RULE)'
 
 build: prerequisites
 	cargo build --locked --workspace --bins

@@ -26,6 +26,7 @@ pub mod logs;
 pub mod messages;
 pub mod place;
 pub mod progress;
+mod replay;
 pub mod role;
 mod server;
 pub mod steps;
