@@ -24,6 +24,7 @@
 //! - [`recurrence`]: findings that come again once they were answered.
 //! - [`events`]: which of Security Hub's events start an execution.
 //! - [`organization`]: the accounts from which the organisation is run.
+//! - [`cost`]: what an execution takes that AWS has a price for.
 //! - [`measured`]: what Cordon measures of itself.
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
@@ -40,6 +41,7 @@ mod between;
 mod boundaries;
 mod cases;
 mod chosen;
+mod cost;
 mod counted;
 mod events;
 mod evidence;
@@ -111,6 +113,7 @@ fn run() -> anyhow::Result<ExitCode> {
     recurrence::add_to(&mut trials);
     events::add_to(&mut trials);
     organization::add_to(&mut trials);
+    cost::add_to(&mut trials);
     measured::add_to(&mut trials);
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);
