@@ -26,6 +26,7 @@
 //! - [`organization`]: the accounts from which the organisation is run.
 //! - [`cost`]: what an execution takes that AWS has a price for.
 //! - [`measured`]: what Cordon measures of itself.
+//! - [`released`]: inputs of earlier releases.
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
 //! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
@@ -58,6 +59,7 @@ mod mails;
 mod measured;
 mod organization;
 mod recurrence;
+mod released;
 mod repetition;
 mod response_policy;
 mod stolen;
@@ -115,6 +117,7 @@ fn run() -> anyhow::Result<ExitCode> {
     organization::add_to(&mut trials);
     cost::add_to(&mut trials);
     measured::add_to(&mut trials);
+    released::add_to(&mut trials);
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);
     without_cspm::add_to(&mut trials);
