@@ -6,7 +6,7 @@ venv = target/local/venv/bin
 command = cd infra && node --import tsx commands/main.ts
 config = $(abspath $(CONFIG))
 
-.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy packages build prerequisites
+.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -91,6 +91,11 @@ policy: packages
 
 packages:
 	node infra/install.mjs
+
+# Starts an execution for each event that a rule could not deliver: make replay CONFIG=path [RULE=cordon-findings]
+RULE = cordon-findings
+replay: packages
+	cd infra && node --import tsx bin/replay.ts '$(config)' '$(RULE)'
 
 build: prerequisites
 	cargo build --locked --workspace --bins

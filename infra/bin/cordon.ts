@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { App } from 'aws-cdk-lib';
 import { readConfiguration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
+import { OrganizationStack } from '../lib/organization-stack.ts';
 import { sayMistakes, warn } from '../lib/say-mistakes.ts';
 import { type Former, SecurityStack } from '../lib/security-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
@@ -22,9 +23,17 @@ sayMistakes(() => {
     stateMachine: folder('statemachine'),
     ...(former !== undefined && { former: JSON.parse(former) as Former }),
   });
-  new MemberStack(app, 'CordonMember', {
+  const member = new MemberStack(app, 'CordonMember', {
     configuration,
     steps,
     protection: readProtection(folder('functions')),
   });
+  const { organizationalUnits } = configuration;
+  if (organizationalUnits !== undefined) {
+    new OrganizationStack(app, 'CordonOrganization', {
+      configuration,
+      member,
+      organizationalUnits,
+    });
+  }
 });

@@ -82,6 +82,14 @@ export interface Configuration {
 /** The configuration as its file says it. */
 type Document = Omit<Configuration, 'partition'> & { $schema?: string };
 
+/** The accounts from which the organization is run. */
+export function centralAccounts({
+  securityAccount,
+  managementAccount,
+}: Configuration): readonly string[] {
+  return managementAccount === undefined ? [securityAccount] : [securityAccount, managementAccount];
+}
+
 export function readConfiguration(path: unknown): Configuration {
   if (typeof path !== 'string') {
     throw new ConfigurationError('no configuration file: name it with `-c config=<file>`');

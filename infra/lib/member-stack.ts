@@ -3,7 +3,7 @@ import type { Construct } from 'constructs';
 import type { Configuration } from './config.ts';
 import { CordonStack } from './cordon-stack.ts';
 import { MemberRole } from './member-role.ts';
-import { changesSomething, type Protection, SharedDeny } from './shared-deny.ts';
+import { changesSomething, protectedArns, type Protection, SharedDeny } from './shared-deny.ts';
 import { actsInMembers, type StepFolder } from './step-folder.ts';
 
 export interface MemberStackProps {
@@ -16,10 +16,9 @@ export interface MemberStackProps {
  * The roles that the steps assume in a member account, one for each, and what none of them may do
  * that change something.
  *
- * It names no account and no Region, has no assets and needs no bootstrap, so its template serves
- * as a StackSet for the whole organization as it is:
- * `npx cdk synth CordonMember -c config=<file> --quiet` leaves it in
- * `target/cdk.out/CordonMember.template.json`. IAM is global: one Region is enough.
+ * It is for any account, has no assets and needs no bootstrap, so its template serves as it is:
+ * as a stack of one account's own, and as a StackSet (`OrganizationStack`). IAM is global: one
+ * Region is enough.
  */
 export class MemberStack extends CordonStack {
   constructor(
@@ -31,11 +30,18 @@ export class MemberStack extends CordonStack {
       description: 'Cordon: the roles that contain principals in this account, one for each step',
       synthesizer: new BootstraplessSynthesizer(),
     });
-    const principals = configuration.protectedPrincipals;
-    const { arns } = new SharedDeny(this, 'Deny', { protection, principals });
+    const { arns } = new SharedDeny(this, 'Deny', {
+      policy: protection.policy,
+      arns: protectedArns(protection, configuration),
+    });
     for (const step of steps.filter(actsInMembers)) {
       const managedPolicies = changesSomething(step) ? arns : [];
       new MemberRole(this, step.state, { step, configuration, managedPolicies });
     }
+  }
+
+  /** Its template, once all else of the app is there: what only synthesis adds is in it. */
+  get template(): object {
+    return this.resolve(this._toCloudFormation()) as object;
   }
 }

@@ -4,7 +4,6 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { EventRule } from './event-rule.ts';
-import type { Step } from './step.ts';
 
 export interface OperationsProps {
   readonly operations: Topic;
@@ -13,7 +12,6 @@ export interface OperationsProps {
   readonly responsePolicyName: string;
   /** The rules that take findings where they belong. */
   readonly findings: readonly EventRule[];
-  readonly steps: readonly Step[];
 }
 
 interface ExecutionRuleProps {
@@ -28,7 +26,8 @@ interface ExecutionRuleProps {
 interface AlarmProps {
   readonly namespace: string;
   readonly metricName: string;
-  readonly dimensions: Readonly<Record<string, string>>;
+  /** None for what is counted in the whole account. */
+  readonly dimensions?: Readonly<Record<string, string>>;
   readonly statistic: 'Sum' | 'Maximum';
   /** What happened, and what a person should do. */
   readonly description: string;
@@ -39,6 +38,8 @@ interface AlarmProps {
  * status changes on a best-effort basis, so alarms stand beside the rule.
  */
 export class Operations extends Construct {
+  /** Every alarm of it. */
+  readonly alarms: Alarm[] = [];
   private readonly action: SnsAction;
 
   constructor(scope: Construct, id: string, props: OperationsProps) {
@@ -90,15 +91,13 @@ export class Operations extends Construct {
     });
     // No alarm on Errors: a step's named error is how it answers the state machine, which
     // retries it, and tells the responders when that does not help.
-    for (const step of props.steps) {
-      this.alarm(`${step.state}Throttled`, {
-        namespace: 'AWS/Lambda',
-        metricName: 'Throttles',
-        dimensions: { FunctionName: step.functionName },
-        statistic: 'Sum',
-        description: `Lambda throttled ${step.functionName}, so containment was late. Check the account's concurrency in this Region; redrive executions that failed.`,
-      });
-    }
+    this.alarm('Throttled', {
+      namespace: 'AWS/Lambda',
+      metricName: 'Throttles',
+      statistic: 'Sum',
+      description:
+        "Lambda throttled functions of this account in this Region, of which Cordon's share the concurrency, so containment may have been late. See on the dashboard Cordon whether they were Cordon's, check the concurrency, redrive executions that failed.",
+    });
   }
 
   /**
@@ -211,12 +210,12 @@ export class Operations extends Construct {
 
   /** One is too many of everything here. */
   private alarm(id: string, props: AlarmProps): void {
-    new Alarm(this, id, {
+    const alarm = new Alarm(this, id, {
       alarmDescription: props.description,
       metric: new Metric({
         namespace: props.namespace,
         metricName: props.metricName,
-        dimensionsMap: props.dimensions,
+        ...(props.dimensions && { dimensionsMap: props.dimensions }),
         statistic: props.statistic,
         period: Duration.minutes(1),
       }),
@@ -224,6 +223,8 @@ export class Operations extends Construct {
       comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       evaluationPeriods: 1,
       treatMissingData: TreatMissingData.NOT_BREACHING,
-    }).addAlarmAction(this.action);
+    });
+    alarm.addAlarmAction(this.action);
+    this.alarms.push(alarm);
   }
 }

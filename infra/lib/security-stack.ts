@@ -11,6 +11,7 @@ import { RESPONSE_POLICY } from './names.ts';
 import { Operations } from './operations.ts';
 import { Step } from './step.ts';
 import type { StepFolder } from './step-folder.ts';
+import { Watch } from './watch.ts';
 
 export interface SecurityStackProps {
   readonly configuration: Configuration;
@@ -133,13 +134,18 @@ export class SecurityStack extends CordonStack {
       findings: configuration.findings,
       ...(!v2 && { customActionArn }),
     });
-    new Operations(this, 'Operations', {
+    const { alarms } = new Operations(this, 'Operations', {
       operations: topics.operations,
       responders: topics.responders,
       stateMachineArn: machine.arn,
       responsePolicyName: RESPONSE_POLICY,
       findings: findings.rules,
-      steps,
+    });
+    new Watch(this, 'Watch', {
+      operations: topics.operations,
+      stateMachineArn: machine.arn,
+      functionNames: steps.map(({ functionName }) => functionName),
+      alarms,
     });
 
     new CfnOutput(this, 'EvidenceBucketName', { value: evidence.bucketName });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { CfnManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { centralAccounts, type Configuration } from './config.ts';
 import { denyPolicyName, ROLE_PATH } from './names.ts';
 import {
   fillPolicy,
@@ -14,8 +15,14 @@ import type { MemberStepFolder } from './step-folder.ts';
 /** What no role of ours that changes something may do, whatever its own policy says. */
 export interface Protection {
   readonly policy: PolicyFile;
-  /** The resources of each account that are never touched: `role/aws-service-role/*`. */
-  readonly resources: readonly string[];
+  readonly resources: readonly ProtectedResource[];
+}
+
+export interface ProtectedResource {
+  /** What is never touched, as it stands in an ARN after the account: `role/aws-reserved/*`. */
+  readonly resource: string;
+  /** In which accounts; in all of them, unless set. */
+  readonly accounts?: 'security' | 'central';
 }
 
 /** Reads the policy beside the code that enters member accounts, and the list beside the domain. */
@@ -23,12 +30,15 @@ export function readProtection(functions: string): Protection {
   const path = join(functions, 'incident', 'protected.json');
   const { document } = readPolicyFile(path);
   if (!Array.isArray(document)) throw new PolicyFileError(`\`${path}\` is no list`);
-  const resources = document.map((entry: unknown) => {
-    const { resource } = (entry ?? {}) as { resource?: unknown };
+  const resources = document.map((entry: unknown): ProtectedResource => {
+    const { resource, accounts } = (entry ?? {}) as Record<string, unknown>;
     if (typeof resource !== 'string' || !/^(role|user)\/\S+$/.test(resource)) {
       throw new PolicyFileError(`\`${path}\` has an entry without a \`resource\` of an account`);
     }
-    return resource;
+    if (accounts !== undefined && accounts !== 'security' && accounts !== 'central') {
+      throw new PolicyFileError(`\`${path}\` protects \`${resource}\` in unknown accounts`);
+    }
+    return { resource, ...(accounts !== undefined && { accounts }) };
   });
   return { policy: readPolicyFile(join(functions, 'member', 'deny-policy.json')), resources };
 }
@@ -51,10 +61,34 @@ const MOST_CHARACTERS = 6_000;
 /** The longest of what each placeholder may become. */
 const LONGEST = { 'AWS::Partition': 'aws-us-gov', 'AWS::AccountId': '000000000000' };
 
+/**
+ * ARNs of what is protected, for a template that serves in every account: what is protected in
+ * some of them alone bears their ids.
+ */
+export function protectedArns(
+  { resources }: Protection,
+  configuration: Configuration,
+): readonly string[] {
+  const { partition, securityAccount, protectedPrincipals, operators } = configuration;
+  const central = centralAccounts(configuration);
+  const listed = resources.flatMap(({ resource, accounts }) => {
+    if (accounts === undefined) {
+      return `arn:\${AWS::Partition}:iam::\${AWS::AccountId}:${resource}`;
+    }
+    const ids = accounts === 'security' ? [securityAccount] : central;
+    return ids.map((id) => `arn:${partition}:iam::${id}:${resource}`);
+  });
+  const operating = operators.flatMap((pattern) => {
+    const [, , , , account, ...resource] = pattern.split(':');
+    const ids = central.filter((id) => account === '*' || account === id);
+    return ids.map((id) => `arn:${partition}:iam::${id}:${resource.join(':')}`);
+  });
+  return [...listed, ...operating, ...protectedPrincipals];
+}
+
 export interface SharedDenyProps {
-  readonly protection: Protection;
-  /** ARN patterns of the configuration. */
-  readonly principals: readonly string[];
+  readonly policy: PolicyFile;
+  readonly arns: readonly string[];
 }
 
 /**
@@ -66,13 +100,9 @@ export class SharedDeny extends Construct {
   /** ARNs of the policies. */
   readonly arns: readonly string[];
 
-  constructor(scope: Construct, id: string, { protection, principals }: SharedDenyProps) {
+  constructor(scope: Construct, id: string, { policy, arns }: SharedDenyProps) {
     super(scope, id);
-    const { policy, resources } = protection;
-    const ofAccount = resources.map(
-      (resource) => `arn:\${AWS::Partition}:iam::\${AWS::AccountId}:${resource}`,
-    );
-    this.arns = split(policy, [...ofAccount, ...principals]).map((part, n) => {
+    this.arns = split(policy, arns).map((part, n) => {
       const managed = new CfnManagedPolicy(this, `Policy${n + 1}`, {
         path: ROLE_PATH,
         managedPolicyName: denyPolicyName(n + 1),

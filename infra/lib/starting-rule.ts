@@ -40,8 +40,7 @@ export class StartingRule extends Construct {
       description,
       pattern,
       targets: [{ id: 'IncidentResponse', arn: stateMachineArn, roleArn: role.arn }],
-      ifUndelivered:
-        'Findings did not start the state machine, so nothing was contained. Read the messages in the queue, mend what their attributes name, start the state machine with each body as input, then delete it.',
+      ifUndelivered: `Findings did not start the state machine, so nothing was contained. Read the messages in the queue, mend what their attributes name, then have each start its execution: make replay CONFIG=cordon.json RULE=${name}`,
     });
   }
 }

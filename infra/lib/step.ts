@@ -79,6 +79,7 @@ export class Step extends Construct {
             EXTERNAL_ID: configuration.externalId,
             MEMBER_ROLE: memberRoleName(step.state),
           }),
+          ...(KNOWS_THE_ORGANIZATION.includes(step.state) && organization(configuration)),
           ...(step.executionPolicy.placeholders.has('EvidenceBucketArn') && {
             EVIDENCE_BUCKET: props.evidenceBucketName,
           }),
@@ -87,4 +88,15 @@ export class Step extends Construct {
     });
     this.functionArn = fn.attrArn;
   }
+}
+
+/** The steps that decide whom no machine contains. */
+const KNOWS_THE_ORGANIZATION = ['Classify', 'AssumeRole'];
+
+/** From where the organization is run and who runs it, as the shell of the functions reads it. */
+function organization({ managementAccount, operators }: Configuration): Record<string, string> {
+  return {
+    ...(managementAccount !== undefined && { MANAGEMENT_ACCOUNT: managementAccount }),
+    ...(operators.length > 0 && { OPERATORS: JSON.stringify(operators) }),
+  };
 }

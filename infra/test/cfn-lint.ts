@@ -7,9 +7,9 @@ import { CONFIGURATIONS, product, WITH_ALL_OPTIONS } from './product.ts';
 /** Runs cfn-lint, from the project's virtual environment, on the templates for each partition. */
 const templates = [...CONFIGURATIONS, WITH_ALL_OPTIONS].flatMap((configuration) => {
   const outdir = folder({});
-  const { app, security, member } = product(configuration, outdir);
+  const { app, ...stacks } = product(configuration, outdir);
   app.synth();
-  return [security, member].map(({ templateFile }) => join(outdir, templateFile));
+  return Object.values(stacks).map(({ templateFile }) => join(outdir, templateFile));
 });
 const { status, error } = spawnSync(
   fileURLToPath(new URL('../../target/local/venv/bin/cfn-lint', import.meta.url)),

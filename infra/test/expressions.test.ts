@@ -504,7 +504,7 @@ describe('what was contained', () => {
     principal: { deniedBefore },
     evidence: { bare },
   });
-  const retired = (...first: readonly Json[]): Json => ({
+  const retired = (...first: Json[]): Json => ({
     verdict: 'retired',
     principal: { deniedBefore: null },
     evidence: { bare: false },

@@ -24,7 +24,11 @@ const functions = folder({
     Version: '2012-10-17',
     Statement: [{ Sid: 'Read', Effect: 'Allow', Action: ['iam:GetUser'], Resource: '*' }],
   },
-  'incident/protected.json': [{ resource: 'role/aws-reserved/*', reason: 'r', impostor: false }],
+  'incident/protected.json': [
+    { resource: 'role/aws-reserved/*', reason: 'r', impostor: false },
+    { resource: 'role/cordon/Cordon-*', reason: 'r', impostor: true, accounts: 'security' },
+    { resource: 'role/cdk-*', reason: 'r', impostor: true, accounts: 'central' },
+  ],
   'member/deny-policy.json': {
     Version: '2012-10-17',
     Statement: [
@@ -131,6 +135,8 @@ describe('the member stack', () => {
               {
                 'Fn::Sub': 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-reserved/*',
               },
+              'arn:aws:iam::111111111111:role/cordon/Cordon-*',
+              'arn:aws:iam::111111111111:role/cdk-*',
               'arn:aws:iam::*:role/break-glass',
               'arn:aws:iam::*:user/break-glass',
             ],

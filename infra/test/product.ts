@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { App } from 'aws-cdk-lib';
 import type { Configuration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
+import { OrganizationStack } from '../lib/organization-stack.ts';
 import { SecurityStack } from '../lib/security-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
 import { discoverSteps } from '../lib/step-folder.ts';
@@ -25,6 +26,12 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     findings,
     binaries: binaries(STEPS.map(({ name }) => name)),
     protectedPrincipals: [`arn:${partition}:iam::*:role/break-glass`],
+    profiles: { '999999999999': 'management', '444444444444': 'sandbox' },
+    managementAccount: '999999999999',
+    operators: [
+      `arn:${partition}:iam::*:user/operators/*`,
+      `arn:${partition}:iam::999999999999:role/Ops`,
+    ],
   }),
 );
 
@@ -45,19 +52,30 @@ export const WITH_ALL_OPTIONS = configuration({
 export function product(
   configuration: Configuration,
   outdir?: string,
-): { app: App; security: SecurityStack; member: MemberStack } {
+): {
+  app: App;
+  security: SecurityStack;
+  member: MemberStack;
+  organization: OrganizationStack;
+} {
   const scope = app(outdir);
+  const member = new MemberStack(scope, 'CordonMember', {
+    configuration,
+    steps: STEPS,
+    protection: PROTECTION,
+  });
   return {
     app: scope,
+    member,
+    organization: new OrganizationStack(scope, 'CordonOrganization', {
+      configuration,
+      member,
+      organizationalUnits: ['ou-ab12-11111111', 'ou-ab12-22222222', 'ou-ab12-33333333'],
+    }),
     security: new SecurityStack(scope, 'CordonSecurity', {
       configuration,
       steps: STEPS,
       stateMachine: STATE_MACHINE,
-    }),
-    member: new MemberStack(scope, 'CordonMember', {
-      configuration,
-      steps: STEPS,
-      protection: PROTECTION,
     }),
   };
 }

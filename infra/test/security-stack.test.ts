@@ -647,7 +647,9 @@ describe('the security stack', () => {
   });
 
   it('alarms operations at the first sign of what nobody else reports', () => {
-    const watched = stack.all('AWS::CloudWatch::Alarm').map(({ Properties }) => {
+    const own = stack.ids('AWS::CloudWatch::Alarm').filter((id) => id.startsWith('Operations'));
+    const watched = own.map((id) => {
+      const { Properties } = stack.resources[id] ?? assert.fail(id);
       const { AlarmDescription, Namespace, MetricName, Dimensions, Statistic, ...rest } =
         Properties;
       assert.deepEqual(rest, {
@@ -659,8 +661,8 @@ describe('the security stack', () => {
         TreatMissingData: 'notBreaching',
       });
       assert.equal(typeof AlarmDescription, 'string');
-      const [{ Name, Value }] = Dimensions as [{ Name: string; Value: unknown }];
-      return [Namespace, MetricName, Statistic, Name, Value];
+      const [dimension] = (Dimensions ?? []) as { Name: string; Value: unknown }[];
+      return [Namespace, MetricName, Statistic, ...(dimension ? Object.values(dimension) : [])];
     });
     assert.deepEqual(watched, [
       ['AWS/States', 'ExecutionsFailed', 'Sum', 'StateMachineArn', arnOf(machine)],
@@ -683,8 +685,7 @@ describe('the security stack', () => {
         'TopicName',
         { 'Fn::GetAtt': [responders, 'TopicName'] },
       ],
-      ['AWS/Lambda', 'Throttles', 'Sum', 'FunctionName', 'cordon-classify'],
-      ['AWS/Lambda', 'Throttles', 'Sum', 'FunctionName', 'cordon-preserve'],
+      ['AWS/Lambda', 'Throttles', 'Sum'],
     ]);
   });
 });

@@ -16,7 +16,9 @@ use crate::clients::Clients;
 use crate::place::{self, Place, repository};
 use crate::progress::Progress;
 use crate::steps::Step;
-use crate::{EXTERNAL_ID, MEMBERS, ORGANIZATION, REGION, SECURITY, tools};
+use crate::{
+    EXTERNAL_ID, MANAGEMENT, MEMBERS, OPERATORS, ORGANIZATION, REGION, SECURITY, UNITS, tools,
+};
 
 /// What the security stack says about itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -59,7 +61,7 @@ pub(crate) fn inputs(binaries: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Deploys both stacks, the member stack into each member account. IAM's reads are never
+/// Deploys Cordon, the member roles into each account. IAM's reads are never
 /// stale here, so there is no need to let them settle for long.
 pub(crate) async fn deploy(
     place: &Place,
@@ -71,7 +73,7 @@ pub(crate) async fn deploy(
     deploy_with(place, endpoint, binaries, (Feed::Cspm, &policy), progress).await
 }
 
-/// Deploys both stacks with a response policy, for findings of this feed.
+/// Deploys Cordon with a response policy, for findings of this feed.
 pub(crate) async fn deploy_with(
     place: &Place,
     endpoint: &str,
@@ -91,24 +93,42 @@ pub(crate) async fn deploy_with(
             tokio::try_join!(policy, cdk.deploy("CordonSecurity", SECURITY))
         })
         .await?;
-    progress
-        .step(
-            "deploying the member stack",
-            try_join_all(MEMBERS.map(|member| cdk.deploy("CordonMember", member))),
-        )
-        .await?;
+    progress.step("deploying the member roles", members(&cdk, feed)).await?;
     cdk.outputs()
+}
+
+/// The member roles, in one of the two ways there are. By `StackSet`, with the two accounts that no
+/// `StackSet` is for; or as a stack of each member's own, and nowhere else.
+async fn members(cdk: &Cdk<'_>, feed: Feed) -> Result<()> {
+    let stacks = match feed {
+        Feed::Cspm => vec![
+            ("CordonOrganization", SECURITY),
+            ("CordonMember", SECURITY),
+            ("CordonMember", MANAGEMENT),
+        ],
+        Feed::V2 => MEMBERS.map(|member| ("CordonMember", member)).to_vec(),
+    };
+    try_join_all(stacks.into_iter().map(|(stack, account)| cdk.deploy(stack, account))).await?;
+    Ok(())
 }
 
 /// Writes the configuration, and puts each binary where production packages have it.
 fn lay_out(place: &Place, binaries: &Path, feed: Feed, response_policy: &Value) -> Result<()> {
     let mut configuration = configuration()?;
     configuration["responsePolicy"] = response_policy.clone();
-    if matches!(feed, Feed::V2) {
-        configuration["findings"] = json!("v2");
-        // And what need not be said, which most deployments do without.
-        configuration["tags"] = json!({ "cost centre": "4711", "team": "security" });
-        configuration["logRetentionDays"] = json!(30);
+    match feed {
+        Feed::Cspm => {
+            configuration["organizationalUnits"] = json!(UNITS);
+            configuration["managementAccount"] = json!(MANAGEMENT);
+            configuration["securityAccountUsers"] = json!(true);
+            configuration["operators"] = json!([format!("arn:aws:iam::*:user{OPERATORS}*")]);
+        }
+        Feed::V2 => {
+            configuration["findings"] = json!("v2");
+            // And what need not be said, which most deployments do without.
+            configuration["tags"] = json!({ "cost centre": "4711", "team": "security" });
+            configuration["logRetentionDays"] = json!(30);
+        }
     }
     let packages = configuration["binaries"].as_str().context("it has no `binaries`")?;
     put_packages(&place.path(packages), binaries)?;

@@ -1,5 +1,6 @@
 //! Executions of the state machine: found, awaited, read.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -133,28 +134,67 @@ impl LocalAws {
     /// Has a state machine of its own make one call, such as `dynamodb:deleteItem`, for what
     /// the harness has no client for. Returns the result.
     pub async fn perform(&self, call: &str, arguments: &Value) -> Result<Value> {
+        let task = json!({
+            "Type": "Task",
+            "Resource": format!("arn:aws:states:::{call}"),
+            "Arguments": arguments,
+            "End": true,
+        });
+        self.run_state(task, &json!({})).await
+    }
+
+    /// Invokes functions as a state machine does, with its arguments for each. Returns for each
+    /// an object with the function's `answer`, or with its `error` and `cause`.
+    pub async fn invoke_each(&self, arguments: &[Value]) -> Result<Vec<Value>> {
+        let invoke = json!({
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Arguments": "{% $states.input %}",
+            "Output": { "answer": "{% $states.result.Payload %}" },
+            "Catch": [{
+                "ErrorEquals": ["States.ALL"],
+                "Output": {
+                    "error": "{% $states.errorOutput.Error %}",
+                    "cause": "{% $states.errorOutput.Cause %}",
+                },
+                "Next": "Failed",
+            }],
+            "End": true,
+        });
+        let map = json!({
+            "Type": "Map",
+            "MaxConcurrency": 4,
+            "Items": "{% $states.input %}",
+            "ItemProcessor": {
+                "ProcessorConfig": { "Mode": "INLINE" },
+                "StartAt": "Invoke",
+                "States": { "Invoke": invoke, "Failed": { "Type": "Succeed" } },
+            },
+            "End": true,
+        });
+        Ok(serde_json::from_value(self.run_state(map, &json!(arguments)).await?)?)
+    }
+
+    /// Has a state machine of its own run one state to its end. Returns the output.
+    async fn run_state(&self, state: Value, input: &Value) -> Result<Value> {
         let states = self.security().states();
         let name = self.unique("perform");
-        let task = json!({
+        let definition = json!({
             "QueryLanguage": "JSONata",
             "StartAt": "Perform",
-            "States": { "Perform": {
-                "Type": "Task",
-                "Resource": format!("arn:aws:states:::{call}"),
-                "Arguments": arguments,
-                "End": true,
-            } },
+            "States": { "Perform": state },
         });
         let made = states
             .create_state_machine()
             .name(&name)
-            .definition(task.to_string())
+            .definition(definition.to_string())
             .role_arn(self.administrator_of_machines(&name).await?)
             .send()
             .await
             .context("cannot make a state machine")?;
         let started = states.start_execution().state_machine_arn(made.state_machine_arn);
-        let started = started.send().await.context("cannot start a state machine")?;
+        let started = started.input(input.to_string()).send().await;
+        let started = started.context("cannot start a state machine")?;
         let execution = Execution { states, arn: started.execution_arn };
         let result = execution.succeeds().await?.output.unwrap_or_default();
         Ok(serde_json::from_str(&result)?)
@@ -336,6 +376,35 @@ impl History {
             .filter(|task| task.resource_type == "lambda")
             .map(|task| Ok(serde_json::from_str(&task.parameters)?))
             .collect()
+    }
+
+    /// What each state's Lambda function was called with, and what it answered, the first time:
+    /// arguments and payload.
+    pub fn invocations_by_state(&self) -> Result<BTreeMap<String, (Value, Value)>> {
+        let mut found = BTreeMap::new();
+        for event in &self.events {
+            let Some(done) = event.task_succeeded_event_details.as_ref() else { continue };
+            let earlier = |id: i64| self.events.iter().find(|event| event.id == id);
+            let (mut at, mut arguments) = (earlier(event.previous_event_id), None);
+            while let Some(event) = at {
+                if let Some(scheduled) = event.task_scheduled_event_details.as_ref() {
+                    arguments = (scheduled.resource_type == "lambda")
+                        .then(|| serde_json::from_str(&scheduled.parameters))
+                        .transpose()?;
+                }
+                if let Some(entered) = event.state_entered_event_details.as_ref() {
+                    let answer: Value =
+                        serde_json::from_str(done.output.as_deref().unwrap_or_default())?;
+                    if let Some(arguments) = arguments.take() {
+                        let answer = answer["Payload"].clone();
+                        found.entry(entered.name.clone()).or_insert((arguments, answer));
+                    }
+                    break;
+                }
+                at = earlier(event.previous_event_id);
+            }
+        }
+        Ok(found)
     }
 
     /// What a state was left with, the last time it was.

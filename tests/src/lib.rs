@@ -27,6 +27,7 @@ pub mod logs;
 pub mod messages;
 pub mod place;
 pub mod progress;
+mod replay;
 pub mod role;
 mod server;
 pub mod steps;
@@ -38,6 +39,12 @@ pub mod wait;
 pub const SECURITY: &str = "111111111111";
 /// The accounts that Cordon watches over.
 pub const MEMBERS: [&str; 2] = ["222222222222", "333333333333"];
+/// The organization's management account.
+pub const MANAGEMENT: &str = "999999999999";
+/// The organizational units of all accounts but the management account.
+pub const UNITS: [&str; 3] = ["ou-cord-security", "ou-cord-payments", "ou-cord-research"];
+/// The path of the users who operate the organization.
+pub const OPERATORS: &str = "/operators/";
 /// The organization that all accounts are in.
 pub const ORGANIZATION: &str = "o-cordonlocal";
 /// Where everything is.

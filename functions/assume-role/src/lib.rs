@@ -5,7 +5,8 @@ mod identity;
 
 use aws_sdk_iam::Client;
 use incident::{
-    Accused, Execution, Failure, Identity, Kind, Principal, Reach, ResponsePolicy, cut, protection,
+    Accused, Execution, Failure, Identity, Kind, Organization, Principal, Reach, ResponsePolicy,
+    cut, protection,
 };
 use member::deny::denied;
 use member::{Entry, Grant};
@@ -64,7 +65,11 @@ pub struct Output {
 /// protects it and that it did not have before, with [`Failure::PrincipalExempt`] where the
 /// response policy exempts it, and with [`Failure::PrincipalProtected`] or
 /// [`Failure::PrincipalMayBeImpostor`] where no machine is to contain it.
-pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure> {
+pub async fn assume_role(
+    entry: &Entry,
+    organization: &Organization,
+    input: Input,
+) -> Result<Output, Failure> {
     let Input { execution, principal: accused, policy, known, entered, reach: earlier, again } =
         input;
     let iam = enter(entry, &execution, &accused).await?;
@@ -90,7 +95,7 @@ pub async fn assume_role(entry: &Entry, input: Input) -> Result<Output, Failure>
         id: found.id,
         access_keys,
     };
-    let refused = refuse_protected(&execution, &principal, &policy);
+    let refused = refuse_protected(&execution, organization, &principal, &policy);
     refused.map_err(|failure| {
         no_way_out(failure, &principal, known.as_ref().map(|known| known.arn.as_str()))
     })?;
@@ -141,6 +146,7 @@ fn no_way_out(failure: Failure, principal: &Principal, known: Option<&str>) -> F
 
 fn refuse_protected(
     execution: &Execution,
+    organization: &Organization,
     principal: &Principal,
     policy: &ResponsePolicy,
 ) -> Result<(), Failure> {
@@ -149,7 +155,7 @@ fn refuse_protected(
         let pattern = pattern.to_owned();
         return Err(Failure::PrincipalExempt { arn, pattern });
     }
-    match protection(execution, principal)? {
+    match protection(execution, organization, principal)? {
         None => Ok(()),
         Some(one) if one.impostor => {
             Err(Failure::PrincipalMayBeImpostor { arn, reason: one.reason.into_owned() })
@@ -202,7 +208,7 @@ mod tests {
             reach: None,
             again: false,
         };
-        assume_role(&entry, input).await
+        assume_role(&entry, &Organization::default(), input).await
     }
 
     fn owner(answer: fn() -> HttpResponse) -> Rule {

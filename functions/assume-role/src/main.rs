@@ -3,5 +3,6 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let entry = member::Entry::from_env(&aws_calls::sdk_config().await)?;
-    lambda::run(async |input| assume_role::assume_role(&entry, input).await).await
+    let organization = lambda::organization()?;
+    lambda::run(async |input| assume_role::assume_role(&entry, &organization, input).await).await
 }

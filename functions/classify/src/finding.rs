@@ -23,6 +23,8 @@ pub(crate) struct Finding<'a> {
     pub(crate) brief: Brief,
     pub(crate) severity: Severity,
     pub(crate) raw: &'a Value,
+    /// Whether it is about an account from which the organisation is run.
+    pub(crate) central: bool,
 }
 
 /// How the finding reached us.
@@ -116,7 +118,7 @@ impl<'a> Finding<'a> {
         if brief.id.chars().count() > 512 || brief.product_arn.chars().count() > 2048 {
             return Err("the finding's `Id` or `ProductArn` is longer than ASFF allows".to_owned());
         }
-        let mut finding = Self { brief, severity, raw };
+        let mut finding = Self { brief, severity, raw, central: false };
         finding.brief.source_url = finding.source_url();
         finding.brief.seen = finding.seen();
         finding.brief.named = finding.named();
@@ -248,6 +250,12 @@ impl<'a> Finding<'a> {
         let guardduty =
             format!("arn:{}:securityhub:*::product*/aws/guardduty", execution.partition());
         matches_pattern(&guardduty, &self.brief.product_arn)
+    }
+
+    /// Whether a default product sent it: whoever may import findings in an account has its
+    /// account's.
+    pub(crate) fn is_of_a_default_product(&self) -> bool {
+        matches_pattern("*/default", &self.brief.product_arn)
     }
 
     /// Whether an AWS service sent the finding. Nobody else can import findings under

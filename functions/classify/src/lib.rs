@@ -14,9 +14,10 @@ mod window;
 use std::borrow::Cow;
 
 use incident::{
-    AccountId, Accused, Execution, Failed, Failure, Mode, Outcome, Refusal, ResponsePolicy,
-    Session, Severity, Verdict as End, cut, one_line,
+    AccountId, Accused, Execution, Failed, Failure, Mode, Organization, Outcome, Refusal,
+    ResponsePolicy, Session, Severity, Verdict as End, cut, one_line,
 };
+use lambda::Measured;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -101,6 +102,9 @@ pub struct Verdict {
     ///
     /// Source: Security Hub API Reference, `BatchUpdateFindings`.
     pub unanswered: bool,
+    /// Whether people have redriven the execution. The state machine knows.
+    #[serde(skip)]
+    pub redriven: bool,
 }
 
 /// What is to be done with a finding.
@@ -162,12 +166,14 @@ pub struct Brief {
 
 /// Judges the event. What people start, a custom action or a redrive, is judged by
 /// Security Hub's record of the finding: nobody can choose a finding that does not exist,
-/// or another's resources for one that does. An import is judged by the event.
+/// or another's resources for one that does. An import is judged by the event. Of an account
+/// from which the organisation is run, no default product is believed, whatever the response
+/// policy trusts.
 ///
 /// Fails with [`Failure::ResponsePolicyInvalid`], with [`Failure::FindingNotFound`] where
 /// Security Hub has no record, and with [`Failure::InvalidInput`] where it was not asked.
 /// Otherwise there is a verdict, whatever the event holds.
-pub fn classify(input: Input) -> Result<Verdict, Failure> {
+pub fn classify(organization: &Organization, input: Input) -> Result<Verdict, Failure> {
     let Input { execution, mut event, record, policy, now, read, redriven, chosen_as, earlier } =
         input;
     let mut policy = ResponsePolicy::parse(&policy)?;
@@ -201,11 +207,13 @@ pub fn classify(input: Input) -> Result<Verdict, Failure> {
         limits: Limits::default(),
         recurrence: None,
         unanswered: false,
+        redriven,
     };
     let translated = ocsf::translate(&mut event);
     let translated = translated.map_err(|reason| Unjudged { reason, by_person: false });
     let found = translated.and_then(|uid| Ok((uid, finding::of_event(&event)?)));
     let found = found.map(|(uid, (occasion, mut finding))| {
+        finding.central = organization.is_run_from(&execution, &finding.brief.account);
         finding.brief.metadata_uid = uid.filter(|uid| uid.chars().count() <= MOST_OF_A_UID);
         (occasion, finding)
     });
@@ -316,7 +324,7 @@ fn judge(
         && (!finding.is_marked(execution) || matches!(pass.again, Again::Risen(_)));
     // What comes again is not left to the hour's last mail: its finding is no longer new.
     verdict.urgent |= matches!(pass.again, Again::Risen(_) | Again::Recurs(_));
-    let exempt = verdict.policy.exempt_accounts.contains(&finding.brief.account);
+    let exempt = exempts(&verdict.policy, &finding.brief.account);
     let newly = if matches!(pass.again, Again::Recurs(_)) { finding.newly_named() } else { vec![] };
     let is_new = |resource: &String| newly.contains(resource);
     for accused in &mut verdict.accused {
@@ -508,6 +516,18 @@ impl Verdict {
     ) -> bool {
         let accused = subject.accuse(execution, finding, None);
         accused.is_ok_and(|accused| self.accused.iter_mut().any(|it| is_joined(it, &accused)))
+    }
+
+    /// What is measured of it: one finding, where it is judged for the first time.
+    #[must_use]
+    pub fn measured(&self) -> Option<Measured> {
+        let verdict = match self.response {
+            Action::Contain => "Contain",
+            Action::Escalate => "Escalate",
+            Action::Ignore => "Ignore",
+        };
+        let sent = self.sent.as_deref().filter(|_| !self.redriven)?;
+        Measured::finding(verdict, sent)
     }
 
     fn accuse(

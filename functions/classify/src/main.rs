@@ -2,5 +2,8 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    lambda::run(async |input| classify::classify(input)).await
+    let organization = lambda::organization()?;
+    let judge = |input| classify::classify(&organization, input);
+    lambda::run(async |input| judge(input).inspect(|it| lambda::measure(it.measured().as_ref())))
+        .await
 }

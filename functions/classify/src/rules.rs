@@ -219,7 +219,9 @@ impl Product {
                     Some(products) => products.iter().any(|one| one.is(product)),
                     None => matches_pattern(&default, product),
                 };
-                !service("*") && trusted
+                // Where the organisation is run from, no policy makes up for who may import.
+                let barred = finding.central && finding.is_of_a_default_product();
+                !service("*") && trusted && !barred
             }
         }
     }

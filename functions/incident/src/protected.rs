@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::principal::matches_exactly;
-use crate::{Execution, Failure, Principal};
+use crate::{Execution, Failure, Organization, Principal};
 
 /// Why no machine is to contain a principal.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -16,40 +16,82 @@ pub struct Protection {
     pub reason: Cow<'static, str>,
     /// Whether somebody of the account who may create roles could have made it.
     pub impostor: bool,
+    /// In which accounts it is protected.
+    #[serde(default)]
+    pub accounts: Place,
+}
+
+/// Accounts, by what they are to the organisation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Place {
+    /// All of them.
+    #[default]
+    All,
+    /// The security account, where Cordon runs.
+    Security,
+    /// The accounts from which the organisation is run: [`Organization::is_run_from`].
+    Central,
+}
+
+impl Place {
+    fn has(
+        self,
+        execution: &Execution,
+        organization: &Organization,
+        principal: &Principal,
+    ) -> bool {
+        match self {
+            Self::All => true,
+            Self::Security => principal.account == *execution.account(),
+            Self::Central => organization.is_run_from(execution, &principal.account),
+        }
+    }
 }
 
 static LIST: LazyLock<Result<Vec<Protection>, serde_json::Error>> =
     LazyLock::new(|| serde_json::from_str(include_str!("../protected.json")));
 
 /// Why no machine is to contain this principal, where that is so: AWS or the
-/// organisation can't be operated without it, or it is Cordon's own.
+/// organisation can't be operated without it, or it is Cordon's own, or, where the
+/// organisation is run from its account, an operator's.
 ///
-/// The member roles' policies deny the same list, `protected.json`. A name that anybody
-/// could give a principal protects only as far as that: [`Protection::impostor`].
+/// The member roles' policies deny the same list, `protected.json`, and the same operators. A
+/// name that anybody could give a principal protects only as far as that:
+/// [`Protection::impostor`].
 ///
 /// Fails with [`Failure::InvalidInput`] where the list itself can't be read.
 ///
 /// Sources: IAM User Guide, "Service-linked roles"; IAM Identity Center User Guide,
 /// "IAM roles created by IAM Identity Center"; AWS Control Tower User Guide, "Roles and
 /// accounts"; AWS Organizations User Guide, "Accessing member accounts"; CloudFormation
-/// User Guide, "Grant self-managed permissions" and StackSets' service-managed roles.
+/// User Guide, "Grant self-managed permissions" and StackSets' service-managed roles; CDK
+/// Developer Guide, "Customize AWS CDK bootstrapping" (names of its roles).
 pub fn protection(
     execution: &Execution,
+    organization: &Organization,
     principal: &Principal,
 ) -> Result<Option<Protection>, Failure> {
     let list = LIST.as_deref().map_err(|error| {
         Failure::InvalidInput(format!("the list of protected principals is unusable: {error}"))
     })?;
-    let Principal { kind, path, name, account, .. } = principal;
+    let Principal { kind, path, name, .. } = principal;
     let resource = format!("{}{path}{name}", kind.noun());
-    // Our functions' roles are in the security account alone.
-    let ours = (account == execution.account()).then_some(Protection {
-        resource: "role/cordon/Cordon-*".into(),
-        reason: "it is the role of a part of Cordon".into(),
+    let is_meant = |one: &&Protection| {
+        matches_exactly(&one.resource, &resource)
+            && one.accounts.has(execution, organization, principal)
+    };
+    if let Some(one) = list.iter().find(is_meant) {
+        return Ok(Some(one.clone()));
+    }
+    let operates = Place::Central.has(execution, organization, principal)
+        && organization.has_operator(&resource, principal);
+    Ok(operates.then(|| Protection {
+        resource: resource.into(),
+        reason: "it is configured as an operator's".into(),
         impostor: true,
-    });
-    let mut all = list.iter().chain(&ours);
-    Ok(all.find(|one| matches_exactly(&one.resource, &resource)).cloned())
+        accounts: Place::Central,
+    }))
 }
 
 #[cfg(test)]
@@ -70,7 +112,11 @@ mod tests {
             denied_before: None,
             access_keys: Vec::new(),
         };
-        protection(&Execution::try_from(execution).unwrap(), &principal).unwrap()
+        let operators =
+            r#"["arn:aws:iam::*:user/operators/*", "arn:aws:iam::999999999999:role/Ops"]"#;
+        let organization = Organization::new(Some("999999999999".to_owned()), Some(operators));
+        let execution = Execution::try_from(execution).unwrap();
+        protection(&execution, &organization.unwrap(), &principal).unwrap()
     }
 
     #[test]
@@ -117,9 +163,26 @@ mod tests {
     }
 
     #[test]
-    fn our_functions_roles_are_protected_in_the_security_account() {
-        let found = protection_of("111111111111", Kind::Role, "/cordon/", "Cordon-Verify");
-        assert!(found.is_some());
-        assert_eq!(protection_of("111111111111", Kind::Role, "/", "Cordon-Verify"), None);
+    fn where_the_organisation_is_run_from_what_runs_it_is_protected_and_nowhere_else() {
+        let (security, management, member) = ("111111111111", "999999999999", "222222222222");
+        for (kind, path, name, accounts) in [
+            (Kind::Role, "/cordon/", "Cordon-Verify", vec![security]),
+            (Kind::Role, "/", "Cordon-Verify", vec![]),
+            (Kind::Role, "/", "cdk-hnb659fds-deploy-role-1-eu-west-1", vec![security, management]),
+            (Kind::Role, "/x/", "cdk-hnb659fds-deploy-role-1-eu-west-1", vec![]),
+            (Kind::User, "/", "cdk-hnb659fds-deploy-role-1-eu-west-1", vec![]),
+            (Kind::User, "/operators/", "olga", vec![security, management]),
+            (Kind::User, "/Operators/", "olga", vec![]),
+            (Kind::User, "/", "olga", vec![]),
+            (Kind::User, "/x:user/operators/", "eve", vec![]),
+            (Kind::Role, "/operators/", "olga", vec![]),
+            (Kind::Role, "/", "Ops", vec![management]),
+        ] {
+            for account in [security, management, member] {
+                let found = protection_of(account, kind, path, name);
+                let expected = accounts.contains(&account).then_some(true);
+                assert_eq!(found.map(|one| one.impostor), expected, "{account} {path}{name}");
+            }
+        }
     }
 }

@@ -7,7 +7,9 @@
 //! A redrive may begin with any step. Where the state machine says that the response policy
 //! was not read since (`policyUnread`), no step does anything: [`Failure::PolicyUnread`].
 
-use incident::Failure;
+mod measured;
+
+use incident::{Failure, Organization};
 use lambda_runtime::tracing::{self, subscriber};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -15,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use lambda_runtime::Error;
+pub use measured::{Measured, measure};
 
 /// Runs `step` for every invocation, until the process is ended.
 pub async fn run<I, O>(step: impl AsyncFn(I) -> Result<O, Failure>) -> Result<(), Error>
@@ -32,9 +35,32 @@ where
     .await
 }
 
+/// The same, with what is measured of the input written to the log before.
+pub async fn run_measured<I, O>(
+    measured: impl Fn(&I) -> Option<Measured>,
+    step: impl AsyncFn(I) -> Result<O, Failure>,
+) -> Result<(), Error>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+{
+    run(async |input| {
+        measure(measured(&input).as_ref());
+        step(input).await
+    })
+    .await
+}
+
 /// A setting of the function, by the name of its environment variable.
 pub fn setting(name: &str) -> Result<String, Error> {
     std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set").into())
+}
+
+/// The organisation, as the function's settings `MANAGEMENT_ACCOUNT` and `OPERATORS` say it;
+/// either may be unset.
+pub fn organization() -> Result<Organization, Error> {
+    let setting = |name| std::env::var(name).ok();
+    Ok(Organization::new(setting("MANAGEMENT_ACCOUNT"), setting("OPERATORS").as_deref())?)
 }
 
 async fn invoke<I, O>(

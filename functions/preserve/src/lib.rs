@@ -19,6 +19,7 @@ use incident::{
     Denial, Evidence, Execution, Failure, Held, Names, Principal, Proof, Reach, Stored, ascii, cut,
     listed, room,
 };
+use lambda::Measured;
 use member::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -54,6 +55,23 @@ pub enum Input {
     Left(ReadBack),
     /// Nothing: whether the finding was answered before is asked.
     Answered(Answered),
+}
+
+impl Input {
+    /// What is measured of an incident: the time until the principal was denied, since the state
+    /// machine enters the step as soon as it is. In later passes a deny of the first may stand;
+    /// of what failed before it, people are told.
+    #[must_use]
+    pub fn measured(&self) -> Option<Measured> {
+        let Self::Containment(Accusation {
+            denial: Some(denial), pass: 0, started, entered, ..
+        }) = self
+        else {
+            return None;
+        };
+        let denied = denial.by.is_some() && !denial.already;
+        Measured::until_denied(started, entered).filter(|_| denied)
+    }
 }
 
 /// What the step is to know of an incident before it reads the principal.

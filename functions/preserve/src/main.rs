@@ -5,5 +5,6 @@ async fn main() -> Result<(), lambda::Error> {
     let config = aws_calls::sdk_config().await;
     let entry = member::Entry::from_env(&config)?;
     let bucket = preserve::Bucket::from_env(&config)?;
-    lambda::run(async |input| preserve::preserve(&entry, &bucket, input).await).await
+    let step = async |input| preserve::preserve(&entry, &bucket, input).await;
+    lambda::run_measured(preserve::Input::measured, step).await
 }

@@ -17,10 +17,11 @@ mod shell;
 use std::collections::BTreeMap;
 
 use incident::Failure;
+use lambda::Measured;
 use serde::Serialize;
 
 pub use errors::OF_THE_MACHINE;
-use facts::Facts;
+use facts::{Ending, Facts};
 pub use input::{Finding, Input, Judged, Kind, Recurrence, Source};
 
 /// How large the answer is at most, as JSON: SNS takes 256 KiB for all copies of a message
@@ -66,6 +67,15 @@ pub fn write_report(input: &Input) -> Result<Report, Failure> {
         }
     }
     Ok(report)
+}
+
+impl Input {
+    /// What is measured of it: the time until all principals were contained, where they are.
+    #[must_use]
+    pub fn measured(&self) -> Option<Measured> {
+        let contained = Facts::of(self).ending() == Ending::Contained;
+        Measured::until_contained(&self.sent, &self.now).filter(|_| contained)
+    }
 }
 
 fn unwritable(error: &serde_json::Error) -> Failure {

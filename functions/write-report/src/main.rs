@@ -2,5 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    lambda::run(async |input| write_report::write_report(&input)).await
+    let step = async |input| write_report::write_report(&input);
+    lambda::run_measured(write_report::Input::measured, step).await
 }

@@ -8,7 +8,7 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.router import extract_access_key_id
 from ministack.services import iam, sts
 
-from cordon_local import MEMBER_ACCOUNTS, ORGANIZATION_ID, SECURITY_ACCOUNT, pins
+from cordon_local import ACCOUNTS, ORGANIZATION_ID, pins
 from cordon_local.api_model import query_parameters
 from cordon_local.identities import GROUPS, ROLES, USERS, caller_name, found
 from cordon_local.sts import requested_source_identity
@@ -221,11 +221,11 @@ def _principal_keys(original, credential):
 
 
 def _organization(original, account):
-    """All three accounts are members of one organisation, always.
+    """All accounts are of one organisation, always.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalorgid
     """
-    return ORGANIZATION_ID if account in (SECURITY_ACCOUNT, *MEMBER_ACCOUNTS) else None
+    return ORGANIZATION_ID if account in ACCOUNTS else None
 
 
 def _condition_key(original, key, context):

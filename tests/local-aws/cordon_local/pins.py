@@ -55,6 +55,10 @@ SOURCES: dict[str, str] = {
         "2d7e3d8ec507d44802ca951d6595221d3aae0362a451b8535cd11977c5c00b49",
     "ministack.services.cloudformation.provisioners:_iam_role_update":
         "4f4039080dc14d493c3edb15492b06f07d20e8a903058c79fe24468720c11738",
+    "ministack.services.cloudformation.handlers:_evaluate_conditions":
+        "e7f9e29b6c01a4a7ae9c6d9f80d54ad03f89bffc94e9697f7f744722b4b74777",
+    "ministack.services.cloudformation.stacks:_evaluate_conditions":
+        "e7f9e29b6c01a4a7ae9c6d9f80d54ad03f89bffc94e9697f7f744722b4b74777",
     "ministack.services.eventbridge:_apply_input_transformer":
         "c975a360e47a5b91ee0361b52ae3bbb33cfa029944ddb87040a8d034ca9be4b6",
     "ministack.services.eventbridge:_dispatch_to_sns":

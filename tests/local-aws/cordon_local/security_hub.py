@@ -12,12 +12,11 @@ from ministack.core.iam_evaluator import caller_arn
 from ministack.core.responses import get_account_id, request_scope
 from ministack.services import eventbridge
 
-from cordon_local import MEMBER_ACCOUNTS, REGION, SECURITY_ACCOUNT, api_model, findings, findings_v2, local_paths, pins
+from cordon_local import ACCOUNTS, REGION, SECURITY_ACCOUNT, api_model, findings, findings_v2, local_paths, pins
 from cordon_local.api_model import Refused
 from cordon_local.local_paths import Answer
 
 SERVICE = "securityhub"
-ACCOUNTS = (SECURITY_ACCOUNT, *MEMBER_ACCOUNTS)
 MOST_FINDINGS = 100
 
 # (product ARN, finding id) -> finding, and the shared fields that a customer has updated.

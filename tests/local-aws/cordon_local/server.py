@@ -29,6 +29,7 @@ MODULES = (
     "sns",
     "parameters",
     "log_groups",
+    "stack_sets",
     "functions",
     "step_functions",
     "faults",

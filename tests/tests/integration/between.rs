@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sqs::types::QueueAttributeName;
 use harness::MEMBERS;
 use harness::alone::Alone;
 use harness::calls::source_identity;
@@ -12,7 +13,7 @@ use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::messages::Telling;
 use harness::wait::{self, PATIENCE};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::guide::dangerous_user;
 use crate::incident::{Incident, workflow};
@@ -193,36 +194,43 @@ async fn undelivered(alone: &Alone<'_>) -> Result<()> {
     let incident = Incident::about(alone, &user).await?;
     alone.refuse_actions(STARTING_ROLE, &["states:StartExecution"]).await?;
     alone.import(&incident.finding).await?;
-    let event = in_a_dead_letter_queue(alone, incident.finding.id()).await?;
+    is_in_a_dead_letter_queue(alone).await?;
     ensure!(alone.executions_of(&incident.finding).await?.is_empty(), "an execution has started");
     let found = alone.in_security_hub(&incident.finding).await?;
     ensure!(workflow(&found) == "NEW", "the finding is {}", workflow(&found));
+    let refused = alone.replay("cordon-alerts").await?;
+    ensure!(refused.contains("start no execution"), "{refused}");
 
     alone.undo().await?;
-    let execution = alone.start(&event).await?;
+    let replayed = alone.replay("cordon-findings").await?;
+    ensure!(replayed.contains("1 events of cordon-findings were replayed"), "{replayed}");
+    let execution = alone.execution_of(&incident.finding).await?;
+    ensure!(replayed.contains(execution.name()), "`{}` is not in: {replayed}", execution.name());
     execution.succeeds().await?;
-    Box::pin(incident.ended_well(&execution)).await
+    Box::pin(incident.ended_well(&execution)).await?;
+    let again = alone.replay("cordon-findings").await?;
+    ensure!(again.contains("0 events of cordon-findings were replayed"), "{again}");
+    Ok(())
 }
 
 /// The role by which the rule for findings starts executions.
 const STARTING_ROLE: &str = "Cordon-Findings";
 
-/// Waits for the event of a finding in one of the queues for what was not delivered.
-async fn in_a_dead_letter_queue(aws: &LocalAws, finding: &str) -> Result<Value> {
+/// Waits until one of the queues for what was not delivered has a message. It is not received,
+/// which would hide it.
+async fn is_in_a_dead_letter_queue(aws: &LocalAws) -> Result<()> {
     let sqs = aws.security().sqs();
     let queues = sqs.list_queues().send().await.context("cannot list the queues")?;
     let queues: Vec<_> =
         queues.queue_urls().iter().filter(|it| it.contains("Undelivered")).collect();
-    wait::until(format_args!("the event of `{finding}` in a queue"), PATIENCE, async || {
+    let waiting = QueueAttributeName::ApproximateNumberOfMessages;
+    wait::until("an event in a queue", PATIENCE, async || {
         for queue in &queues {
-            let received = sqs.receive_message().queue_url(*queue).max_number_of_messages(10);
-            for message in received.send().await?.messages.unwrap_or_default() {
-                let event: Value = serde_json::from_str(&message.body.unwrap_or_default())?;
-                if event["detail"]["findings"][0]["Id"] == finding {
-                    let handle = message.receipt_handle.unwrap_or_default();
-                    sqs.delete_message().queue_url(*queue).receipt_handle(handle).send().await?;
-                    return Ok(Some(event));
-                }
+            let read =
+                sqs.get_queue_attributes().queue_url(*queue).attribute_names(waiting.clone());
+            let attributes = read.send().await?.attributes.unwrap_or_default();
+            if attributes.get(&waiting).is_some_and(|messages| messages != "0") {
+                return Ok(Some(()));
             }
         }
         Ok(None)

@@ -101,7 +101,7 @@ async fn read_late(aws: &LocalAws) -> Result<()> {
 }
 
 /// A suspect whose execution has failed before anything was done, and may go on.
-async fn failed(aws: &LocalAws) -> Result<(Suspect<'_>, Execution)> {
+pub(crate) async fn failed(aws: &LocalAws) -> Result<(Suspect<'_>, Execution)> {
     let suspect = Suspect::new(aws, MEMBERS[0], Case::User).await?;
     let execution = aws.execution_to_be();
     let session = source_identity(&execution);
@@ -114,7 +114,11 @@ async fn failed(aws: &LocalAws) -> Result<(Suspect<'_>, Execution)> {
 }
 
 /// Redriven, it has done nothing more, and said so.
-async fn abandoned(aws: &LocalAws, it: &(Suspect<'_>, Execution), because: &str) -> Result<()> {
+pub(crate) async fn abandoned(
+    aws: &LocalAws,
+    it: &(Suspect<'_>, Execution),
+    because: &str,
+) -> Result<()> {
     let (suspect, execution) = it;
     execution.redrive().await?;
     execution.succeeds().await?;

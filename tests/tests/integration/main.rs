@@ -23,6 +23,10 @@
 //! - [`counted`]: the limits of an hour.
 //! - [`recurrence`]: findings that come again once they were answered.
 //! - [`events`]: which of Security Hub's events start an execution.
+//! - [`organization`]: the accounts from which the organisation is run.
+//! - [`cost`]: what an execution takes that AWS has a price for.
+//! - [`measured`]: what Cordon measures of itself.
+//! - [`released`]: inputs of earlier releases.
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
 //! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
@@ -39,6 +43,7 @@ mod between;
 mod boundaries;
 mod cases;
 mod chosen;
+mod cost;
 mod counted;
 mod deployed;
 mod events;
@@ -53,7 +58,10 @@ mod incident;
 mod judged;
 mod kinds;
 mod mails;
+mod measured;
+mod organization;
 mod recurrence;
+mod released;
 mod repetition;
 mod response_policy;
 mod stolen;
@@ -108,6 +116,10 @@ fn run() -> anyhow::Result<ExitCode> {
     counted::add_to(&mut trials);
     recurrence::add_to(&mut trials);
     events::add_to(&mut trials);
+    organization::add_to(&mut trials);
+    cost::add_to(&mut trials);
+    measured::add_to(&mut trials);
+    released::add_to(&mut trials);
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);
     without_cspm::add_to(&mut trials);

@@ -31,6 +31,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("without CSPM GuardDuty's finding on a key ends Resolved", key);
     trials.add("without CSPM what is left to people is In Progress", left_to_people);
     trials.add("without CSPM a redrive goes by the finding that Security Hub has", redriven);
+    trials.add("an account that is not asked for is not entered, and people know", not_asked_for);
     trials.add("without CSPM what accuses nobody starts no execution", accuses_nobody);
     trials.add("tags and the retention of logs are in the accounts as configured", tags);
 }
@@ -240,6 +241,21 @@ async fn redriven_in(apart: &harness::alone::Apart<'_>) -> Result<()> {
     Box::pin(ended_well(apart, &incident, &execution)).await?;
     let history = execution.history().await?;
     ensure!(history.entered("ReadFinding"), "{:?}", history.path());
+    Ok(())
+}
+
+/// This deployment has neither the security account nor the management account in it.
+async fn not_asked_for(_cspm: &LocalAws) -> Result<()> {
+    let aws = without_cspm().await?;
+    let user = aws.user().account(SECURITY).create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    let finding = on_a_key_of(&user).await?;
+    let before = user.read_back().await?;
+    let execution = respond_to(aws, &finding).await?;
+    execution.fails().await?;
+    let page = told(aws, Telling::Failed, &execution).await?;
+    ensure!(page.contains(&user.name) && page.contains("EntryRefused"), "{page}");
+    ensure!(user.read_back().await? == before, "the user has changed");
     Ok(())
 }
 

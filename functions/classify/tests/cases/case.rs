@@ -3,7 +3,7 @@ use std::fs;
 use std::path::Path;
 
 use classify::{Input, Verdict};
-use incident::Execution;
+use incident::{Execution, Failure, Organization};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -98,7 +98,13 @@ pub(crate) fn judged(execution: &str, event: &Value, policy: &str) -> Verdict {
     if event["detail-type"] == "Security Hub Findings - Custom Action" && is_finding {
         input = read(input);
     }
-    classify::classify(input).expect("whatever the event holds, there is a verdict")
+    classify(input).expect("whatever the event holds, there is a verdict")
+}
+
+/// The verdict in an organisation that is run from 111111111111 and 999999999999.
+pub(crate) fn classify(input: Input) -> Result<Verdict, Failure> {
+    let organization = Organization::new(Some("999999999999".to_owned()), None).unwrap();
+    classify::classify(&organization, input)
 }
 
 /// The same once Security Hub was asked, and has the very finding of the event, if any.

@@ -1,8 +1,8 @@
-use classify::{Action, Input, Verdict, classify};
+use classify::{Action, Input, Verdict};
 use incident::{AccountId, Accused, Kind};
 use serde_json::{Value, json};
 
-use crate::case::{Case, EXECUTION, input, read};
+use crate::case::{Case, EXECUTION, classify, input, read};
 
 fn event_of(case: &str) -> Value {
     Case::all().into_iter().find(|one| one.name == case).unwrap().event

@@ -1,0 +1,82 @@
+import { type EventBridgeClient, ListTargetsByRuleCommand } from '@aws-sdk/client-eventbridge';
+import { ExecutionAlreadyExists, type SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
+import {
+  DeleteMessageCommand,
+  GetQueueUrlCommand,
+  type Message,
+  ReceiveMessageCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs';
+
+/** The rule has no queue, or its events start no execution. */
+export class ReplayError extends Error {
+  override readonly name = 'ReplayError';
+}
+
+export interface Clients {
+  readonly events: EventBridgeClient;
+  readonly queues: SQSClient;
+  readonly states: SFNClient;
+}
+
+/**
+ * Starts an execution for each event that a rule could not deliver, and then deletes it from the
+ * rule's queue. The event's id names the execution, so an event is never replayed twice: what was
+ * started before, by a run that was cut off, is only deleted. Yields the executions' names.
+ */
+export async function* replay(clients: Clients, rule: string): AsyncGenerator<string> {
+  const { queueUrl, stateMachineArn } = await find(clients, rule);
+  for (;;) {
+    const { Messages: messages = [] } = await clients.queues.send(
+      new ReceiveMessageCommand({
+        QueueUrl: queueUrl,
+        MaxNumberOfMessages: 10,
+        WaitTimeSeconds: 1,
+      }),
+    );
+    if (messages.length === 0) return;
+    for (const message of messages) {
+      yield await start(clients.states, stateMachineArn, message);
+      await clients.queues.send(
+        new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: message.ReceiptHandle }),
+      );
+    }
+  }
+}
+
+async function find(
+  { events, queues }: Clients,
+  rule: string,
+): Promise<{ queueUrl: string; stateMachineArn: string }> {
+  const { Targets: targets = [] } = await events.send(new ListTargetsByRuleCommand({ Rule: rule }));
+  const [target] = targets;
+  const queueArn = target?.DeadLetterConfig?.Arn;
+  if (queueArn === undefined) throw new ReplayError(`the rule \`${rule}\` has no queue`);
+  const stateMachineArn = target?.Arn ?? '';
+  if (!stateMachineArn.includes(':stateMachine:')) {
+    throw new ReplayError(
+      `the events of \`${rule}\` start no execution: read them in \`${queueArn}\``,
+    );
+  }
+  const QueueName = queueArn.split(':').at(-1) ?? '';
+  const { QueueUrl: queueUrl } = await queues.send(new GetQueueUrlCommand({ QueueName }));
+  if (queueUrl === undefined) throw new ReplayError(`there is no queue \`${QueueName}\``);
+  return { queueUrl, stateMachineArn };
+}
+
+async function start(
+  states: SFNClient,
+  stateMachineArn: string,
+  { Body: input = '', MessageId: id = '' }: Message,
+): Promise<string> {
+  const event = JSON.parse(input) as { id?: unknown };
+  // The grammar of an execution's name.
+  const ofEvent = typeof event.id === 'string' && /^[\w-]{1,73}$/.test(event.id);
+  const name = `replay-${ofEvent ? event.id : id}`;
+  try {
+    await states.send(new StartExecutionCommand({ stateMachineArn, name, input }));
+  } catch (error) {
+    if (!(error instanceof ExecutionAlreadyExists)) throw error;
+  }
+  return name;
+}
