@@ -5,7 +5,7 @@ import { MemberStack } from '../lib/member-stack.ts';
 import { sayMistakes, warn } from '../lib/say-mistakes.ts';
 import { type Former, SecurityStack } from '../lib/security-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
-import { discoverSteps } from '../lib/steps.ts';
+import { discoverSteps } from '../lib/step-folder.ts';
 
 const folder = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 

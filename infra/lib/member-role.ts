@@ -4,7 +4,7 @@ import { Construct } from 'constructs';
 import type { Configuration } from './config.ts';
 import { securityRoleName, memberRoleName, ROLE_PATH, SESSION_PREFIX } from './names.ts';
 import { forTemplate } from './policy-file.ts';
-import type { MemberStepFolder } from './steps.ts';
+import type { MemberStepFolder } from './step-folder.ts';
 
 export interface MemberRoleProps {
   readonly step: MemberStepFolder;

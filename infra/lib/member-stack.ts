@@ -4,7 +4,7 @@ import type { Configuration } from './config.ts';
 import { CordonStack } from './cordon-stack.ts';
 import { MemberRole } from './member-role.ts';
 import { changesSomething, type Protection, SharedDeny } from './shared-deny.ts';
-import { actsInMembers, type StepFolder } from './steps.ts';
+import { actsInMembers, type StepFolder } from './step-folder.ts';
 
 export interface MemberStackProps {
   readonly configuration: Configuration;

@@ -10,7 +10,7 @@ import { IncidentResponseMachine } from './incident-response-machine.ts';
 import { RESPONSE_POLICY } from './names.ts';
 import { Operations } from './operations.ts';
 import { Step } from './step.ts';
-import type { StepFolder } from './steps.ts';
+import type { StepFolder } from './step-folder.ts';
 
 export interface SecurityStackProps {
   readonly configuration: Configuration;

@@ -9,7 +9,7 @@ import {
   PolicyFileError,
   readPolicyFile,
 } from './policy-file.ts';
-import type { MemberStepFolder } from './steps.ts';
+import type { MemberStepFolder } from './step-folder.ts';
 
 /** What no role of ours that changes something may do, whatever its own policy says. */
 export interface Protection {

@@ -9,7 +9,7 @@ import { type Configuration, ConfigurationError } from './config.ts';
 import { memberRoleName } from './names.ts';
 import { fillPolicy, type PlaceholderValues } from './policy-file.ts';
 import { ServiceRole } from './service-role.ts';
-import { actsInMembers, executionPolicy, type StepFolder } from './steps.ts';
+import { actsInMembers, executionPolicy, type StepFolder } from './step-folder.ts';
 
 export interface StepProps {
   readonly step: StepFolder;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MemberStack } from '../lib/member-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
-import { discoverSteps } from '../lib/steps.ts';
+import { discoverSteps } from '../lib/step-folder.ts';
 import { app, configuration, folder, Synthesized } from './fixture.ts';
 
 const functions = folder({

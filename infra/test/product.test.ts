@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import validateDefinition from 'asl-validator';
 import type { Configuration } from '../lib/config.ts';
 import { type PolicyFile, readPolicyFile } from '../lib/policy-file.ts';
-import { actsInMembers, executionPolicy } from '../lib/steps.ts';
+import { actsInMembers, executionPolicy } from '../lib/step-folder.ts';
 import { Synthesized } from './fixture.ts';
 import { CONFIGURATIONS, product, PROTECTION, STATE_MACHINE, STEPS } from './product.ts';
 

@@ -4,7 +4,7 @@ import type { Configuration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
 import { SecurityStack } from '../lib/security-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
-import { discoverSteps } from '../lib/steps.ts';
+import { discoverSteps } from '../lib/step-folder.ts';
 import { app, binaries, configuration } from './fixture.ts';
 
 const folder = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));

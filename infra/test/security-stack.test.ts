@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { ConfigurationError } from '../lib/config.ts';
 import { findingPatterns } from '../lib/finding-patterns.ts';
 import { type Former, SecurityStack } from '../lib/security-stack.ts';
-import { discoverSteps } from '../lib/steps.ts';
+import { discoverSteps } from '../lib/step-folder.ts';
 import { app, arnOf, binaries, configuration, folder, ref, Synthesized } from './fixture.ts';
 
 const DEFINITION = `{

@@ -106,6 +106,9 @@ fn lay_out(place: &Place, binaries: &Path, feed: Feed, response_policy: &Value) 
     configuration["responsePolicy"] = response_policy.clone();
     if matches!(feed, Feed::V2) {
         configuration["findings"] = json!("v2");
+        // And what need not be said, which most deployments do without.
+        configuration["tags"] = json!({ "cost centre": "4711", "team": "security" });
+        configuration["logRetentionDays"] = json!(30);
     }
     let packages = configuration["binaries"].as_str().context("it has no `binaries`")?;
     put_packages(&place.path(packages), binaries)?;

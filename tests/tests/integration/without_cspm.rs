@@ -1,13 +1,17 @@
 //! Security Hub without CSPM: its events, calls and findings, on a local AWS of their own, since
 //! one deployment has one feed.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
+use aws_sdk_cloudwatchlogs::types::LogGroup;
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::messages::{Message, Telling};
 use harness::progress::Progress;
 use harness::user::{ADMINISTRATOR_ACCESS, User};
+use harness::{MEMBERS, SECURITY};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -28,12 +32,34 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("without CSPM what is left to people is In Progress", left_to_people);
     trials.add("without CSPM a redrive goes by the finding that Security Hub has", redriven);
     trials.add("without CSPM what accuses nobody starts no execution", accuses_nobody);
+    trials.add("tags and the retention of logs are in the accounts as configured", tags);
 }
 
 async fn without_cspm() -> Result<&'static LocalAws> {
     WITHOUT_CSPM
         .get_or_try_init(async || LocalAws::for_tests_without_cspm(&Progress::new()).await)
         .await
+}
+
+/// This deployment has tags, and its logs are kept for another time.
+async fn tags(_cspm: &LocalAws) -> Result<()> {
+    let aws = without_cspm().await?;
+    for (account, name) in
+        [(SECURITY, "Cordon-Preserve"), (MEMBERS[0], "SecurityRemediation-Preserve")]
+    {
+        let role = aws.account(account).iam().get_role().role_name(name).send().await?;
+        let role = role.role.with_context(|| format!("no role `{name}`"))?;
+        // CloudFormation's own are there, too.
+        let ours = role.tags().iter().filter(|tag| !tag.key().starts_with("aws:"));
+        let tags: Vec<_> = ours.map(|tag| (tag.key(), tag.value())).collect();
+        ensure!(tags == [("cost centre", "4711"), ("team", "security")], "`{name}`: {tags:?}");
+    }
+    let logs = aws.security().logs();
+    let groups =
+        logs.describe_log_groups().log_group_name_prefix("/aws/lambda/cordon-").send().await?;
+    let kept: BTreeSet<_> = groups.log_groups().iter().map(LogGroup::retention_in_days).collect();
+    ensure!(kept == BTreeSet::from([Some(30)]), "{kept:?}");
+    Ok(())
 }
 
 /// A finding of GuardDuty's, about nothing yet.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { actsInMembers, discoverSteps } from '../lib/steps.ts';
+import { actsInMembers, discoverSteps } from '../lib/step-folder.ts';
 import { folder } from './fixture.ts';
 
 describe('the steps', () => {
