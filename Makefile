@@ -73,11 +73,11 @@ check: prerequisites
 
 # Deploys all that there are credentials for, or what one account has, again and again:
 # make deploy CONFIG=path [ACCOUNT=id]
-deploy: prerequisites packages
+deploy: packages
 	$(command) deploy '$(config)'
 
 # Shows what that would change: make diff CONFIG=path [ACCOUNT=id]
-diff: prerequisites packages
+diff: packages
 	$(command) diff '$(config)'
 
 # Deletes the security stack, or a member's, and says what stays:

@@ -17,12 +17,14 @@ sayMistakes(() => {
   const former = app.node.tryGetContext('former') as string | undefined;
   const steps = discoverSteps(folder('functions'));
 
-  new SecurityStack(app, 'CordonSecurity', {
-    configuration,
-    steps,
-    stateMachine: folder('statemachine'),
-    ...(former !== undefined && { former: JSON.parse(former) as Former }),
-  });
+  if (app.node.tryGetContext('membersOnly') === undefined) {
+    new SecurityStack(app, 'CordonSecurity', {
+      configuration,
+      steps,
+      stateMachine: folder('statemachine'),
+      ...(former !== undefined && { former: JSON.parse(former) as Former }),
+    });
+  }
   const member = new MemberStack(app, 'CordonMember', {
     configuration,
     steps,

@@ -14,14 +14,14 @@ const BOOTSTRAP_VERSION = '/cdk-bootstrap/hnb659fds/version';
 export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Promise<void> {
   const configuration = readConfiguration(config);
   const { accounts, lacking } = await accountsToTouch(configuration, ACCOUNT);
-  await buildPackages(configuration);
   const security = accounts.find(({ id }) => id === configuration.securityAccount);
   if (security !== undefined) {
+    await buildPackages(configuration);
     await bootstrap(security);
     await letGoOfResponsePolicy(security, config);
     await giveResponsePolicy(security, configuration.responsePolicy);
   }
-  await synthesize(config);
+  await synthesize(config, contextFor(security));
   for (const account of accounts) {
     for (const stack of stacksOf(configuration, account.id)) await deployStack(account, stack);
   }
@@ -36,12 +36,18 @@ export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Pr
 export async function diff(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Promise<void> {
   const configuration = readConfiguration(config);
   const { accounts } = await accountsToTouch(configuration, ACCOUNT);
-  await buildPackages(configuration);
-  await synthesize(config);
+  const security = accounts.find(({ id }) => id === configuration.securityAccount);
+  if (security !== undefined) await buildPackages(configuration);
+  await synthesize(config, contextFor(security));
   for (const account of accounts) {
     console.log(`in ${account.id}:`);
     await cdkIn(account, 'diff', ...stacksOf(configuration, account.id));
   }
+}
+
+/** Whoever deploys members alone needs no packages, and no security stack. */
+function contextFor(security: Account | undefined): Readonly<Record<string, string>> {
+  return security === undefined ? { membersOnly: 'true' } : {};
 }
 
 async function bootstrap(account: Account): Promise<void> {

@@ -9,6 +9,7 @@ const TOOLS = join(TOP, 'target', 'packaging');
 /** Builds the production packages, unless the configuration names a folder of others. */
 export async function buildPackages({ binaries, architecture }: Configuration): Promise<void> {
   if (binaries !== OURS) return;
+  await run(join(TOP, 'tests', 'prerequisites'), []);
   if (!existsSync(TOOLS)) await run('python3', ['-m', 'venv', TOOLS]);
   const pinned = join(TOP, 'infra', 'packaging.txt');
   const install = ['install', '--quiet', '--disable-pip-version-check'];

@@ -31,6 +31,7 @@ async fn lives(_beside: &LocalAws) -> Result<()> {
     let first = deployer.deployed(&deployer.make(&["deploy"]).await?)?;
     ensure!(policy(&first).await?.0 == json!({ "mode": "observe" }), "not the README's policy");
 
+    needs_no_packages(&deployer).await?;
     changes_one_field(&deployer, &first).await?;
     contained(&first, MEMBERS[0]).await?;
     contained(&first, MEMBERS[1]).await?;
@@ -62,6 +63,14 @@ async fn refuses_wrong_profiles(deployer: &Deployer) -> Result<()> {
     }
     ensure!(!said.contains("synthesized") && !said.contains("Bootstrapping"), "{said}");
     deployer.configure(&json!({ "profiles": right }))
+}
+
+/// Whoever has a member's credentials alone.
+async fn needs_no_packages(deployer: &Deployer) -> Result<()> {
+    deployer.configure(&json!({ "binaries": "nowhere" }))?;
+    let said = deployer.make(&["diff", &format!("ACCOUNT={}", MEMBERS[0])]).await?;
+    ensure!(said.contains("Number of stacks with differences: 0"), "{said}");
+    deployer.configure(&json!({ "binaries": "target/lambda" }))
 }
 
 /// By `make policy`, which keeps all other fields, and writes nothing that nobody could read.
