@@ -145,7 +145,7 @@ async fn asked_again(aws: &LocalAws) -> Result<()> {
     let before = (actor.read_back().await?, target.read_back().await?);
     aws.store(&finding).await?;
     let judged = choose(aws, &finding, End::Escalated).await?;
-    judged.told(&["Which of the two do you mean?", "its actor is", &actor.arn, &target.arn])?;
+    judged.told(&["Which of them is dangerous?", "its actor is", &actor.arn, &target.arn])?;
     let after = (actor.read_back().await?, target.read_back().await?);
     ensure!(after == before, "somebody has changed: {after:?}");
     Ok(())
