@@ -80,10 +80,10 @@ async fn is_no_user(iam: &Client, accused: &Accused, key: &str) -> Result<(), Fa
         return Ok(());
     }
     match find(iam, Kind::User, key).await {
-        Ok(_) => Err(Failure::PrincipalMismatch(format!(
+        Ok(user) if user.arn == *resource => Err(Failure::PrincipalMismatch(format!(
             "`{resource}` may be an access key, and the account has a user of that ARN"
         ))),
-        Err(Failure::NotFound { .. }) => Ok(()),
+        Ok(_) | Err(Failure::NotFound { .. }) => Ok(()),
         Err(failure) => Err(failure),
     }
 }

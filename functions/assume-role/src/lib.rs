@@ -249,11 +249,17 @@ mod tests {
         let resource = format!("arn:aws:iam::222222222222:user/eve/access-key/{KEY}");
         let accused = Accused { resource, ..user(Some("eve"), Some(KEY), None) };
         let owner = || owner(owned_by_eve);
-        let thief = Principal { name: KEY.to_owned(), id: "AIDATHIEF".to_owned(), ..eve() };
+        let arn = accused.resource.clone();
+        let thief = Principal { arn, name: KEY.to_owned(), id: "AIDATHIEF".to_owned(), ..eve() };
         let called_like = shows(&thief, None);
         let rules = [&called_like, &owner(), &shows(&eve(), None), &attached(&[]), &keys(KEY)];
         let failure = identify(&rules, accused.clone(), None).await.unwrap_err();
         assert_eq!(failure.name(), "PrincipalMismatch");
+
+        // Of that name, but not of that ARN.
+        let elsewhere = shows(&Principal { name: KEY.to_owned(), ..eve() }, None);
+        let rules = [&elsewhere, &owner(), &shows(&eve(), None), &attached(&[]), &keys(KEY)];
+        assert_eq!(identify(&rules, accused.clone(), None).await.unwrap().principal.name, "eve");
 
         let nobody = mock!(Client::get_user)
             .match_requests(|get| get.user_name() == Some(KEY))

@@ -281,7 +281,7 @@ impl<'a> Finding<'a> {
 
     /// The title without what its resources are called: whoever makes users chooses their names.
     pub(crate) fn title_beside_names(&self) -> String {
-        let subjects: Vec<_> = self.resources().map(Subject::of).collect();
+        let subjects: Vec<_> = self.subjects().collect();
         let mut names: Vec<&str> = subjects.iter().flat_map(Subject::names).collect();
         names.sort_unstable_by_key(|name| std::cmp::Reverse(name.len()));
         names.dedup();
@@ -315,18 +315,14 @@ impl<'a> Finding<'a> {
         self.list("Resources")
     }
 
-    /// What its resources are to us, in its order; where it has an actor, that one first.
-    pub(crate) fn subjects(&self, actor_first: bool) -> Vec<Subject<'a>> {
-        let mut subjects: Vec<_> = self.resources().map(Subject::of).collect();
-        if actor_first {
-            subjects.sort_by_key(|subject| subject.part != Some(Part::Actor));
-        }
-        subjects
+    /// What its resources are to us, in its order.
+    pub(crate) fn subjects(&self) -> impl Iterator<Item = Subject<'a>> {
+        self.resources().map(Subject::of)
     }
 
     /// Whether one of its resources is, or says that it is, a principal or a key of one.
     pub(crate) fn names_somebody(&self) -> bool {
-        self.resources().any(|resource| Subject::of(resource).kind.is_somebody())
+        self.subjects().any(|subject| subject.kind.is_somebody())
     }
 
     /// What a custom product calls the actor of what it reports, where it says so. Of AWS's

@@ -398,7 +398,11 @@ fn by_rules(
     let actor = actor.as_deref();
     let mut ignored: Option<&str> = None;
     let title = finding.title_beside_names();
-    for subject in finding.subjects(actor.is_some()) {
+    let mut subjects: Vec<_> = finding.subjects().collect();
+    if actor.is_some() {
+        subjects.sort_by_key(|subject| subject.part != Some(Part::Actor));
+    }
+    for subject in subjects {
         let policy = &verdict.policy;
         let is_for = |rule: &&Rule, title| rule.is_for(execution, policy, finding, &subject, title);
         let Some(rule) = rules.iter().find(|rule| is_for(rule, &title)) else {
@@ -460,7 +464,7 @@ fn by_rules(
 /// finding has a target beside its actor, the person is asked which of them is meant. Where it
 /// names nobody, each of its resources is told with the reason.
 fn by_choice(execution: &Execution, finding: &Finding<'_>, verdict: &mut Verdict) {
-    let subjects: Vec<_> = finding.resources().map(Subject::of).collect();
+    let subjects: Vec<_> = finding.subjects().collect();
     let (named, others): (Vec<_>, Vec<_>) =
         subjects.iter().partition(|subject| subject.is_of_a_principal());
     let actor = finding.actor(execution);

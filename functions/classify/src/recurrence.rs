@@ -105,8 +105,7 @@ impl Finding<'_> {
     /// does not say whom it named.
     pub(crate) fn newly_named(&self) -> Vec<String> {
         let known: Vec<&str> = self.field(NAMED).split(',').filter(|one| !one.is_empty()).collect();
-        let subjects = self.subjects(false).into_iter();
-        let newly = subjects.filter(|one| one.kind.is_somebody());
+        let newly = self.subjects().filter(|one| one.kind.is_somebody());
         let newly = newly.filter(|one| !known.is_empty() && !known.contains(&&*digits_of(one)));
         newly.map(|one| one.label()).collect()
     }
@@ -114,7 +113,7 @@ impl Finding<'_> {
     /// Whom it names, for its mark; of findings that may recur.
     pub(crate) fn named(&self) -> Option<String> {
         self.seen()?;
-        let subjects = self.subjects(false).into_iter().filter(|one| one.kind.is_somebody());
+        let subjects = self.subjects().filter(|one| one.kind.is_somebody());
         let named: BTreeSet<String> = subjects.map(|one| digits_of(&one)).collect();
         let named: Vec<String> = named.into_iter().take(MOST_RESOURCES).collect();
         Some(named.join(",")).filter(|named| !named.is_empty())

@@ -74,6 +74,12 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
 }
 
 fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
+    // Whatever failed, an attacker who is in is put out first.
+    let out_first = facts.ending() == Ending::NotContained && !facts.observes();
+    let is_in = |outcome: &&Outcome| out_first && standing(outcome) == Standing::In;
+    for outcome in left(facts).filter(is_in).take(most) {
+        by_hand(facts, outcome, steps);
+    }
     let mut told: Vec<(&str, &str)> = Vec::new();
     if let Some(failed) = &facts.input.failure {
         told.push((&failed.error, ""));
@@ -101,7 +107,7 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         steps.push(redrive(facts));
     }
     let before = steps.len();
-    for outcome in left(facts).take(most) {
+    for outcome in left(facts).filter(|outcome| !is_in(outcome)).take(most) {
         by_hand(facts, outcome, steps);
     }
     if facts.ending() == Ending::Failed {
