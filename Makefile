@@ -93,9 +93,8 @@ packages:
 	node infra/install.mjs
 
 # Starts an execution for each event that a rule could not deliver: make replay CONFIG=path [RULE=cordon-findings]
-RULE = cordon-findings
 replay: packages
-	cd infra && node --import tsx bin/replay.ts '$(config)' '$(RULE)'
+	$(command) replay '$(config)'
 
 build: prerequisites
 	cargo build --locked --workspace --bins

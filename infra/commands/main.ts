@@ -3,9 +3,10 @@ import { deploy, diff } from './deploy.ts';
 import { destroy } from './destroy.ts';
 import { Failure } from './failure.ts';
 import { policy } from './policy.ts';
+import { replay } from './replay.ts';
 
 /** `node --import tsx commands/main.ts COMMAND CONFIG`, as the Makefile calls it. */
-const COMMANDS = { deploy, diff, destroy, policy };
+const COMMANDS = { deploy, diff, destroy, policy, replay };
 
 // Which Node.js is too old, package.json says.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';

@@ -1,30 +1,46 @@
-import { type EventBridgeClient, ListTargetsByRuleCommand } from '@aws-sdk/client-eventbridge';
-import { ExecutionAlreadyExists, type SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
+import { EventBridgeClient, ListTargetsByRuleCommand } from '@aws-sdk/client-eventbridge';
+import { ExecutionAlreadyExists, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import {
   DeleteMessageCommand,
   GetQueueUrlCommand,
   type Message,
   ReceiveMessageCommand,
-  type SQSClient,
+  SQSClient,
 } from '@aws-sdk/client-sqs';
+import { readConfiguration } from '../lib/config.ts';
+import { clientOf, theAccount } from './accounts.ts';
+import { Failure } from './failure.ts';
 
-/** The rule has no queue, or its events start no execution. */
-export class ReplayError extends Error {
-  override readonly name = 'ReplayError';
-}
-
-export interface Clients {
+interface Clients {
   readonly events: EventBridgeClient;
   readonly queues: SQSClient;
   readonly states: SFNClient;
 }
 
 /**
- * Starts an execution for each event that a rule could not deliver, and then deletes it from the
- * rule's queue. The event's id names the execution, so an event is never replayed twice: what was
- * started before, by a run that was cut off, is only deleted. Yields the executions' names.
+ * Starts an execution for each event that the rule `RULE` could not deliver, and then deletes it
+ * from the rule's queue. The event's id names the execution, so an event is never replayed twice:
+ * what was started before, by a run that was cut off, is only deleted.
  */
-export async function* replay(clients: Clients, rule: string): AsyncGenerator<string> {
+export async function replay(config: string, { RULE }: NodeJS.ProcessEnv): Promise<void> {
+  const rule = RULE || 'cordon-findings';
+  const configuration = readConfiguration(config);
+  const settings = clientOf(await theAccount(configuration, configuration.securityAccount));
+  const clients = {
+    events: new EventBridgeClient(settings),
+    queues: new SQSClient(settings),
+    states: new SFNClient(settings),
+  };
+  let started = 0;
+  for await (const execution of executions(clients, rule)) {
+    started += 1;
+    console.log(execution);
+  }
+  console.log(`${started} events of ${rule} were replayed; its queue is empty`);
+}
+
+/** The names of the executions, each once it has started. */
+async function* executions(clients: Clients, rule: string): AsyncGenerator<string> {
   const { queueUrl, stateMachineArn } = await find(clients, rule);
   for (;;) {
     const { Messages: messages = [] } = await clients.queues.send(
@@ -51,16 +67,14 @@ async function find(
   const { Targets: targets = [] } = await events.send(new ListTargetsByRuleCommand({ Rule: rule }));
   const [target] = targets;
   const queueArn = target?.DeadLetterConfig?.Arn;
-  if (queueArn === undefined) throw new ReplayError(`the rule \`${rule}\` has no queue`);
+  if (queueArn === undefined) throw new Failure(`the rule \`${rule}\` has no queue`);
   const stateMachineArn = target?.Arn ?? '';
   if (!stateMachineArn.includes(':stateMachine:')) {
-    throw new ReplayError(
-      `the events of \`${rule}\` start no execution: read them in \`${queueArn}\``,
-    );
+    throw new Failure(`the events of \`${rule}\` start no execution: read them in \`${queueArn}\``);
   }
   const QueueName = queueArn.split(':').at(-1) ?? '';
   const { QueueUrl: queueUrl } = await queues.send(new GetQueueUrlCommand({ QueueName }));
-  if (queueUrl === undefined) throw new ReplayError(`there is no queue \`${QueueName}\``);
+  if (queueUrl === undefined) throw new Failure(`there is no queue \`${QueueName}\``);
   return { queueUrl, stateMachineArn };
 }
 

@@ -106,7 +106,11 @@ export function readConfiguration(path: unknown): Configuration {
   } catch (cause) {
     // The cause quotes the file, with its line breaks.
     const why = (cause as SyntaxError).message.replace(/\s+/g, ' ');
-    throw new ConfigurationError(`\`${path}\` is not JSON: ${why}`, { cause });
+    // Of some errors it says the position, of the others it quotes what is there.
+    const position = /position (\d+)/.exec(why)?.[1];
+    const line = text.slice(0, Number(position)).split('\n').length;
+    const where = position === undefined ? '' : `, in line ${line}`;
+    throw new ConfigurationError(`\`${path}\` is not JSON${where}: ${why}`, { cause });
   }
   return parseConfiguration(document, dirname(path));
 }

@@ -174,17 +174,22 @@ describe('the configuration', () => {
     });
   });
 
-  it('must be JSON, and says in one line where it is not', () => {
-    const path = join(folder({ 'config.json': '{\n  "region":\n}\n' }), 'config.json');
-    assert.throws(
-      () => readConfiguration(path),
-      ({ name, message }: Error) => {
-        assert.equal(name, 'ConfigurationError');
-        assert.match(message, /^`.+config\.json` is not JSON: .+$/);
-        return true;
-      },
-    );
-  });
+  for (const [text, where] of [
+    ['{\n  "region":\n}\n', ''],
+    ['{\n  "region": "eu-west-1"\n  "binaries": "b"\n}\n', ', in line 3'],
+  ] as const) {
+    it(`must be JSON, and says in one line where it is not${where}`, () => {
+      const path = join(folder({ 'config.json': text }), 'config.json');
+      assert.throws(
+        () => readConfiguration(path),
+        ({ name, message }: Error) => {
+          assert.equal(name, 'ConfigurationError');
+          assert.match(message, new RegExp(`^\`.+config\\.json\` is not JSON${where}: .+$`));
+          return true;
+        },
+      );
+    });
+  }
 
   it('must be an object', () => {
     assert.throws(

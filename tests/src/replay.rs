@@ -24,11 +24,11 @@ impl LocalAws {
         });
         place::write_json(&path, &configuration)?;
         let output = Command::new("node")
-            .args(["--import", "tsx", "bin/replay.ts"])
+            .args(["--import", "tsx", "commands/main.ts", "replay"])
             .arg(&path)
-            .arg(rule)
-            .current_dir(repository().join("infra"))
             .env_clear()
+            .env("RULE", rule)
+            .current_dir(repository().join("infra"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs([
                 ("AWS_ENDPOINT_URL", self.url()),
