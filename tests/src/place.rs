@@ -90,7 +90,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 /// Writes a JSON file, whole or not at all.
 pub fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
     let new = path.with_extension("new");
-    std::fs::write(&new, serde_json::to_vec_pretty(content)?)
+    std::fs::write(&new, serde_json::to_string_pretty(content)? + "\n")
         .and_then(|()| std::fs::rename(&new, path))
         .with_context(|| format!("cannot write `{}`", path.display()))
 }
