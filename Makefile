@@ -6,7 +6,7 @@ venv = target/local/venv/bin
 command = cd infra && node --import tsx commands/main.ts
 config = $(abspath $(CONFIG))
 
-.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay packages build prerequisites
+.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay readiness pending packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -89,12 +89,20 @@ destroy: packages
 policy: packages
 	$(command) policy '$(config)'
 
-packages:
-	node infra/install.mjs
-
 # Starts an execution for each event that a rule could not deliver: make replay CONFIG=path [RULE=cordon-findings]
 replay: packages
 	$(command) replay '$(config)'
+
+# Which accounts can be entered, checked now: make readiness CONFIG=path [DEEP=1]
+readiness: packages
+	$(command) readiness '$(config)'
+
+# The failed executions that can be redriven still: make pending CONFIG=path
+pending: packages
+	$(command) pending '$(config)'
+
+packages:
+	node infra/install.mjs
 
 build: prerequisites
 	cargo build --locked --workspace --bins

@@ -90,6 +90,14 @@ export function centralAccounts({
   return managementAccount === undefined ? [securityAccount] : [securityAccount, managementAccount];
 }
 
+/** Those of them that have member roles. */
+export function enteredCentralAccounts(configuration: Configuration): readonly string[] {
+  const { securityAccount, securityAccountUsers } = configuration;
+  return centralAccounts(configuration).filter(
+    (account) => account !== securityAccount || securityAccountUsers,
+  );
+}
+
 export function readConfiguration(path: unknown): Configuration {
   if (typeof path !== 'string') {
     throw new ConfigurationError('no configuration file: name it with `-c config=<file>`');

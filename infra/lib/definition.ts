@@ -16,13 +16,8 @@ export function readDefinition(
   path: string,
   substitutions: Readonly<Record<string, string>>,
 ): string {
-  let definition: string;
-  try {
-    definition = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new DefinitionError(`cannot read \`${path}\``, { cause });
-  }
-  const placeholders = new Set([...definition.matchAll(PLACEHOLDER)].map(([, name]) => name ?? ''));
+  const definition = read(path);
+  const placeholders = placeholdersOf(definition);
   for (const name of placeholders) {
     if (!(name in substitutions)) {
       throw new DefinitionError(`\`${path}\` has the unknown placeholder \`\${${name}}\``);
@@ -34,4 +29,25 @@ export function readDefinition(
     }
   }
   return definition;
+}
+
+/** The steps that the state machine of the file at `path` runs. */
+export function stepsOf<T extends { readonly state: string }>(
+  path: string,
+  steps: readonly T[],
+): readonly T[] {
+  const placeholders = placeholdersOf(read(path));
+  return steps.filter(({ state }) => placeholders.has(`${state}FunctionArn`));
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new DefinitionError(`cannot read \`${path}\``, { cause });
+  }
+}
+
+function placeholdersOf(definition: string): ReadonlySet<string> {
+  return new Set([...definition.matchAll(PLACEHOLDER)].map(([, name]) => name ?? ''));
 }

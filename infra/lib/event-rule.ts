@@ -7,28 +7,35 @@ import { Construct } from 'constructs';
 /** An event pattern, as EventBridge's PutRule takes it. */
 export type EventPattern = Readonly<Record<string, unknown>>;
 
-export interface EventRuleProps {
+/** What a rule waits for: events, or a time. */
+export type Occasion = { readonly pattern: EventPattern } | { readonly schedule: string };
+
+export interface EventRuleOptions {
   readonly name: string;
   readonly description: string;
-  readonly pattern: EventPattern;
   readonly targets: readonly Pick<
     CfnRule.TargetProperty,
-    'id' | 'arn' | 'roleArn' | 'inputTransformer'
+    'id' | 'arn' | 'roleArn' | 'input' | 'inputTransformer'
   >[];
   /** What it means that events are in the queue, and what a person should do about them. */
   readonly ifUndelivered: string;
 }
+
+export type EventRuleProps = EventRuleOptions & Occasion;
 
 /** A rule, and a queue for the events that did not reach a target of it. */
 export class EventRule extends Construct {
   readonly ruleName: string;
   readonly undelivered: Queue;
   readonly ifUndelivered: string;
+  /** Whether it comes again by itself, so that nothing is lost where it fails. */
+  readonly recurs: boolean;
 
   constructor(scope: Construct, id: string, props: EventRuleProps) {
     super(scope, id);
     this.ruleName = props.name;
     this.ifUndelivered = props.ifUndelivered;
+    this.recurs = 'schedule' in props;
 
     this.undelivered = new Queue(this, 'Undelivered', {
       encryption: QueueEncryption.SQS_MANAGED,
@@ -49,7 +56,9 @@ export class EventRule extends Construct {
     new CfnRule(this, 'Rule', {
       name: props.name,
       description: props.description,
-      eventPattern: props.pattern,
+      ...('pattern' in props
+        ? { eventPattern: props.pattern }
+        : { scheduleExpression: props.schedule }),
       targets: props.targets.map((target) => ({
         ...target,
         deadLetterConfig: { arn: this.undelivered.queueArn },

@@ -26,11 +26,15 @@ export class FindingRules extends Construct {
     const { partition } = Stack.of(this);
     const { actionable, alerting, told } = findingPatterns(props.findings, partition);
 
+    const ifUndelivered = (rule: string): string =>
+      `Findings did not start the state machine, so nothing was contained. Read the messages in the queue, mend what their attributes name, then have each start its execution: make replay CONFIG=cordon.json RULE=${rule}`;
     const findings = new StartingRule(this, 'Findings', {
       name: 'cordon-findings',
       description: 'Cordon: new findings of Security Hub that it can act on',
       pattern: actionable,
+      starts: 'IncidentResponse',
       stateMachineArn,
+      ifUndelivered: ifUndelivered('cordon-findings'),
     });
     const customAction =
       customActionArn === undefined
@@ -40,7 +44,9 @@ export class FindingRules extends Construct {
               name: 'cordon-custom-action',
               description: 'Cordon: findings for which somebody chose to contain what they name',
               pattern: chosenFindings(customActionArn),
+              starts: 'IncidentResponse',
               stateMachineArn,
+              ifUndelivered: ifUndelivered('cordon-custom-action'),
             }).rule,
           ];
     const alerts = new EventRule(this, 'Alerts', {

@@ -10,8 +10,9 @@ export interface OperationsProps {
   readonly responders: Topic;
   readonly stateMachineArn: string;
   readonly responsePolicyName: string;
-  /** The rules that take findings where they belong. */
-  readonly findings: readonly EventRule[];
+  readonly readinessMachineArn: string;
+  /** The rules that start the state machines, and tell of findings. */
+  readonly starting: readonly EventRule[];
 }
 
 interface ExecutionRuleProps {
@@ -61,8 +62,17 @@ export class Operations extends Construct {
       props.stateMachineArn,
       'Somebody stopped an incident response. Find out who and why (CloudTrail: StopExecution); redrive the execution unless it was meant.',
     );
+    // One that somebody stopped comes again, unlike an incident.
+    for (const metricName of ['ExecutionsFailed', 'ExecutionsTimedOut']) {
+      this.executionAlarm(
+        metricName,
+        props.readinessMachineArn,
+        'Nobody knows which accounts can be entered, or which failed executions wait for a redrive: a check of it did not end. Unless a mail says what failed, open the execution of cordon-readiness; mend it, then check again: make readiness, make pending.',
+        `Readiness${metricName}`,
+      );
+    }
     for (const rule of [
-      ...props.findings,
+      ...props.starting,
       ...this.executionRules(props),
       this.responsePolicyRule(props),
     ]) {
@@ -73,6 +83,7 @@ export class Operations extends Construct {
         statistic: 'Maximum',
         description: rule.ifUndelivered,
       });
+      if (rule.recurs) continue;
       this.alarm(`Failing-${rule.ruleName}`, {
         namespace: 'AWS/Events',
         metricName: 'FailedInvocations',
@@ -198,8 +209,13 @@ export class Operations extends Construct {
     });
   }
 
-  private executionAlarm(metricName: string, stateMachineArn: string, description: string): void {
-    this.alarm(metricName, {
+  private executionAlarm(
+    metricName: string,
+    stateMachineArn: string,
+    description: string,
+    id = metricName,
+  ): void {
+    this.alarm(id, {
       namespace: 'AWS/States',
       metricName,
       dimensions: { StateMachineArn: stateMachineArn },

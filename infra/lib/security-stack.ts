@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { CfnOutput, CfnResource, RemovalPolicy } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { AlertTopics } from './alert-topics.ts';
@@ -6,9 +7,11 @@ import { CordonStack } from './cordon-stack.ts';
 import { ContainmentsTable } from './containments-table.ts';
 import { EvidenceBucket } from './evidence-bucket.ts';
 import { FindingRules } from './finding-rules.ts';
-import { IncidentResponseMachine } from './incident-response-machine.ts';
+import { DefinitionError, stepsOf } from './definition.ts';
 import { RESPONSE_POLICY } from './names.ts';
 import { Operations } from './operations.ts';
+import { Readiness } from './readiness.ts';
+import { StateMachine } from './state-machine.ts';
 import { Step } from './step.ts';
 import type { StepFolder } from './step-folder.ts';
 import { Watch } from './watch.ts';
@@ -16,7 +19,7 @@ import { Watch } from './watch.ts';
 export interface SecurityStackProps {
   readonly configuration: Configuration;
   readonly steps: readonly StepFolder[];
-  /** The folder of the state machine's definition and policy. */
+  /** The folder of the state machines' definitions and policies. */
   readonly stateMachine: string;
   /** Set where the deployed stack has it, for the deployment that lets go of it. */
   readonly former?: Former;
@@ -101,22 +104,44 @@ export class SecurityStack extends CordonStack {
           placeholders,
         }),
     );
-    const functionArns = Object.fromEntries(
-      steps.map(({ state, functionArn }) => [`${state}FunctionArn`, functionArn]),
-    );
+    const definition = (name: string): string => join(props.stateMachine, `${name}.asl.json`);
+    const ofIncidents = stepsOf(definition('incident-response'), steps);
+    const ofReadiness = stepsOf(definition('readiness'), steps);
+    const idle = steps.find((step) => ![...ofIncidents, ...ofReadiness].includes(step));
+    if (idle !== undefined) {
+      throw new DefinitionError(`no state machine has a state for the step \`${idle.state}\``);
+    }
 
-    const machine = new IncidentResponseMachine(this, 'IncidentResponse', {
-      folder: props.stateMachine,
+    const machine = new StateMachine(this, 'IncidentResponse', {
+      name: 'incident-response',
+      description: 'Cordon: the state machine that answers findings',
+      definition: definition('incident-response'),
+      policy: join(props.stateMachine, 'execution-policy.json'),
       logRetentionDays: configuration.logRetentionDays,
-      placeholders: { ...placeholders, ...functionArns },
+      placeholders: { ...placeholders, ...functionArns(ofIncidents) },
       substitutions: {
-        ...functionArns,
+        ...functionArns(ofIncidents),
         Partition: this.partition,
         AlertTopicArn: topics.responders.topicArn,
         ResponsePolicyParameter: RESPONSE_POLICY,
         ContainmentsTable: containments.tableName,
         ConsoleUrl: consoleUrl(configuration),
         GetFindings: v2 ? 'getFindingsV2' : 'getFindings',
+      },
+    });
+
+    const ofReadinessAlone = {
+      IncidentResponseArn: machine.arn,
+      OperationsTopicArn: topics.operations.topicArn,
+    };
+    const readiness = new Readiness(this, 'Readiness', {
+      folder: props.stateMachine,
+      configuration,
+      placeholders: { ...placeholders, ...ofReadinessAlone, ...functionArns(ofReadiness) },
+      substitutions: {
+        ...ofReadinessAlone,
+        ...functionArns(ofReadiness),
+        Partition: this.partition,
       },
     });
 
@@ -139,7 +164,8 @@ export class SecurityStack extends CordonStack {
       responders: topics.responders,
       stateMachineArn: machine.arn,
       responsePolicyName: RESPONSE_POLICY,
-      findings: findings.rules,
+      readinessMachineArn: readiness.arn,
+      starting: [...findings.rules, ...readiness.rules],
     });
     new Watch(this, 'Watch', {
       operations: topics.operations,
@@ -152,9 +178,16 @@ export class SecurityStack extends CordonStack {
     new CfnOutput(this, 'AlertTopicArn', { value: topics.responders.topicArn });
     new CfnOutput(this, 'OperationsTopicArn', { value: topics.operations.topicArn });
     new CfnOutput(this, 'StateMachineArn', { value: machine.arn });
+    new CfnOutput(this, 'ReadinessMachineArn', { value: readiness.arn });
     new CfnOutput(this, 'ResponsePolicyParameter', { value: RESPONSE_POLICY });
     if (!v2) new CfnOutput(this, 'CustomActionArn', { value: customActionArn });
   }
+}
+
+function functionArns(steps: readonly Step[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    steps.map(({ state, functionArn }) => [`${state}FunctionArn`, functionArn]),
+  );
 }
 
 const CONSOLES: Readonly<Record<Partition, string>> = {

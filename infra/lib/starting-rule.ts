@@ -1,21 +1,28 @@
 import { Construct } from 'constructs';
-import { type EventPattern, EventRule, ruleArn } from './event-rule.ts';
+import { EventRule, type Occasion, ruleArn } from './event-rule.ts';
 import { ServiceRole } from './service-role.ts';
 
-export interface StartingRuleProps {
+export interface StartingRuleOptions {
   readonly name: string;
   readonly description: string;
-  readonly pattern: EventPattern;
+  /** The state machine's name, as that of a state. */
+  readonly starts: string;
   readonly stateMachineArn: string;
+  /** The execution's input; the whole event unless set. */
+  readonly input?: string;
+  /** What it means that events are in the queue, and what a person should do about them. */
+  readonly ifUndelivered: string;
 }
 
-/** Starts one execution of the state machine for each event, with the whole event as its input. */
+export type StartingRuleProps = StartingRuleOptions & Occasion;
+
+/** Starts one execution of a state machine for each event. */
 export class StartingRule extends Construct {
   readonly rule: EventRule;
 
   constructor(scope: Construct, id: string, props: StartingRuleProps) {
     super(scope, id);
-    const { name, description, pattern, stateMachineArn } = props;
+    const { name, starts, stateMachineArn, input, ...rule } = props;
 
     const role = new ServiceRole(this, 'Role', {
       purpose: id,
@@ -27,7 +34,7 @@ export class StartingRule extends Construct {
         Version: '2012-10-17',
         Statement: [
           {
-            Sid: 'StartTheIncidentResponse',
+            Sid: `StartThe${starts}`,
             Effect: 'Allow',
             Action: 'states:StartExecution',
             Resource: stateMachineArn,
@@ -37,10 +44,15 @@ export class StartingRule extends Construct {
     });
     this.rule = new EventRule(this, 'Rule', {
       name,
-      description,
-      pattern,
-      targets: [{ id: 'IncidentResponse', arn: stateMachineArn, roleArn: role.arn }],
-      ifUndelivered: `Findings did not start the state machine, so nothing was contained. Read the messages in the queue, mend what their attributes name, then have each start its execution: make replay CONFIG=cordon.json RULE=${name}`,
+      ...rule,
+      targets: [
+        {
+          id: starts,
+          arn: stateMachineArn,
+          roleArn: role.arn,
+          ...(input !== undefined && { input }),
+        },
+      ],
     });
   }
 }

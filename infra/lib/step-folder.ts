@@ -55,6 +55,7 @@ export function executionPolicy(step: StepFolder, findings: Findings): PolicyFil
     : step.executionPolicy;
 }
 
-function stateName(name: string): string {
+/** A name as the state machine spells it. */
+export function stateName(name: string): string {
   return name.replace(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { METRICS } from '../lib/metrics.ts';
 import type { Synthesized } from './fixture.ts';
+import { computed, statesIn } from './machine.ts';
 
 /**
  * List prices of us-east-1 in dollars, without a free tier or a discount. eu-central-1 differs in
@@ -83,4 +84,43 @@ const A_MONTH = { contained: 0.1, left: 1, ignored: 50 } as const;
 export function month(accounts: number): number {
   const ends = Object.entries(A_MONTH) as [keyof typeof A_MONTH, number][];
   return ends.reduce((sum, [end, times]) => sum + accounts * times * execution(USAGE[end]), 0);
+}
+
+const READINESS = statesIn('readiness.asl.json', {
+  ListAccounts: 'securityhub:listMembers',
+  CentralAccounts: '[]',
+});
+
+/**
+ * What readiness costs in a month beyond its alarms, where each week there is something to tell:
+ * a check a week, and each day a look for redrives. Its metrics are paid for in the hours in which
+ * they are reported, so for next to nothing.
+ */
+export async function readiness(accounts: number): Promise<number> {
+  const functions = READINESS.get('Begin')?.Assign?.['functions'] ?? null;
+  const ids = ','.padEnd(accounts * ',111111111111'.length, '1');
+  const items = await computed(READINESS.get('Steps')?.Items, { functions, ids }, {});
+  const asked = (items as readonly unknown[]).length;
+  const listed = Math.ceil(accounts / 50);
+  const idKilobytes = ids.length / 1e3;
+  const check: Usage = {
+    // What is entered once: Begin, WhatToCheck, Steps, CompareReadiness, WriteReadiness,
+    // WhetherToTell, TellReadiness, StoreReadiness, Ready.
+    transitions: 9 + 2 * listed + asked,
+    functions: asked + 3,
+    publishes: 1,
+    counted: 0,
+    objects: 1,
+    // Each page leaves what it was answered and all ids so far; each step of a page its accounts.
+    logKilobytes: 50 + listed * (15 + idKilobytes) + 10 * asked + 4 * idKilobytes,
+  };
+  const look: Usage = {
+    transitions: 10,
+    functions: 0,
+    publishes: 0,
+    counted: 0,
+    objects: 0,
+    logKilobytes: 50,
+  };
+  return (execution(check) * 52 + execution(look) * 365) / 12;
 }

@@ -31,6 +31,9 @@ interface Catcher {
 export interface State {
   readonly Type: string;
   readonly Resource?: string;
+  readonly TimeoutSeconds?: number;
+  readonly Retry?: readonly { readonly MaxAttempts: number }[];
+  readonly MaxConcurrency?: number;
   readonly Arguments?: Json;
   readonly Assign?: { readonly [name: string]: Json };
   readonly Output?: Json;
@@ -48,15 +51,25 @@ interface Machine {
   readonly States: Readonly<Record<string, State>>;
 }
 
-const MACHINE = JSON.parse(
-  readFileSync(join(STATE_MACHINE, 'incident-response.asl.json'), 'utf8').replaceAll(
-    '${ConsoleUrl}',
-    'https://us-gov-west-1.console.amazonaws-us-gov.com',
-  ),
-) as Machine;
+/**
+ * Every state of a state machine's file, those of iterations and branches too, by name; with these
+ * of its placeholders filled.
+ */
+export function statesIn(
+  file: string,
+  values: Readonly<Record<string, string>>,
+): ReadonlyMap<string, State> {
+  let definition = readFileSync(join(STATE_MACHINE, file), 'utf8');
+  for (const [name, value] of Object.entries(values)) {
+    definition = definition.replaceAll(`\${${name}}`, value);
+  }
+  return new Map(statesOf(JSON.parse(definition) as Machine));
+}
 
-/** Every state, those of iterations and branches too, by name. */
-export const STATES: ReadonlyMap<string, State> = new Map(statesOf(MACHINE));
+/** The states of the machine that answers findings. */
+export const STATES = statesIn('incident-response.asl.json', {
+  ConsoleUrl: 'https://us-gov-west-1.console.amazonaws-us-gov.com',
+});
 
 function statesOf(machine: Machine): [string, State][] {
   return Object.entries(machine.States).flatMap(([name, state]) => [

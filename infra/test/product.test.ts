@@ -9,7 +9,9 @@ import { actsInMembers, executionPolicy } from '../lib/step-folder.ts';
 import { Synthesized } from './fixture.ts';
 import { CONFIGURATIONS, product, PROTECTION, STATE_MACHINE, STEPS } from './product.ts';
 
-const DEFINITION = readFileSync(join(STATE_MACHINE, 'incident-response.asl.json'), 'utf8');
+const DEFINITIONS = ['incident-response', 'readiness'].map((name) =>
+  readFileSync(join(STATE_MACHINE, `${name}.asl.json`), 'utf8'),
+);
 
 interface Statement {
   readonly Sid?: string;
@@ -73,6 +75,14 @@ for (const configuration of CONFIGURATIONS) {
           `{"Ref":"${securityStack.one('AWS::SNS::Topic', { DisplayName: 'Cordon incidents' }).id}"}`,
           '${AlertTopicArn}',
         ],
+        [
+          `{"Ref":"${securityStack.one('AWS::SNS::Topic', { DisplayName: 'Cordon operations' }).id}"}`,
+          '${OperationsTopicArn}',
+        ],
+        [
+          `{"Fn::GetAtt":["${securityStack.one('AWS::StepFunctions::StateMachine', { StateMachineName: 'cordon-incident-response' }).id}","Arn"]}`,
+          '${IncidentResponseArn}',
+        ],
         ...STEPS.map(({ name, state }): [string, string] => {
           const { id } = securityStack.one('AWS::Lambda::Function', {
             FunctionName: `cordon-${name}`,
@@ -100,6 +110,11 @@ for (const configuration of CONFIGURATIONS) {
       assert.deepEqual(
         readable(onlyPolicy(securityStack, 'Cordon-IncidentResponse'), names),
         asDeployed(readPolicyFile(join(STATE_MACHINE, 'execution-policy.json')), known),
+      );
+      const file = findings === 'v2' ? 'readiness-policy-v2.json' : 'readiness-policy.json';
+      assert.deepEqual(
+        readable(onlyPolicy(securityStack, 'Cordon-Readiness'), names),
+        asDeployed(readPolicyFile(join(STATE_MACHINE, file)), known),
       );
     });
 
@@ -186,7 +201,7 @@ for (const configuration of CONFIGURATIONS) {
     it('no event pattern is longer than EventBridge takes', () => {
       for (const { Properties } of securityStack.all('AWS::Events::Rule')) {
         // Amazon EventBridge quotas: event pattern size.
-        assert.ok(JSON.stringify(Properties['EventPattern']).length <= 2_048);
+        assert.ok(JSON.stringify(Properties['EventPattern'] ?? {}).length <= 2_048);
       }
     });
 
@@ -205,10 +220,11 @@ for (const configuration of CONFIGURATIONS) {
       });
     }
 
-    it('the definition, filled in, is a valid state machine', () => {
-      const filled = filledIn(configuration);
-      const { isValid, errorsText } = validateDefinition(filled);
-      assert.equal(isValid, true, errorsText('\n'));
+    it('the definitions, filled in, are valid state machines', () => {
+      for (const definition of DEFINITIONS) {
+        const { isValid, errorsText } = validateDefinition(filledIn(definition, configuration));
+        assert.equal(isValid, true, errorsText('\n'));
+      }
     });
   });
 }
@@ -229,12 +245,19 @@ function listed(partition: string, principals: readonly string[] = []): string[]
   ];
 }
 
-function filledIn({ partition, region, securityAccount, findings }: Configuration): object {
+function filledIn(
+  definition: string,
+  { partition, region, securityAccount, findings }: Configuration,
+): object {
   const arn = (rest: string) =>
     `arn:${partition}:${rest.replace('-:-', `${region}:${securityAccount}`)}`;
   const values: Record<string, string> = {
     Partition: partition,
     AlertTopicArn: arn('sns:-:-:Responders'),
+    OperationsTopicArn: arn('sns:-:-:Operations'),
+    IncidentResponseArn: arn('states:-:-:stateMachine:cordon-incident-response'),
+    ListAccounts: findings === 'v2' ? 'organizations:listAccounts' : 'securityhub:listMembers',
+    CentralAccounts: "['111111111111', '999999999999']",
     ResponsePolicyParameter: '/cordon/response-policy',
     ContainmentsTable: 'cordon-containments',
     ConsoleUrl: 'https://console.example.com',
@@ -247,13 +270,15 @@ function filledIn({ partition, region, securityAccount, findings }: Configuratio
     ),
   };
   return JSON.parse(
-    DEFINITION.replace(/\$\{(\w+)\}/g, (_, name) => values[name] ?? assert.fail(name)),
+    definition.replace(/\$\{(\w+)\}/g, (_, name) => values[name] ?? assert.fail(name)),
   );
 }
 
 describe('the policy files', () => {
   const files = [
-    readPolicyFile(join(STATE_MACHINE, 'execution-policy.json')),
+    ...['execution-policy.json', 'readiness-policy.json', 'readiness-policy-v2.json'].map((file) =>
+      readPolicyFile(join(STATE_MACHINE, file)),
+    ),
     PROTECTION.policy,
     ...STEPS.flatMap(({ executionPolicy, executionPolicyV2, memberPolicy }) =>
       [executionPolicy, executionPolicyV2, memberPolicy].filter((file) => file !== undefined),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ConfigurationError } from '../lib/config.ts';
+import { DefinitionError } from '../lib/definition.ts';
 import { findingPatterns } from '../lib/finding-patterns.ts';
 import { type Former, SecurityStack } from '../lib/security-stack.ts';
 import { discoverSteps } from '../lib/step-folder.ts';
@@ -15,6 +16,11 @@ const DEFINITION = `{
   }
 }
 `;
+
+const policy = (Action: string, Resource: string) => ({
+  Version: '2012-10-17',
+  Statement: [{ Sid: 'Everything', Effect: 'Allow', Action, Resource }],
+});
 
 const root = folder({
   'functions/classify/execution-policy.json': {
@@ -35,6 +41,13 @@ const root = folder({
   },
   'functions/preserve/member-policy.json': {},
   'statemachine/incident-response.asl.json': DEFINITION,
+  'statemachine/readiness.asl.json': `{
+    "Comment": "\${Partition} \${IncidentResponseArn} \${OperationsTopicArn} \${ListAccounts} \${CentralAccounts}",
+    "StartAt": "Begin",
+    "States": { "Begin": { "Type": "Succeed" } }
+  }`,
+  'statemachine/readiness-policy.json': policy('x:Y', '${OperationsTopicArn}'),
+  'statemachine/readiness-policy-v2.json': policy('x:V2', '${IncidentResponseArn}'),
   'statemachine/execution-policy.json': {
     Version: '2012-10-17',
     Statement: [
@@ -92,8 +105,20 @@ describe('where Security Hub without CSPM sends the findings', () => {
     });
   });
 
+  it('readiness asks the organization for its accounts', () => {
+    const { Properties } = stack.one('AWS::StepFunctions::StateMachine', {
+      StateMachineName: 'cordon-readiness',
+    });
+    const { ListAccounts } = Properties['DefinitionSubstitutions'] as { ListAccounts: string };
+    assert.equal(ListAccounts, 'organizations:listAccounts');
+    const role = stack.one('AWS::IAM::Role', { RoleName: 'Cordon-Readiness' });
+    assert.match(JSON.stringify(role.Properties['Policies']), /"x:V2"/);
+  });
+
   it('the machine asks it, and may ask no other', () => {
-    const { Properties } = stack.one('AWS::StepFunctions::StateMachine');
+    const { Properties } = stack.one('AWS::StepFunctions::StateMachine', {
+      StateMachineName: 'cordon-incident-response',
+    });
     const { GetFindings } = Properties['DefinitionSubstitutions'] as { GetFindings: string };
     assert.equal(GetFindings, 'getFindingsV2');
     const text = JSON.stringify(stack.json);
@@ -109,12 +134,17 @@ describe('the security stack', () => {
   const operations = stack.one('AWS::SNS::Topic', { DisplayName: 'Cordon operations' }).id;
   const bucket = stack.one('AWS::S3::Bucket').id;
   const containments = stack.one('AWS::DynamoDB::Table').id;
-  const machine = stack.one('AWS::StepFunctions::StateMachine').id;
+  const machineOf = (StateMachineName: string) =>
+    stack.one('AWS::StepFunctions::StateMachine', { StateMachineName });
+  const machine = machineOf('cordon-incident-response').id;
+  const readiness = machineOf('cordon-readiness').id;
   const rule = (name: string) => stack.one('AWS::Events::Rule', { Name: name });
   const ruleNames = [
     'cordon-findings',
     'cordon-custom-action',
     'cordon-alerts',
+    'cordon-readiness',
+    'cordon-redrives',
     'cordon-execution-failed',
     'cordon-execution-ended',
     'cordon-response-policy',
@@ -181,6 +211,21 @@ describe('the security stack', () => {
       );
     });
 
+    it('is run by a state machine', () => {
+      const [classify, ...others] = discoverSteps(join(root, 'functions'));
+      assert.ok(classify);
+      const idle = { ...classify, name: 'idle', state: 'Idle' };
+      assert.throws(
+        () =>
+          new SecurityStack(app(), 'CordonSecurity', {
+            configuration: configuration({ binaries: binaries(['classify', 'preserve', 'idle']) }),
+            steps: [classify, ...others, idle],
+            stateMachine: join(root, 'statemachine'),
+          }),
+        new DefinitionError('no state machine has a state for the step `Idle`'),
+      );
+    });
+
     it('runs on the architecture that the binaries are for', () => {
       const architectures = synthesize({ architecture: 'x86_64' })
         .all('AWS::Lambda::Function')
@@ -197,6 +242,7 @@ describe('the security stack', () => {
         '/aws/lambda/cordon-classify',
         '/aws/lambda/cordon-preserve',
         '/aws/vendedlogs/states/cordon-incident-response',
+        '/aws/vendedlogs/states/cordon-readiness',
       ].map((name) => ({
         Properties: { LogGroupName: name, RetentionInDays: 365 },
         UpdateReplacePolicy: 'Retain',
@@ -207,7 +253,7 @@ describe('the security stack', () => {
 
   describe('the state machine', () => {
     it('is its file, verbatim, with the placeholders filled by CloudFormation', () => {
-      assert.deepEqual(stack.one('AWS::StepFunctions::StateMachine').Properties, {
+      assert.deepEqual(machineOf('cordon-incident-response').Properties, {
         StateMachineName: 'cordon-incident-response',
         StateMachineType: 'STANDARD',
         DefinitionString: DEFINITION,
@@ -493,6 +539,18 @@ describe('the security stack', () => {
       }
     });
 
+    it('check readiness every week, and look for what waits for a redrive every day', () => {
+      for (const [name, schedule, input] of [
+        ['cordon-readiness', 'cron(0 6 ? * MON *)', '{"deep": false}'],
+        ['cordon-redrives', 'cron(0 6 * * ? *)', '{"check": "redrives"}'],
+      ] as const) {
+        const { ScheduleExpression, EventPattern, Targets } = rule(name).Properties;
+        assert.deepEqual([ScheduleExpression, EventPattern], [schedule, undefined]);
+        const [{ Arn, Input }] = Targets as [{ Arn: unknown; Input: string }];
+        assert.deepEqual([Arn, Input], [arnOf(readiness), input]);
+      }
+    });
+
     it('may start that state machine, and nothing else', () => {
       for (const [name, purpose] of [
         ['cordon-findings', 'Findings'],
@@ -668,6 +726,8 @@ describe('the security stack', () => {
       ['AWS/States', 'ExecutionsFailed', 'Sum', 'StateMachineArn', arnOf(machine)],
       ['AWS/States', 'ExecutionsTimedOut', 'Sum', 'StateMachineArn', arnOf(machine)],
       ['AWS/States', 'ExecutionsAborted', 'Sum', 'StateMachineArn', arnOf(machine)],
+      ['AWS/States', 'ExecutionsFailed', 'Sum', 'StateMachineArn', arnOf(readiness)],
+      ['AWS/States', 'ExecutionsTimedOut', 'Sum', 'StateMachineArn', arnOf(readiness)],
       ...ruleNames.flatMap((name) => [
         [
           'AWS/SQS',
@@ -676,7 +736,10 @@ describe('the security stack', () => {
           'QueueName',
           { 'Fn::GetAtt': [targetsOf(name).undelivered, 'QueueName'] },
         ],
-        ['AWS/Events', 'FailedInvocations', 'Sum', 'RuleName', name],
+        // What comes again by itself needs no second one.
+        ...(['cordon-readiness', 'cordon-redrives'].includes(name)
+          ? []
+          : [['AWS/Events', 'FailedInvocations', 'Sum', 'RuleName', name]]),
       ]),
       [
         'AWS/SNS',

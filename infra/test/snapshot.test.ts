@@ -13,14 +13,19 @@ const SNAPSHOT = new URL('snapshot.json', import.meta.url);
  */
 function reviewable(stack: Stack): unknown {
   const template = JSON.stringify(Template.fromStack(stack).toJSON());
-  return JSON.parse(template, (key, value: unknown) => {
-    if (key === 'DefinitionString') return 'statemachine/incident-response.asl.json';
+  return JSON.parse(template, function (this: Partial<Machine>, key, value: unknown) {
+    if (key === 'DefinitionString')
+      return `${this.StateMachineName}.asl.json`.replace('cordon-', 'statemachine/');
     if (key !== 'Policies') return value;
     return (value as Inline[]).map(({ PolicyName, PolicyDocument: { Statement } }) => ({
       PolicyName,
       Sids: Statement.map(({ Sid }) => Sid),
     }));
   });
+}
+
+interface Machine {
+  readonly StateMachineName: string;
 }
 
 interface Inline {

@@ -161,6 +161,16 @@ impl Alone<'_> {
         self.close(account, step).await
     }
 
+    /// Refuses a step's role in a member account some actions, whatever its policy allows.
+    pub async fn refuse_in_member(
+        &self,
+        account: &str,
+        step: &str,
+        actions: &[&str],
+    ) -> Result<()> {
+        self.refuse_role(account, &member_role(step), actions).await
+    }
+
     /// What a thief of a step's function would have: the credentials of the function's role.
     /// The role's trust is widened for it, to a new user of the security account.
     pub async fn credentials_of(&self, step: &str) -> Result<Clients> {

@@ -20,7 +20,7 @@ const LAST_EVENTS: usize = 12;
 /// One execution of the state machine.
 #[derive(Clone)]
 pub struct Execution {
-    states: aws_sdk_sfn::Client,
+    pub(crate) states: aws_sdk_sfn::Client,
     /// Its ARN.
     pub arn: String,
 }

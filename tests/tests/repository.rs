@@ -89,15 +89,20 @@ fn each_folder_below_functions_is_a_crate_of_its_name() {
 
 #[test]
 fn each_function_is_called_by_a_state_of_its_name_and_by_no_other_placeholder() {
-    let machine = machine();
-    let mut states = BTreeMap::new();
-    collect_states(&machine, &mut states);
-    let called: BTreeSet<_> = placeholders(&machine.to_string())
-        .into_iter()
+    let machines = ["incident-response", "readiness"].map(machine);
+    let states = machines.iter().flat_map(|machine| {
+        let mut states = BTreeMap::new();
+        collect_states(machine, &mut states);
+        states
+    });
+    let states: BTreeMap<_, _> = states.collect();
+    let called: BTreeSet<_> = machines
+        .iter()
+        .flat_map(|machine| placeholders(&machine.to_string()))
         .filter_map(|name| Some(name.strip_suffix("FunctionArn")?.to_owned()))
         .collect();
     let named: BTreeSet<_> = steps().into_iter().map(|step| step.state).collect();
-    assert_eq!(called, named, "the functions that the machine calls are not those in functions/");
+    assert_eq!(called, named, "the functions that the machines call are not those in functions/");
     for state in &named {
         // A report is written before each state that tells people.
         let state = if state == "WriteReport" { "ReportFailure" } else { state };
@@ -113,7 +118,7 @@ fn the_machine_may_invoke_the_functions_that_it_calls_and_no_others() {
     let policy: Value = json(&repository().join("statemachine/execution-policy.json"));
     let may = placeholders(&policy.to_string());
     let may: BTreeSet<_> = may.iter().filter(|name| name.ends_with("FunctionArn")).collect();
-    let calls = placeholders(&machine().to_string());
+    let calls = placeholders(&machine("incident-response").to_string());
     let calls: BTreeSet<_> = calls.iter().filter(|name| name.ends_with("FunctionArn")).collect();
     assert_eq!(may, calls);
 }
@@ -407,8 +412,8 @@ fn json(path: &Path) -> Value {
     read_json(path).unwrap().unwrap_or_else(|| panic!("no `{}`", path.display()))
 }
 
-fn machine() -> Value {
-    json(&repository().join("statemachine/incident-response.asl.json"))
+fn machine(name: &str) -> Value {
+    json(&repository().join(format!("statemachine/{name}.asl.json")))
 }
 
 /// The manifests of all crates below `functions/`, by their folders' names.

@@ -4,5 +4,6 @@
 async fn main() -> Result<(), lambda::Error> {
     let entry = member::Entry::from_env(&aws_calls::sdk_config().await)?;
     let organization = lambda::organization()?;
-    lambda::run(async |input| assume_role::assume_role(&entry, &organization, input).await).await
+    let step = async |input| assume_role::assume_role(&entry, &organization, input).await;
+    member::run(&entry, assume_role::READINESS, step).await
 }

@@ -8,8 +8,9 @@ use futures::future::join_all;
 use incident::{Execution, Failure, Principal};
 use member::credential::{Credential, CredentialKind, credentials_of};
 use member::principal::{find_same, vanished};
+use member::readiness::{Done, Nobody};
 use member::unused::{Unused, unused_keys};
-use member::{Entry, Grant, concurrently};
+use member::{Entry, Grant, Readiness, concurrently};
 use serde::{Deserialize, Serialize};
 
 const ACTIONS: &[&str] = &[
@@ -102,26 +103,58 @@ async fn deactivate_all(
 /// Source: IAM API Reference, `UpdateAccessKey` (`UserName`).
 async fn deactivate(iam: &Client, name: &str, credential: &Credential) -> Result<(), Failure> {
     let (id, inactive) = (&credential.id, StatusType::Inactive);
+    let call = update_of(credential.kind);
     match credential.kind {
         CredentialKind::AccessKey => {
             let update = iam.update_access_key().user_name(name).access_key_id(id).status(inactive);
-            update.send().await.done("iam:UpdateAccessKey")
+            update.send().await.done(call)
         }
         CredentialKind::SshPublicKey => {
             let update = iam.update_ssh_public_key().user_name(name);
             let update = update.ssh_public_key_id(id).status(inactive);
-            update.send().await.done("iam:UpdateSSHPublicKey")
+            update.send().await.done(call)
         }
         CredentialKind::SigningCertificate => {
             let update = iam.update_signing_certificate().user_name(name);
             let update = update.certificate_id(id).status(inactive);
-            update.send().await.done("iam:UpdateSigningCertificate")
+            update.send().await.done(call)
         }
         CredentialKind::ServiceSpecific => {
             let update = iam.update_service_specific_credential().user_name(name);
             let update = update.service_specific_credential_id(id).status(inactive);
-            update.send().await.done("iam:UpdateServiceSpecificCredential")
+            update.send().await.done(call)
         }
+    }
+}
+
+/// Readiness makes credentials inactive that are none, of nobody.
+pub const READINESS: Readiness = Readiness {
+    policy: include_str!("../member-policy.json"),
+    writes: &[
+        "iam:UpdateAccessKey",
+        "iam:UpdateSSHPublicKey",
+        "iam:UpdateSigningCertificate",
+        "iam:UpdateServiceSpecificCredential",
+    ],
+    probe: |iam, nobody| Box::pin(probe(iam, nobody)),
+};
+
+async fn probe(iam: &Client, nobody: &Nobody) -> Vec<(&'static str, Done)> {
+    let probes = CredentialKind::ALL.map(async |kind| {
+        let id = Nobody::CREDENTIAL.to_owned();
+        let credential = Credential { kind, id, active: true, created: None, service: None };
+        (update_of(kind), deactivate(iam, &nobody.user.name, &credential).await)
+    });
+    join_all(probes).await
+}
+
+/// The call that makes a credential inactive.
+fn update_of(kind: CredentialKind) -> &'static str {
+    match kind {
+        CredentialKind::AccessKey => "iam:UpdateAccessKey",
+        CredentialKind::SshPublicKey => "iam:UpdateSSHPublicKey",
+        CredentialKind::SigningCertificate => "iam:UpdateSigningCertificate",
+        CredentialKind::ServiceSpecific => "iam:UpdateServiceSpecificCredential",
     }
 }
 

@@ -10,7 +10,7 @@ use incident::{
 };
 use member::deny::require_boundary;
 use member::policy::inline_document;
-use member::{Entry, Grant, concurrently};
+use member::{Entry, Grant, Readiness, concurrently};
 use serde::{Deserialize, Serialize};
 
 /// The step's input.
@@ -125,6 +125,10 @@ fn unseen(failure: Failure, principal: &Principal) -> Failure {
         other => other,
     }
 }
+
+/// Readiness tries the way into the account alone: IAM allows what this step takes away only
+/// under the deny's boundary, which nobody who does not exist has.
+pub const READINESS: Readiness = Readiness::entry_alone(include_str!("../member-policy.json"));
 
 #[cfg(test)]
 mod tests {

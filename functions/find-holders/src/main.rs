@@ -3,5 +3,8 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let entry = member::Entry::from_env(&aws_calls::sdk_config().await)?;
-    lambda::run(async |input| find_holders::find_holders(&entry, input).await).await
+    member::run(&entry, find_holders::READINESS, async |input| {
+        find_holders::find_holders(&entry, input).await
+    })
+    .await
 }

@@ -76,10 +76,32 @@ impl Entry {
         account: &AccountId,
         grants: &[Grant<'_>],
     ) -> Result<aws_sdk_iam::Client, Failure> {
+        self.open_connection();
+        let credentials = self.assume(execution, account, session_policy(grants)).await?;
+        let iam = self.iam.clone().credentials_provider(credentials);
+        Ok(aws_sdk_iam::Client::from_conf(iam.build()))
+    }
+
+    /// Whether the account lets the step in: the same way in, with a session that may do
+    /// nothing, of which no use is made. Changes nothing.
+    pub async fn try_to_enter(
+        &self,
+        execution: &Execution,
+        account: &AccountId,
+    ) -> Result<(), Failure> {
+        let nothing = json!({"Effect": "Deny", "Action": "*", "Resource": "*"});
+        self.assume(execution, account, policy(&[nothing])).await.map(drop)
+    }
+
+    async fn assume(
+        &self,
+        execution: &Execution,
+        account: &AccountId,
+        session_policy: String,
+    ) -> Result<Credentials, Failure> {
         let partition = execution.partition();
         let role = format!("arn:{partition}:iam::{account}:role/cordon/{}", self.role);
         let session = execution.session_name();
-        self.open_connection();
         let answer = self
             .sts
             .assume_role()
@@ -89,7 +111,7 @@ impl Entry {
             .external_id(&self.external_id)
             // The least that STS gives.
             .duration_seconds(900)
-            .policy(session_policy(grants))
+            .policy(session_policy)
             .send()
             .await
             .map_err(|error| match error.code() {
@@ -103,15 +125,13 @@ impl Entry {
             call: "sts:AssumeRole",
             source: "the answer carries no credentials".into(),
         })?;
-        let credentials = Credentials::new(
+        Ok(Credentials::new(
             credentials.access_key_id,
             credentials.secret_access_key,
             Some(credentials.session_token),
             None,
             "cordon-member",
-        );
-        let iam = self.iam.clone().credentials_provider(credentials);
-        Ok(aws_sdk_iam::Client::from_conf(iam.build()))
+        ))
     }
 
     /// Opens the connection to IAM while STS is still at work, by a call that IAM refuses:
@@ -128,6 +148,10 @@ fn session_policy(grants: &[Grant<'_>]) -> String {
         .iter()
         .map(|grant| json!({"Effect": "Allow", "Action": grant.actions, "Resource": grant.resources}))
         .collect();
+    policy(&statements)
+}
+
+fn policy(statements: &[serde_json::Value]) -> String {
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 

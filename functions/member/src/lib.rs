@@ -9,13 +9,58 @@ mod entry;
 pub mod group;
 pub mod policy;
 pub mod principal;
+pub mod readiness;
 pub mod unused;
 pub mod user;
 
 use futures::StreamExt;
 use incident::Failure;
+use lambda::Measured;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub use entry::{Entry, Grant};
+pub use readiness::Readiness;
+
+use readiness::{Answered, Asked};
+
+/// Runs the function of a step that acts in member accounts, until the process is ended: it does
+/// the step, or says whether it could ([`readiness::check`]).
+pub async fn run<I, O>(
+    entry: &Entry,
+    readiness: Readiness,
+    step: impl AsyncFn(I) -> Result<O, Failure>,
+) -> Result<(), lambda::Error>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+{
+    lambda::run(async |asked| match asked {
+        Asked::Step(input) => step(input).await.map(Answered::Step),
+        Asked::Readiness(input) => {
+            readiness::check(entry, readiness, input).await.map(Answered::Readiness)
+        }
+    })
+    .await
+}
+
+/// The same, with what is measured of the step's input written to the log before.
+pub async fn run_measured<I, O>(
+    entry: &Entry,
+    readiness: Readiness,
+    measured: impl Fn(&I) -> Option<Measured>,
+    step: impl AsyncFn(I) -> Result<O, Failure>,
+) -> Result<(), lambda::Error>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+{
+    run(entry, readiness, async |input| {
+        lambda::measure(measured(&input).as_ref());
+        step(input).await
+    })
+    .await
+}
 
 /// Runs calls at once, at most eight at a time: IAM throttles by account, so one principal is
 /// not to use up what all share. One that fails keeps none of the others from being made.

@@ -5,9 +5,9 @@ use aws_sdk_s3::primitives::DateTime;
 use incident::{Execution, Failure, Principal};
 use serde::Deserialize;
 
-use crate::bucket::Bucket;
 use crate::cases;
 use crate::document::{left_at, time};
+use bucket::Bucket;
 
 /// Seconds in which Security Hub may show a finding as it was before an update: it says
 /// minutes.

@@ -7,9 +7,9 @@ use member::credential::Credential;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bucket::{Object, unreadable};
 use crate::schema;
 use crate::snapshot::Snapshot;
+use bucket::{Object, unreadable};
 
 const EVIDENCE: &str = "cordon/evidence/2";
 const LEFT: &str = "cordon/left/2";

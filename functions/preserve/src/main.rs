@@ -6,5 +6,5 @@ async fn main() -> Result<(), lambda::Error> {
     let entry = member::Entry::from_env(&config)?;
     let bucket = preserve::Bucket::from_env(&config)?;
     let step = async |input| preserve::preserve(&entry, &bucket, input).await;
-    lambda::run_measured(preserve::Input::measured, step).await
+    member::run_measured(&entry, preserve::READINESS, preserve::Input::measured, step).await
 }

@@ -3,11 +3,12 @@
 
 use aws_calls::Answer;
 use aws_sdk_iam::Client;
-use futures::future::join;
+use futures::future::{join, join4};
 use incident::{Denial, DenyBy, Execution, Failure, Kind, Principal, ascii, deny_policy};
 use member::deny::is_denied_by_boundary;
 use member::principal::{find_same, vanished};
-use member::{Entry, Grant};
+use member::readiness::{Done, Nobody};
+use member::{Entry, Grant, Readiness};
 use serde::Deserialize;
 
 /// So many characters tell why a boundary is refused.
@@ -194,6 +195,35 @@ async fn bound(iam: &Client, principal: &Principal, deny: &str) -> Result<(), Fa
             put.done("iam:PutRolePermissionsBoundary")
         }
     }
+}
+
+/// Readiness puts the deny on nobody, in each of its ways.
+pub const READINESS: Readiness = Readiness {
+    policy: include_str!("../member-policy.json"),
+    writes: &[
+        "iam:AttachUserPolicy",
+        "iam:AttachRolePolicy",
+        "iam:PutUserPermissionsBoundary",
+        "iam:PutRolePermissionsBoundary",
+    ],
+    probe: |iam, nobody| Box::pin(probe(iam, nobody)),
+};
+
+async fn probe(iam: &Client, nobody: &Nobody) -> Vec<(&'static str, Done)> {
+    let deny = deny_policy(&nobody.partition);
+    let calls = join4(
+        attach(iam, &nobody.user, &deny),
+        attach(iam, &nobody.role, &deny),
+        bound(iam, &nobody.user, &deny),
+        bound(iam, &nobody.role, &deny),
+    );
+    let (attach_user, attach_role, bound_user, bound_role) = Box::pin(calls).await;
+    vec![
+        ("iam:AttachUserPolicy", attach_user),
+        ("iam:AttachRolePolicy", attach_role),
+        ("iam:PutUserPermissionsBoundary", bound_user),
+        ("iam:PutRolePermissionsBoundary", bound_role),
+    ]
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Leaves the groups that the evidence holds, once the deny stands.
 
 use aws_calls::{Answer, if_found};
+use aws_sdk_iam::Client;
 use incident::{Denial, Execution, Failure, Held, Principal};
 use member::deny::require_deny;
-use member::{Entry, Grant, concurrently};
+use member::readiness::{Done, Nobody};
+use member::{Entry, Grant, Readiness, concurrently};
 use serde::{Deserialize, Serialize};
 
 /// The step's input.
@@ -47,11 +49,26 @@ pub async fn remove_groups(entry: &Entry, input: Input) -> Result<Output, Failur
     let iam = entry.enter(&execution, &principal.account, &[reads, removal]).await?;
     require_deny(&iam, partition, &principal, denial).await?;
     let removals = held.groups.into_iter().map(async |group| {
-        let removal = iam.remove_user_from_group().user_name(&principal.name).group_name(&group);
-        let removed = if_found(removal.send().await.done("iam:RemoveUserFromGroup"))?;
+        let removed = if_found(leave(&iam, &principal, &group).await)?;
         Ok(removed.map(|()| group))
     });
     Ok(Output { left: concurrently(removals).await?.into_iter().flatten().collect() })
+}
+
+/// Readiness takes nobody out of a group that is none.
+pub const READINESS: Readiness = Readiness {
+    policy: include_str!("../member-policy.json"),
+    writes: &["iam:RemoveUserFromGroup"],
+    probe: |iam, nobody| Box::pin(probe(iam, nobody)),
+};
+
+async fn probe(iam: &Client, nobody: &Nobody) -> Vec<(&'static str, Done)> {
+    vec![("iam:RemoveUserFromGroup", leave(iam, &nobody.user, &nobody.group).await)]
+}
+
+async fn leave(iam: &Client, principal: &Principal, group: &str) -> Result<(), Failure> {
+    let removal = iam.remove_user_from_group().user_name(&principal.name).group_name(group);
+    removal.send().await.done("iam:RemoveUserFromGroup")
 }
 
 #[cfg(test)]

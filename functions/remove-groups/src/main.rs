@@ -3,5 +3,8 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let entry = member::Entry::from_env(&aws_calls::sdk_config().await)?;
-    lambda::run(async |input| remove_groups::remove_groups(&entry, input).await).await
+    member::run(&entry, remove_groups::READINESS, async |input| {
+        remove_groups::remove_groups(&entry, input).await
+    })
+    .await
 }

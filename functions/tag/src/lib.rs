@@ -2,11 +2,14 @@
 //! whoever meets it in the console.
 
 use aws_calls::Answer;
+use aws_sdk_iam::Client;
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::Tag;
+use futures::future::join_all;
 use incident::{Evidence, Execution, Failure, Kind, Principal, tag_value};
 use member::principal::{find_same, vanished};
-use member::{Entry, Grant};
+use member::readiness::{Done, Nobody};
+use member::{Entry, Grant, Readiness};
 use serde::{Deserialize, Serialize};
 
 /// The step's input.
@@ -72,14 +75,43 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
         Purpose::Containment => of_an_incident.as_slice(),
         Purpose::Retirement => &of_a_retirement,
     };
+    let tags = self::tags(tags)?;
+    find_same(&iam, &principal).await?;
+    match set(&iam, &principal, tags).await {
+        Ok(()) => Ok(Output { tagged: true }),
+        Err(Failure::LimitExceeded { .. }) => Ok(Output { tagged: false }),
+        Err(failure) => Err(vanished(failure, &principal)),
+    }
+}
+
+/// Readiness tags nobody.
+pub const READINESS: Readiness = Readiness {
+    policy: include_str!("../member-policy.json"),
+    writes: &["iam:TagUser", "iam:TagRole"],
+    probe: |iam, nobody| Box::pin(probe(iam, nobody)),
+};
+
+async fn probe(iam: &Client, nobody: &Nobody) -> Vec<(&'static str, Done)> {
+    let probes = [("iam:TagUser", &nobody.user), ("iam:TagRole", &nobody.role)];
+    let probes = probes.map(async |(call, principal)| {
+        let tags = tags(&[("SecurityIncident", "false")]);
+        let done = async { set(iam, principal, tags?).await };
+        (call, done.await)
+    });
+    join_all(probes).await
+}
+
+fn tags(tags: &[(&str, &str)]) -> Result<Vec<Tag>, Failure> {
     let tags = tags
         .iter()
         .map(|(key, value)| Tag::builder().key(*key).value(tag_value(value)).build())
-        .collect::<Result<Vec<_>, BuildError>>()
-        .map_err(|error| Failure::InvalidInput(error.to_string()))?;
-    find_same(&iam, &principal).await?;
+        .collect::<Result<_, BuildError>>();
+    tags.map_err(|error| Failure::InvalidInput(error.to_string()))
+}
+
+async fn set(iam: &Client, principal: &Principal, tags: Vec<Tag>) -> Result<(), Failure> {
     let name = &principal.name;
-    let tagged = match principal.kind {
+    match principal.kind {
         Kind::User => {
             let tag = iam.tag_user().user_name(name).set_tags(Some(tags));
             tag.send().await.done("iam:TagUser")
@@ -88,11 +120,6 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
             let tag = iam.tag_role().role_name(name).set_tags(Some(tags));
             tag.send().await.done("iam:TagRole")
         }
-    };
-    match tagged {
-        Ok(()) => Ok(Output { tagged: true }),
-        Err(Failure::LimitExceeded { .. }) => Ok(Output { tagged: false }),
-        Err(failure) => Err(vanished(failure, &principal)),
     }
 }
 

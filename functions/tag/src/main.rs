@@ -3,5 +3,5 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let entry = member::Entry::from_env(&aws_calls::sdk_config().await)?;
-    lambda::run(async |input| tag::tag(&entry, input).await).await
+    member::run(&entry, tag::READINESS, async |input| tag::tag(&entry, input).await).await
 }

@@ -12,7 +12,7 @@ use member::policy::{attached_policies, inline_policies};
 use member::principal::{find_same, vanished};
 use member::unused::{Unused, has_unused_password, unused_keys};
 use member::user::groups;
-use member::{Entry, Grant};
+use member::{Entry, Grant, Readiness};
 use serde::{Deserialize, Serialize};
 
 /// So many characters of a permissions boundary are told.
@@ -214,6 +214,9 @@ fn is_accused_active(meant: &Meant, active: &Holdings, done: &Holdings) -> bool 
 fn active(credentials: &[Credential]) -> Names<incident::Credential> {
     credentials.iter().filter(|credential| credential.active).map(Credential::named).collect()
 }
+
+/// Readiness tries the way into the account alone: this step changes nothing there.
+pub const READINESS: Readiness = Readiness::entry_alone(include_str!("../member-policy.json"));
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ mod mail;
 mod message;
 mod note;
 mod page;
+mod readiness;
 mod sentences;
 mod shell;
 
@@ -18,11 +19,14 @@ use std::collections::BTreeMap;
 
 use incident::Failure;
 use lambda::Measured;
-use serde::Serialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 pub use errors::OF_THE_MACHINE;
 use facts::{Ending, Facts};
 pub use input::{Finding, Input, Judged, Kind, Recurrence, Source};
+pub use readiness::{Mail, Readiness};
 
 /// How large the answer is at most, as JSON: SNS takes 256 KiB for all copies of a message
 /// together, and a state carries no more.
@@ -45,6 +49,55 @@ pub struct Report {
     pub fields: BTreeMap<String, String>,
     /// The message, for `MessageStructure=json`: a copy for each protocol.
     pub message: String,
+}
+
+/// What words are to be found for.
+#[derive(Debug)]
+pub enum Asked {
+    /// An incident.
+    Incident(Box<Input>),
+    /// What a readiness run has found.
+    Readiness(Readiness),
+}
+
+impl Asked {
+    /// What is measured of it: of an incident, [`Input::measured`].
+    #[must_use]
+    pub fn measured(&self) -> Option<Measured> {
+        match self {
+            Self::Incident(input) => input.measured(),
+            Self::Readiness(_) => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Asked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut input = Value::deserialize(deserializer)?;
+        let asked = match input.get_mut("readiness") {
+            Some(readiness) => serde_json::from_value(readiness.take()).map(Self::Readiness),
+            None => serde_json::from_value(input).map(Self::Incident),
+        };
+        asked.map_err(D::Error::custom)
+    }
+}
+
+/// The step's output, for either.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Written {
+    /// Of an incident.
+    Report(Report),
+    /// Of a readiness run.
+    Mail(Mail),
+}
+
+/// Finds the words for whichever it is.
+pub fn write(asked: &Asked) -> Result<Written, Failure> {
+    match asked {
+        Asked::Incident(input) => write_report(input).map(Written::Report),
+        Asked::Readiness(found) => readiness::write(found).map(Written::Mail),
+    }
 }
 
 /// Writes the report. At most [`LARGEST`] bytes as JSON: where there is too much to tell,

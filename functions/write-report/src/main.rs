@@ -2,6 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    let step = async |input| write_report::write_report(&input);
-    lambda::run_measured(write_report::Input::measured, step).await
+    let step = async |asked| write_report::write(&asked);
+    lambda::run_measured(write_report::Asked::measured, step).await
 }

@@ -22,7 +22,7 @@ const PRINCIPALS: usize = 10;
 ///
 /// Source: SNS API Reference, `Publish` (`MessageStructure`).
 #[derive(Debug, Serialize)]
-struct Message<'a> {
+pub(crate) struct Message<'a> {
     default: &'a str,
     email: &'a str,
     sms: &'a str,
@@ -38,46 +38,45 @@ struct Message<'a> {
 /// notifications".
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Notification {
-    version: &'static str,
-    source: &'static str,
-    content: Content,
-    metadata: Metadata,
+pub(crate) struct Notification {
+    pub(crate) version: &'static str,
+    pub(crate) source: &'static str,
+    pub(crate) content: Content,
+    pub(crate) metadata: Metadata,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Content {
-    text_type: &'static str,
-    title: String,
-    description: String,
-    next_steps: Vec<String>,
-    keywords: Vec<String>,
+pub(crate) struct Content {
+    pub(crate) text_type: &'static str,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) next_steps: Vec<String>,
+    pub(crate) keywords: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
-    thread_id: String,
-    summary: String,
-    event_type: String,
-    related_resources: Vec<String>,
-    additional_context: BTreeMap<String, String>,
+pub(crate) struct Metadata {
+    pub(crate) thread_id: String,
+    pub(crate) summary: String,
+    pub(crate) event_type: String,
+    pub(crate) related_resources: Vec<String>,
+    pub(crate) additional_context: BTreeMap<String, String>,
 }
 
 /// The message as SNS takes it for `MessageStructure=json`.
 pub(crate) fn message(facts: Facts<'_>, most: usize) -> Result<String, Error> {
     let text = mail::text(facts, most);
     let document = serde_json::to_string(&notification(facts, most))?;
-    let sms = sms(facts);
-    serde_json::to_string(&Message {
-        default: &text,
-        email: &text,
-        sms: &sms,
-        https: &document,
-        sqs: &document,
-        lambda: &document,
-    })
+    serde_json::to_string(&Message::of(&text, &sms(facts), &document))
+}
+
+impl<'a> Message<'a> {
+    /// The copy of each protocol: the mail's text, the short line, or the document.
+    pub(crate) fn of(text: &'a str, sms: &'a str, document: &'a str) -> Self {
+        Self { default: text, email: text, sms, https: document, sqs: document, lambda: document }
+    }
 }
 
 /// The subject, and where there is room how it stands with the attacker.
@@ -233,7 +232,7 @@ fn list(holdings: &Holdings) -> String {
 /// Words for a chat: what others wrote can mention nobody and make no link.
 ///
 /// Source: Slack API, "Formatting text for app surfaces" (escaping `&`, `<` and `>`).
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -75,6 +75,8 @@ SOURCES: dict[str, str] = {
         "97093e1a35f9b3ca2cd3bbad89f0bcacce2716695d6ab8e1b72d6c3ba4e4eb18",
     "ministack.services.lambda_svc:_provided_worker_env":
         "8cccaed6a6d8792afe3d2840bbe7f59d1b66365f92505f340545a5aef203b3f3",
+    "ministack.services.organizations:_list_accounts":
+        "cd893dceda9f70bd9bb9c13ae9bcd52d0a72961b3cec95f7e0ce3e16329ad68c",
     "ministack.services.sns:_fanout":
         "984cdd91d64aa056a4049ec5df248bfee3e5bebcabbc65269f737ba40bf6bb86",
     "ministack.services.sns:_publish":

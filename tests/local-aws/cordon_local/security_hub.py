@@ -125,7 +125,8 @@ async def _answer(method, path, headers, body, query):
         message = f"the local AWS has no `{method} {path}` of Security Hub"
         return _refusal(Refused("UnknownOperationException", message, 404))
     try:
-        return 200, {"Content-Type": "application/json"}, json.dumps(operation(_given(body))).encode()
+        given = _asked(query) if method == "GET" else _given(body)
+        return 200, {"Content-Type": "application/json"}, json.dumps(operation(given)).encode()
     except Refused as error:
         return _refusal(error)
 
@@ -147,6 +148,39 @@ def _describe(_given: dict) -> dict:
         "AutoEnableControls": True,
         "ControlFindingGenerator": "SECURITY_CONTROL",
     }
+
+
+def _asked(query: dict) -> dict:
+    """The members of a GET, which are in its query."""
+    return {name: values[0] if isinstance(values, list) else values for name, values in query.items()}
+
+
+def _list_members(given: dict) -> dict:
+    """All members are enabled from the start, and the administrator is none of them.
+
+    https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_ListMembers.html
+    """
+    if get_account_id() != SECURITY_ACCOUNT:
+        message = "The request was rejected because the current account is not an administrator account"
+        raise Refused("InvalidAccessException", message, 401)
+    most, start = int(given.get("MaxResults", 50)), int(given.get("NextToken", 0))
+    if not 1 <= most <= 50:
+        raise Refused("InvalidInputException", "Invalid parameter 'MaxResults': must be from 1 to 50")
+    members = [
+        {
+            "AccountId": account,
+            "Email": f"{account}@example.com",
+            "MasterId": SECURITY_ACCOUNT,
+            "AdministratorId": SECURITY_ACCOUNT,
+            "MemberStatus": "Enabled",
+            "InvitedAt": "2024-01-01T00:00:00.000Z",
+            "UpdatedAt": "2024-01-01T00:00:00.000Z",
+        }
+        for account in ACCOUNTS
+        if account != SECURITY_ACCOUNT
+    ]
+    end = start + most
+    return {"Members": members[start:end], **({"NextToken": str(end)} if end < len(members) else {})}
 
 
 def _import(given: dict) -> dict:
@@ -286,6 +320,7 @@ def _visible_v2(finding: dict) -> bool:
 _OPERATIONS = {
     ("POST", "/accounts"): _enable,
     ("GET", "/accounts"): _describe,
+    ("GET", "/members"): _list_members,
     ("POST", "/findings/import"): _import,
     ("PATCH", "/findings/batchupdate"): _update,
     ("POST", "/findings"): _get,

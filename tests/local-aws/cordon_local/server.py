@@ -28,6 +28,7 @@ MODULES = (
     "eventbridge",
     "sns",
     "parameters",
+    "organizations",
     "log_groups",
     "stack_sets",
     "functions",

@@ -25,6 +25,8 @@ def install() -> None:
     pins.replace("ministack.app:call_service_handler_sync", call_service)
     pins.replace("ministack.services.stepfunctions:_invoke_aws_sdk_integration", call_sdk)
     pins.replace("ministack.services.stepfunctions:_invoke_sns_publish", publish)
+    sfn._AWS_SDK_SERVICE_MAP["organizations"] = {"target_prefix": "AWSOrganizationsV20161128", "protocol": "json"}
+    sfn._AWS_SDK_ERROR_PREFIX["organizations"] = "Organizations"
     for service, prefix in REST_JSON.items():
         sfn._AWS_SDK_SERVICE_MAP[service] = {"protocol": "rest-json"}
         sfn._AWS_SDK_ERROR_PREFIX[service] = prefix
@@ -178,7 +180,7 @@ def call_sdk(original, resource, arguments):
 
 
 # AWS SDK integrations of services with a REST API whose members are spelled on the wire as in a definition, all
-# of them in the body; and how their errors begin: as the client of the SDK for Java 2.x is named.
+# of them in the body, or of a GET in the query; and how their errors begin: as the client of the SDK for Java 2.x is named.
 REST_JSON = {"securityhub": "SecurityHub"}
 
 
@@ -190,10 +192,13 @@ def call_rest_json(service, action, arguments):
         "host": f"{service}.{get_region()}.amazonaws.com",
         "authorization": f"AWS4-HMAC-SHA256 Credential=test/20260101/{get_region()}/{service}/aws4_request",
     }
-    body = json.dumps(arguments).encode()
+    body, query = json.dumps(arguments).encode(), {}
+    if http["method"] == "GET":
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in arguments.items()}
+        body, query = b"", {name: [text] for name, text in texts.items()}
     handler = app.SERVICE_HANDLERS[service]
     status, headers, body = app.call_service_handler_sync(
-        handler, http["method"], http["requestUri"], headers, body, {})
+        handler, http["method"], http["requestUri"], headers, body, query)
     answer = json.loads(body or b"{}")
     if status >= 400:
         raise ExecutionError(headers["x-amzn-errortype"], answer.get("Message", ""))

@@ -16,6 +16,7 @@ import botocore.session
 from botocore.exceptions import ClientError
 
 SECURITY, MEMBER, OTHER_MEMBER = "111111111111", "222222222222", "333333333333"
+MANAGEMENT = "999999999999"
 SESSION = botocore.session.Session()
 PACKAGE = Path(__file__).parent.parent
 

@@ -4,7 +4,7 @@ import json
 import time
 import urllib.error
 
-from local_aws import MEMBER, OTHER_MEMBER, SECURITY, LocalAwsTest, allow, policy, until, user_with
+from local_aws import MANAGEMENT, MEMBER, OTHER_MEMBER, SECURITY, LocalAwsTest, allow, policy, until, user_with
 
 GUARDDUTY = "arn:aws:securityhub:us-east-1::product/aws/guardduty"
 CONTROLS = "arn:aws:securityhub:us-east-1::product/aws/securityhub"
@@ -280,6 +280,16 @@ class Hub(SecurityHubTest):
         arn = self.member.describe_hub()["HubArn"]
         self.assertEqual(arn, f"arn:aws:securityhub:us-east-1:{MEMBER}:hub/default")
         self.refused("ResourceConflictException", self.member.enable_security_hub)
+
+    def test_the_administrator_lists_its_members_in_pages(self):
+        """https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_ListMembers.html"""
+        hub = self.aws.root("securityhub", SECURITY)
+        first = hub.list_members(OnlyAssociated=True, MaxResults=2)
+        second = hub.list_members(NextToken=first["NextToken"])
+        members = [(one["AccountId"], one["MemberStatus"]) for one in first["Members"] + second["Members"]]
+        self.assertEqual(members, [(one, "Enabled") for one in (MEMBER, OTHER_MEMBER, MANAGEMENT)])
+        self.assertNotIn("NextToken", second)
+        self.refused("InvalidAccessException", self.member.list_members)
 
 
 class Events(SecurityHubTest):

@@ -2,7 +2,7 @@
 
 import json
 
-from local_aws import SECURITY, LocalAwsTest, allow, until, user_with
+from local_aws import MANAGEMENT, MEMBER, OTHER_MEMBER, SECURITY, LocalAwsTest, allow, until, user_with
 
 TLS_ONLY = {
     "Sid": "TlsOnly",
@@ -146,6 +146,18 @@ class Messages(LocalAwsTest):
         self.assertEqual(may.get_parameter(Name="/cordon/policy")["Parameter"]["Value"], "{}")
         may_not = self.aws.client("ssm", user_with(self.aws, "no-reader", allow("ssm:GetParameters"), account=SECURITY))
         self.refused("AccessDeniedException", may_not.get_parameter, Name="/cordon/policy")
+
+
+class Organization(LocalAwsTest):
+    def test_its_accounts_are_listed_in_pages_to_the_administrator(self):
+        """https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html"""
+        organizations = self.aws.root("organizations", SECURITY)
+        first = organizations.list_accounts(MaxResults=3)
+        second = organizations.list_accounts(NextToken=first["NextToken"])
+        accounts = [(one["Id"], one["Status"]) for one in first["Accounts"] + second["Accounts"]]
+        self.assertEqual(accounts, [(account, "ACTIVE") for account in (SECURITY, MEMBER, OTHER_MEMBER, MANAGEMENT)])
+        self.assertNotIn("NextToken", second)
+        self.refused("AccessDeniedException", self.aws.root("organizations", MEMBER).list_accounts)
 
 
 class Parameters(LocalAwsTest):

@@ -2,9 +2,8 @@
 
 import json
 
-from local_aws import MEMBER, OTHER_MEMBER, SECURITY, LocalAwsTest, until
+from local_aws import MANAGEMENT, MEMBER, OTHER_MEMBER, SECURITY, LocalAwsTest, until
 
-MANAGEMENT = "999999999999"
 TRUST = {"Version": "2012-10-17", "Statement": [{
     "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole",
 }]}

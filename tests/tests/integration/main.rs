@@ -30,6 +30,7 @@
 //! - [`grants`]: what a thief of one function's credentials can do.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
 //! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
+//! - [`readiness`]: which accounts can be entered, asked before an incident.
 //! - [`deployed`]: the commands that deploy, change, delete and upgrade.
 //! - [`mails`]: what a developer sees, the mails and the demo.
 //! - [`aftermath`]: what the whole run has left behind.
@@ -60,6 +61,7 @@ mod kinds;
 mod mails;
 mod measured;
 mod organization;
+mod readiness;
 mod recurrence;
 mod released;
 mod repetition;
@@ -123,6 +125,7 @@ fn run() -> anyhow::Result<ExitCode> {
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);
     without_cspm::add_to(&mut trials);
+    readiness::add_to(&mut trials);
     deployed::add_to(&mut trials);
     mails::add_to(&mut trials);
     aftermath::add_to(&mut trials);

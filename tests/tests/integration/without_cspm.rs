@@ -33,6 +33,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("without CSPM a redrive goes by the finding that Security Hub has", redriven);
     trials.add("an account that is not asked for is not entered, and people know", not_asked_for);
     trials.add("without CSPM what accuses nobody starts no execution", accuses_nobody);
+    trials.add("without CSPM readiness asks the organization's accounts", readiness);
     trials.add("tags and the retention of logs are in the accounts as configured", tags);
 }
 
@@ -286,5 +287,16 @@ async fn accuses_nobody(_cspm: &LocalAws) -> Result<()> {
         let started = aws.executions_of(finding).await?;
         ensure!(started.is_empty(), "`{}` started {} executions", finding.id(), started.len());
     }
+    Ok(())
+}
+
+async fn readiness(_: &LocalAws) -> Result<()> {
+    let aws = without_cspm().await?;
+    let execution = aws.check_readiness(&json!({ "deep": false })).await?;
+    let history = execution.history().await?;
+    ensure!(!history.entered("TellReadiness"), "it was told that all is well");
+    let result = aws.evidence_below("readiness/").await?;
+    let result = result.last().context("no result is stored")?.json()?;
+    ensure!(result["accounts"] == MEMBERS.len(), "it asked about {}", result["accounts"]);
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! - [`advice`]: what is advised, for each verdict and error, and what never is.
 //! - [`hostile`]: the worst names, titles and sizes.
 //! - [`limits`]: what holds of every report.
+//! - [`readiness`]: the folders under `readiness/`, each with its mail.
 
 #![expect(
     clippy::indexing_slicing,
@@ -17,4 +18,5 @@ mod advice;
 mod case;
 mod hostile;
 mod limits;
+mod readiness;
 mod reports;

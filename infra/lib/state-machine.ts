@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { CfnStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
@@ -6,49 +5,50 @@ import { Construct } from 'constructs';
 import { readDefinition } from './definition.ts';
 import { fillPolicy, type PlaceholderValues, readPolicyFile } from './policy-file.ts';
 import { ServiceRole } from './service-role.ts';
+import { stateName } from './step-folder.ts';
 
-export interface IncidentResponseMachineProps {
-  /** The folder with `incident-response.asl.json` and `execution-policy.json`. */
-  readonly folder: string;
+export interface StateMachineProps {
+  /** The machine's own name: its log group and its role are named for it. */
+  readonly name: string;
+  readonly description: string;
+  /** The file of its definition. */
+  readonly definition: string;
+  /** The file of its role's only policy. */
+  readonly policy: string;
   readonly logRetentionDays: number;
   readonly substitutions: Readonly<Record<string, string>>;
-  /** What the policy file's placeholders stand for, but for the machine's own log group. */
+  /** What the policy file's placeholders stand for. */
   readonly placeholders: PlaceholderValues;
 }
 
-/** The state machine that answers a finding, exactly as its file has it. */
-export class IncidentResponseMachine extends Construct {
+/** A state machine, exactly as its file has it. */
+export class StateMachine extends Construct {
   readonly arn: string;
 
-  constructor(scope: Construct, id: string, props: IncidentResponseMachineProps) {
+  constructor(scope: Construct, id: string, props: StateMachineProps) {
     super(scope, id);
+    const stateMachineName = `cordon-${props.name}`;
+
     // The prefix keeps the log group's resource policy from growing with each state machine (Step
     // Functions Developer Guide, "Using CloudWatch Logs to log execution history").
-    const logGroupName = '/aws/vendedlogs/states/cordon-incident-response';
     const logGroup = new LogGroup(this, 'Logs', {
-      logGroupName,
+      logGroupName: `/aws/vendedlogs/states/${stateMachineName}`,
       retention: props.logRetentionDays,
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
 
     const role = new ServiceRole(this, 'Role', {
-      purpose: 'IncidentResponse',
-      description: 'Cordon: the state machine that answers findings',
+      purpose: stateName(props.name),
+      description: props.description,
       service: 'states.amazonaws.com',
       trust: 'OnlyStateMachinesOfThisAccount',
-      policy: fillPolicy(
-        readPolicyFile(join(props.folder, 'execution-policy.json')),
-        props.placeholders,
-      ),
+      policy: fillPolicy(readPolicyFile(props.policy), props.placeholders),
     });
 
     const machine = new CfnStateMachine(this, 'StateMachine', {
-      stateMachineName: 'cordon-incident-response',
+      stateMachineName,
       stateMachineType: 'STANDARD',
-      definitionString: readDefinition(
-        join(props.folder, 'incident-response.asl.json'),
-        props.substitutions,
-      ),
+      definitionString: readDefinition(props.definition, props.substitutions),
       definitionSubstitutions: props.substitutions,
       roleArn: role.arn,
       tracingConfiguration: { enabled: true },

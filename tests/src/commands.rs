@@ -1,4 +1,6 @@
-//! The command that replays what a rule could not deliver.
+//! The commands for whoever is on call, with credentials of the security account.
+
+use std::process::ExitStatus;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -8,11 +10,17 @@ use crate::local_aws::LocalAws;
 use crate::place::{self, repository};
 use crate::{EXTERNAL_ID, ORGANIZATION, REGION, SECURITY};
 
+/// How a command has ended, and what it printed.
+pub struct Printed {
+    pub status: ExitStatus,
+    pub text: String,
+}
+
 impl LocalAws {
-    /// What the command says, of whichever outcome.
-    pub async fn replay(&self, rule: &str) -> Result<String> {
+    /// Runs `make <command>` with variables, as it stands in `infra/`, to whichever outcome.
+    pub async fn command(&self, command: &str, variables: &[(&str, &str)]) -> Result<Printed> {
         let subscriber = |name| json!([{ "protocol": "email", "endpoint": name }]);
-        let path = place::local().join(format!("{}.json", self.unique("replay")));
+        let path = place::local().join(format!("{}.json", self.unique(command)));
         let configuration = json!({
             "securityAccount": SECURITY,
             "region": REGION,
@@ -24,10 +32,9 @@ impl LocalAws {
         });
         place::write_json(&path, &configuration)?;
         let output = Command::new("node")
-            .args(["--import", "tsx", "commands/main.ts", "replay"])
+            .args(["--import", "tsx", "commands/main.ts", command])
             .arg(&path)
             .env_clear()
-            .env("RULE", rule)
             .current_dir(repository().join("infra"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs([
@@ -35,11 +42,13 @@ impl LocalAws {
                 ("AWS_ACCESS_KEY_ID", SECURITY),
                 ("AWS_SECRET_ACCESS_KEY", "local"),
             ])
+            .envs(variables.iter().copied())
             .kill_on_drop(true)
             .output()
             .await
             .context("cannot run `node`")?;
         std::fs::remove_file(&path).context("cannot remove the configuration")?;
-        Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        Ok(Printed { status: output.status, text })
     }
 }

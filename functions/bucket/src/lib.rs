@@ -1,3 +1,6 @@
+//! The evidence bucket: stored once, read back, listed. Its policy sees to it that nothing in it
+//! is overwritten, whoever writes.
+
 use aws_calls::{SdkConfig, all, failure};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -18,23 +21,22 @@ pub struct Bucket {
 
 /// A stored document.
 #[derive(Debug, Clone)]
-pub(crate) struct Object {
-    pub(crate) stored: Stored,
+pub struct Object {
+    /// Where it lies.
+    pub stored: Stored,
     bytes: Vec<u8>,
 }
 
 impl Object {
     /// What it says, or [`Failure::EvidenceUnreadable`].
-    pub(crate) fn document<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+    pub fn document<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.bytes).map_err(|error| unreadable(&self.stored.uri, error))
     }
 }
 
 /// The failure of what lies where evidence should, and is none.
-pub(crate) fn unreadable(
-    uri: &str,
-    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Failure {
+#[must_use]
+pub fn unreadable(uri: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
     Failure::EvidenceUnreadable { key: uri.to_owned(), source: why.into() }
 }
 
@@ -50,7 +52,9 @@ impl Bucket {
         Self { s3, name }
     }
 
-    pub(crate) fn uri(&self, key: &str) -> String {
+    /// What people call the object under this key.
+    #[must_use]
+    pub fn uri(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.name)
     }
 
@@ -58,7 +62,7 @@ impl Bucket {
     /// is taken.
     ///
     /// Source: S3 User Guide, "How to prevent object overwrites with conditional writes".
-    pub(crate) async fn create(&self, key: &str, bytes: &[u8]) -> Result<Option<Object>, Failure> {
+    pub async fn create(&self, key: &str, bytes: &[u8]) -> Result<Option<Object>, Failure> {
         let uri = self.uri(key);
         let sha256 = hex_digest(bytes);
         let put = self
@@ -90,7 +94,7 @@ impl Bucket {
     /// What is stored under the key. Whatever AWS does not hand out (no such object, another
     /// key's encryption, an archive) and whatever is too large is
     /// [`Failure::EvidenceUnreadable`]: the same would be read again.
-    pub(crate) async fn read(&self, key: &str) -> Result<Object, Failure> {
+    pub async fn read(&self, key: &str) -> Result<Object, Failure> {
         let uri = self.uri(key);
         let object = self.s3.get_object().bucket(&self.name).key(key).send().await;
         let object = object.map_err(|error| match failure("s3:GetObject", error) {
@@ -115,7 +119,7 @@ impl Bucket {
     }
 
     /// The keys below the prefix, without it, in their order and to the last page.
-    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Failure> {
         let pages = self.s3.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator();
         let pages = all("s3:ListBucket", pages.send()).await;
         let pages = pages.map_err(|failure| failure.at(&self.uri(prefix)))?;

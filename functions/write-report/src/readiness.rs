@@ -1,0 +1,329 @@
+//! The words of readiness: which accounts can't be entered, or can again, and which failed
+//! executions will soon be beyond a redrive. No incident is told here.
+
+use std::collections::BTreeMap;
+
+use incident::{Execution, Failure, listed, one_line};
+use serde::{Deserialize, Serialize};
+
+use crate::errors::{UNKNOWN, meaning};
+use crate::message::{self, Content, Message, Metadata, Notification};
+use crate::page::Page;
+use crate::shell::Command;
+use crate::unwritable;
+
+/// What a readiness run has to tell.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// The execution of the readiness machine.
+    execution: Execution,
+    /// What it has found.
+    found: Found,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Found {
+    /// Which accounts can be entered: the answer of `compare-readiness`.
+    Accounts(Box<Checked>),
+    /// Failed executions of the incident machine that can be redriven for a few days more.
+    Waiting(Vec<Waiting>),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Checked {
+    accounts: usize,
+    steps: usize,
+    not_entered: usize,
+    began: Lines,
+    ended: Lines,
+    standing: Lines,
+    proved: Option<String>,
+    unproved: BTreeMap<String, Vec<String>>,
+    result: String,
+    last_unreadable: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Lines {
+    first: Vec<Line>,
+    more: usize,
+}
+
+/// Accounts that refuse the same steps alike.
+#[derive(Debug, Clone, Deserialize)]
+struct Line {
+    steps: Vec<String>,
+    error: String,
+    calls: Vec<String>,
+    cause: String,
+    accounts: Vec<String>,
+    more: usize,
+    listed: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Waiting {
+    execution: String,
+    /// When it ended (RFC 3339).
+    ended: String,
+}
+
+/// A mail, as a message for all protocols.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Mail {
+    /// ASCII, fewer than 100 characters.
+    pub subject: String,
+    /// The message, for `MessageStructure=json`: a copy for each protocol.
+    pub message: String,
+}
+
+/// Writes what a readiness run has to tell. Bounded, since what it is told of is: the first
+/// accounts are named, and how many more there are, and where all of them are.
+///
+/// Fails with [`Failure::InvalidInput`] only where its own text can't be put into JSON.
+pub(crate) fn write(input: &Readiness) -> Result<Mail, Failure> {
+    let (subject, first, page) = match &input.found {
+        Found::Accounts(accounts) => accounts.told(input.execution.region()),
+        Found::Waiting(waiting) => told_waiting(waiting, input.execution.region()),
+    };
+    let text = page.to_string();
+    let document = document(&subject, &first, &input.execution);
+    let document = serde_json::to_string(&document).map_err(|error| unwritable(&error))?;
+    let short = format!("Cordon {subject}");
+    let message = Message::of(&text, &short, &document);
+    let message = serde_json::to_string(&message).map_err(|error| unwritable(&error))?;
+    Ok(Mail { subject, message })
+}
+
+fn document(subject: &str, first: &str, execution: &Execution) -> Notification {
+    Notification::of(
+        Content::of(subject, first),
+        Metadata::of(execution.name(), subject, "readiness", execution.arn()),
+    )
+}
+
+type Told = (String, String, Page);
+
+impl Checked {
+    fn told(&self, region: &str) -> Told {
+        let Self { accounts, steps, not_entered, .. } = self;
+        let calls = self.standing.first.iter().any(|line| !line.is_of_the_entry());
+        let subject = match (not_entered, calls) {
+            (0, false) => format!("[READY] all {accounts} accounts can be entered"),
+            (0, true) => "[NOT READY] some accounts refuse what containment takes".to_owned(),
+            (some, _) => format!("[NOT READY] cannot be entered: {some} of {accounts} accounts"),
+        };
+        let first = match (not_entered, calls) {
+            (0, false) => format!(
+                "Each of Cordon's {steps} steps can enter each of the {accounts} accounts. Nothing \
+                 is known that would keep it from containing anybody there."
+            ),
+            (0, true) => format!(
+                "Each of Cordon's {steps} steps can enter each of the {accounts} accounts, but calls \
+                 are refused there that a containment makes."
+            ),
+            (some, _) => format!(
+                "{some} of {accounts} accounts do not let all of Cordon's {steps} steps in: an \
+                 incident there would fail, and wait for somebody to mend this."
+            ),
+        };
+        let mut page = Page::default();
+        page.prose(first.clone());
+        if let Some(why) = &self.last_unreadable {
+            page.part("The last result can't be read, so all that is refused is told as new:");
+            page.quote(0, one_line(why, 700));
+        }
+        let (entries, calls) = split(&self.began);
+        lines(&mut page, "Cannot be entered", &entries, self.began.more, region);
+        lines(&mut page, "Refused in the account", &calls, 0, region);
+        let (entries, calls) = split(&self.ended);
+        ended(&mut page, "Can be entered again", &entries, self.ended.more);
+        ended(&mut page, "Allowed again", &calls, 0);
+        self.what_stands(&mut page);
+        self.what_is_not_proved(&mut page);
+        page.heading("All of it, account by step");
+        page.alone(2, self.result.as_str());
+        (subject, first, page)
+    }
+
+    /// What people were told before, in a line each.
+    fn what_stands(&self, page: &mut Page) {
+        let new = |line: &&Line| {
+            let same = |began: &Line| began.steps == line.steps && began.accounts == line.accounts;
+            self.began.first.iter().any(same)
+        };
+        let old: Vec<_> = self.standing.first.iter().filter(|line| !new(line)).collect();
+        if old.is_empty() {
+            return;
+        }
+        page.heading("As before");
+        for line in old {
+            page.item(format!("{}: {} ({})", line.who(), line.what(), line.error));
+        }
+        and_more(page, self.standing.more);
+    }
+
+    fn what_is_not_proved(&self, page: &mut Page) {
+        page.heading("What this does not prove");
+        let Some(proved) = &self.proved else {
+            page.indented(
+                2,
+                "Each step's way into the account, and no call there. `make readiness DEEP=1` tries \
+                 the write calls, too, on a name that nobody has.",
+            );
+            return;
+        };
+        page.indented(2, format!("Write calls were last tried at {proved}. These were not:"));
+        for (step, calls) in &self.unproved {
+            page.item(format!("{step}: {}", calls.join(", ")));
+        }
+        page.indented(
+            2,
+            "Those that take policies away IAM allows only on a principal under AWSDenyAll, of \
+             which there is none to try them on; the others read.",
+        );
+    }
+}
+
+fn split(lines: &Lines) -> (Vec<&Line>, Vec<&Line>) {
+    lines.first.iter().partition(|line| line.is_of_the_entry())
+}
+
+impl Line {
+    fn is_of_the_entry(&self) -> bool {
+        self.calls.iter().any(|call| call == "sts:AssumeRole" || call == "lambda:InvokeFunction")
+    }
+
+    fn who(&self) -> String {
+        let accounts = listed(&self.accounts, self.accounts.len());
+        match (self.more, self.accounts.len()) {
+            (0, 1) => format!("account {accounts}"),
+            (0, _) => format!("accounts {accounts}"),
+            (more, _) => format!("accounts {accounts} and {more} more"),
+        }
+    }
+
+    fn what(&self) -> String {
+        if self.is_of_the_entry() {
+            return self.steps.join(", ");
+        }
+        format!("{} by {}", self.calls.join(", "), self.steps.join(", "))
+    }
+}
+
+fn lines(page: &mut Page, heading: &str, lines: &[&Line], more: usize, region: &str) {
+    if lines.is_empty() {
+        return;
+    }
+    page.heading(heading);
+    for line in lines {
+        page.part(format!("{}:", crate::facts::capitalized(&line.who())));
+        page.indented(2, format!("{}.", line.what()));
+        page.indented(2, format!("{}, in the service's words of the first of them:", line.error));
+        page.quote(2, one_line(&line.cause, 300));
+        page.indented(2, meaning(&line.error).unwrap_or(UNKNOWN).todo);
+        for command in line.commands(region) {
+            if let Some(command) = command.line() {
+                page.alone(2, command);
+            }
+        }
+    }
+    and_more(page, more);
+}
+
+fn ended(page: &mut Page, heading: &str, lines: &[&Line], more: usize) {
+    if lines.is_empty() {
+        return;
+    }
+    page.heading(heading);
+    for line in lines {
+        let left = if line.listed { "" } else { ", not among the members any more" };
+        page.item(format!("{}: {}{left}", line.who(), line.what()));
+    }
+    and_more(page, more);
+}
+
+fn and_more(page: &mut Page, more: usize) {
+    if more > 0 {
+        page.item(format!("and {more} more lines, which are in the result named below"));
+    }
+}
+
+impl Line {
+    /// What shows the first account's role, with that account's credentials.
+    fn commands(&self, region: &str) -> Vec<Command> {
+        let role = |step: &String| format!("SecurityRemediation-{step}");
+        let Some(step) = self.steps.first() else { return Vec::new() };
+        match self.error.as_str() {
+            "EntryRefused" => {
+                vec![Command::aws("iam get-role", region).with("--role-name", &role(step))]
+            }
+            "AccessDenied" => vec![
+                Command::aws("iam get-role-policy", region)
+                    .with("--role-name", &role(step))
+                    .with("--policy-name", step),
+            ],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn told_waiting(waiting: &[Waiting], region: &str) -> Told {
+    let count = waiting.len();
+    let noun = if count == 1 { "execution" } else { "executions" };
+    let subject = format!("[REDRIVE] {count} failed {noun} can be redriven for four days more");
+    let first = format!(
+        "{count} {noun} of the incident response failed ten days ago and were not redriven. Step \
+         Functions redrives none that ended more than 14 days ago."
+    );
+    let mut page = Page::default();
+    page.prose(first.clone());
+    page.heading("What to do now");
+    page.indented(
+        2,
+        "Mend what the mail about each has named, then redrive it, with credentials of the security \
+         account. What is left undone after that is to be done by hand.",
+    );
+    for one in waiting {
+        page.part(format!("Ended at {}:", one_line(&one.ended, 40)));
+        let redrive = Command::aws("stepfunctions redrive-execution", region)
+            .with("--execution-arn", &one.execution);
+        if let Some(redrive) = redrive.line() {
+            page.alone(2, redrive);
+        }
+    }
+    (subject, first, page)
+}
+
+impl Notification {
+    fn of(content: Content, metadata: Metadata) -> Self {
+        Self { version: "1.0", source: "custom", content, metadata }
+    }
+}
+
+impl Content {
+    fn of(title: &str, description: &str) -> Self {
+        Self {
+            text_type: "client-markdown",
+            title: message::escaped(title),
+            description: message::escaped(description),
+            next_steps: Vec::new(),
+            keywords: vec!["readiness".to_owned()],
+        }
+    }
+}
+
+impl Metadata {
+    fn of(thread: &str, summary: &str, event_type: &str, resource: &str) -> Self {
+        Self {
+            thread_id: thread.to_owned(),
+            summary: message::escaped(summary),
+            event_type: event_type.to_owned(),
+            related_resources: vec![resource.to_owned()],
+            additional_context: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+import { StartExecutionCommand } from '@aws-sdk/client-sfn';
+import { Failure } from './failure.ts';
+import { DeployedMachine } from './machines.ts';
+
+/** Checks now which accounts can be entered, and prints what the check says; fails where some can't. */
+export async function readiness(config: string, { DEEP }: NodeJS.ProcessEnv): Promise<void> {
+  const machine = await DeployedMachine.find(config, 'cordon-readiness');
+  const { executionArn = '' } = await machine.client.send(
+    new StartExecutionCommand({
+      stateMachineArn: machine.arn,
+      input: JSON.stringify({ deep: Boolean(DEEP) }),
+    }),
+  );
+  console.error(`${executionArn} …`);
+  const { status, output = '{}', error = '', cause = '' } = await machine.ended(executionArn);
+  if (status !== 'SUCCEEDED') throw new Failure(`the check ended ${status}: ${error} ${cause}`);
+  const { message, refused } = JSON.parse(output) as { message: string; refused: boolean };
+  console.log((JSON.parse(message) as { email: string }).email);
+  if (refused) process.exitCode = 1;
+}
