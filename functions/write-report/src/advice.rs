@@ -754,6 +754,10 @@ fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             steps.push(containing(facts, outcome, About::of(facts, &named)));
         }
     }
+    steps.push(Step::of(
+        "Of whom Cordon would do the same with, it mails nothing more today (UTC): `make \
+         observe-report` counts every finding.",
+    ));
 }
 
 fn after_an_overflow(facts: Facts<'_>, steps: &mut Vec<Step>) {
