@@ -14,7 +14,7 @@ mod window;
 use std::borrow::Cow;
 
 use incident::{
-    AccountId, Accused, ExemptAccount, Execution, Failed, Failure, Mode, Organization, Outcome,
+    AccountId, Accused, Execution, ExemptAccount, Failed, Failure, Mode, Organization, Outcome,
     Refusal, ResponsePolicy, Session, Severity, Verdict as End, cut, one_line,
 };
 use lambda::Measured;

@@ -86,9 +86,7 @@ mod tests {
 
     fn answers(key: &'static str, answer: fn() -> HttpResponse) -> Rule {
         mock!(aws_sdk_s3::Client::put_object)
-            .match_requests(move |put| {
-                put.key() == Some(key) && put.if_none_match() == Some("*")
-            })
+            .match_requests(move |put| put.key() == Some(key) && put.if_none_match() == Some("*"))
             .then_http_response(answer)
     }
 
