@@ -34,6 +34,13 @@ struct Told<'a> {
     id: &'a str,
 }
 
+/// The same, as it was stored.
+#[derive(Debug, Deserialize)]
+struct Taken {
+    schema: String,
+    execution: Execution,
+}
+
 /// Whether another execution has people told that this principal is observed, on the day of
 /// `entered` (UTC); otherwise this one has, from now on and whenever it asks again.
 ///
@@ -57,11 +64,6 @@ pub(crate) async fn told(
     let told = canonical(&Told { schema: TOLD, execution, at: entered, arn, id })?;
     if bucket.create(&key, &told).await?.is_some() {
         return Ok(false);
-    }
-    #[derive(Deserialize)]
-    struct Taken {
-        schema: String,
-        execution: Execution,
     }
     let object = bucket.read(&key).await?;
     let taken: Taken = object.document()?;
