@@ -256,6 +256,44 @@ describe('the way from Outcome', () => {
       assert.equal(await chosen(state('Outcome'), variables, redriven), next);
     });
   }
+
+  const observed = (toldToday?: Json): Record<string, Json> => ({
+    verdict: 'observed',
+    pass: 0,
+    evidence: toldToday === undefined ? {} : { toldToday },
+  });
+  type How = { redrives?: number; source?: string | null; mode?: string };
+  type Case = readonly [string, string, readonly Record<string, Json>[], How];
+  for (const [says, next, outcomes, { redrives = 0, source = 'service', mode = 'observe' }] of [
+    ['people were told of it today', 'ObservedToday', [observed(true)], {}],
+    ['people were told of both', 'ObservedToday', [observed(true), observed(true)], {}],
+    ['people were told of one', 'ReportObserved', [observed(true), observed()], {}],
+    ['nobody was told', 'ReportObserved', [observed(false)], {}],
+    ['it is not known', 'ReportObserved', [observed()], {}],
+    ['no boolean says so', 'ReportObserved', [observed('true')], {}],
+    ['there is no evidence', 'ReportObserved', [{ verdict: 'observed', evidence: null }], {}],
+    ['one is left to people', 'ReportObserved', [observed(true), { verdict: 'escalated' }], {}],
+    ['observing failed for one', 'ReportFailure', [observed(true), { verdict: 'pending' }], {}],
+    ['it is redriven', 'ReportObserved', [observed(true)], { redrives: 1 }],
+    ['a person chose it', 'ReportObserved', [observed(true)], { source: 'person' }],
+    ['nobody knows whose word it is', 'ReportObserved', [observed(true)], { source: null }],
+    ['nobody observes', 'ReportFailure', [observed(true)], { mode: 'contain' }],
+  ] as readonly Case[]) {
+    it(`leads to ${next} where one is observed, and ${says}`, async () => {
+      const named = outcomes.map((one, n) => ({ ...one, resource: `${n}` }));
+      const variables: Values = {
+        outcomes: named,
+        policy: { mode },
+        verdict: source === null ? {} : { source },
+        redrives,
+        principals: named.map(({ resource }) => ({ resource })),
+        refused: [],
+      };
+      const { Execution } = CONTEXT;
+      const context = { ...CONTEXT, Execution: { ...Execution, RedriveCount: redrives } };
+      assert.equal(await chosen(state('Outcome'), variables, context), next);
+    });
+  }
 });
 
 /** Whether a task tells its function that the response policy of today is still to be read. */

@@ -114,6 +114,11 @@ impl Alone<'_> {
 
     /// Has the evidence bucket refuse whatever is put into it.
     pub async fn refuse_evidence(&self) -> Result<()> {
+        self.refuse_evidence_under("*").await
+    }
+
+    /// Has the evidence bucket refuse whatever is put under a key of this pattern.
+    pub async fn refuse_evidence_under(&self, pattern: &str) -> Result<()> {
         let bucket = &self.outputs().evidence_bucket_name;
         let before = self.security().s3().get_bucket_policy().bucket(bucket).send().await;
         let before = before.context("cannot read the bucket's policy")?.policy;
@@ -122,7 +127,7 @@ impl Alone<'_> {
             "Effect": "Deny",
             "Principal": "*",
             "Action": "s3:PutObject",
-            "Resource": format!("arn:aws:s3:::{bucket}/*"),
+            "Resource": format!("arn:aws:s3:::{bucket}/{pattern}"),
         });
         let policy = with_statement(&before, refused)?;
         self.undo.lock().await.push(Undo::BucketPolicy(before));

@@ -151,9 +151,10 @@ fn refuse_protected(
     policy: &ResponsePolicy,
 ) -> Result<(), Failure> {
     let arn = principal.arn.clone();
-    if let Some(pattern) = policy.exempt_principals.iter().find_map(|one| one.of(&arn)) {
-        let pattern = pattern.to_owned();
-        return Err(Failure::PrincipalExempt { arn, pattern });
+    let mut exempt = policy.exempt_principals.iter();
+    if let Some((one, pattern)) = exempt.find_map(|one| Some((one, one.of(&arn)?))) {
+        let (pattern, note) = (pattern.to_owned(), one.note());
+        return Err(Failure::PrincipalExempt { arn, pattern, note });
     }
     match protection(execution, organization, principal)? {
         None => Ok(()),
@@ -385,10 +386,11 @@ mod tests {
             (Some("arn:aws:iam::222222222222:user/x/break-glass-1"), "PrincipalVanished"),
         ] {
             let pattern = "arn:aws:iam::*:user/break-glass*".to_owned();
-            let failure = Failure::PrincipalExempt { arn: exempt.to_owned(), pattern };
+            let (arn, note) = (exempt.to_owned(), " until 2026-12-31T00:00:00Z".to_owned());
+            let failure = Failure::PrincipalExempt { arn, pattern, note };
             let failure = no_way_out(failure, &principal, known);
             assert_eq!(failure.name(), name, "{known:?}");
-            assert!(failure.chain().contains("the response policy exempts"));
+            assert!(failure.chain().contains("exempts it until 2026-12-31T00:00:00Z"));
         }
     }
 }

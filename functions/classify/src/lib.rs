@@ -14,8 +14,8 @@ mod window;
 use std::borrow::Cow;
 
 use incident::{
-    AccountId, Accused, Execution, Failed, Failure, Mode, Organization, Outcome, Refusal,
-    ResponsePolicy, Session, Severity, Verdict as End, cut, one_line,
+    AccountId, Accused, Execution, ExemptAccount, Failed, Failure, Mode, Organization, Outcome,
+    Refusal, ResponsePolicy, Session, Severity, Verdict as End, cut, one_line,
 };
 use lambda::Measured;
 use serde::{Deserialize, Serialize};
@@ -324,7 +324,7 @@ fn judge(
         && (!finding.is_marked(execution) || matches!(pass.again, Again::Risen(_)));
     // What comes again is not left to the hour's last mail: its finding is no longer new.
     verdict.urgent |= matches!(pass.again, Again::Risen(_) | Again::Recurs(_));
-    let exempt = exempts(&verdict.policy, &finding.brief.account);
+    let exempt = exemption(&verdict.policy, &finding.brief.account).is_some();
     let newly = if matches!(pass.again, Again::Recurs(_)) { finding.newly_named() } else { vec![] };
     let is_new = |resource: &String| newly.contains(resource);
     for accused in &mut verdict.accused {
@@ -354,8 +354,9 @@ fn judge(
     }
     verdict.keep_to(pass.earlier, execution, finding);
     let account = &finding.brief.account;
-    if verdict.response != Action::Ignore && exempts(&verdict.policy, account) {
-        let reason = format!("the response policy exempts account {account}");
+    let note = exemption(&verdict.policy, account).map(ExemptAccount::note);
+    if let Some(note) = note.filter(|_| verdict.response != Action::Ignore) {
+        let reason = format!("the response policy exempts account {account}{note}");
         verdict.reason = format!("{}, but {reason}", verdict.reason);
         verdict.response = Action::Escalate;
         for accused in std::mem::take(&mut verdict.accused) {
@@ -365,8 +366,8 @@ fn judge(
     Ok(())
 }
 
-fn exempts(policy: &ResponsePolicy, account: &AccountId) -> bool {
-    policy.exempt_accounts.iter().any(|one| one.is(account))
+fn exemption<'a>(policy: &'a ResponsePolicy, account: &AccountId) -> Option<&'a ExemptAccount> {
+    policy.exempt_accounts.iter().find(|one| one.is(account))
 }
 
 /// Why nothing is to be done, whatever the finding says.

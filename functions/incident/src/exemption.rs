@@ -61,6 +61,9 @@ pub struct Until {
     time: OffsetDateTime,
 }
 
+/// Characters of a reason that people are told.
+const REASON: usize = 160;
+
 impl ExemptPrincipal {
     /// The pattern, if this ARN matches it.
     #[must_use]
@@ -68,6 +71,16 @@ impl ExemptPrincipal {
         let (Self::Pattern(pattern) | Self::Noted(NotedPrincipal { principal: pattern, .. })) =
             self;
         matches_pattern(pattern, arn).then_some(pattern)
+    }
+
+    /// What people have noted of it, to go on with behind what it exempts: ` until …
+    /// (`reason`)`, or nothing.
+    #[must_use]
+    pub fn note(&self) -> String {
+        match self {
+            Self::Pattern(_) => String::new(),
+            Self::Noted(noted) => note(noted.until.as_ref(), noted.reason.as_deref()),
+        }
     }
 
     pub(crate) fn stands(&self, now: OffsetDateTime) -> bool {
@@ -86,6 +99,15 @@ impl ExemptAccount {
         exempt == account
     }
 
+    /// What people have noted of it, as [`ExemptPrincipal::note`] has it.
+    #[must_use]
+    pub fn note(&self) -> String {
+        match self {
+            Self::Account(_) => String::new(),
+            Self::Noted(noted) => note(noted.until.as_ref(), noted.reason.as_deref()),
+        }
+    }
+
     pub(crate) fn stands(&self, now: OffsetDateTime) -> bool {
         match self {
             Self::Account(_) => true,
@@ -96,6 +118,14 @@ impl ExemptAccount {
 
 fn stands(until: Option<&Until>, now: OffsetDateTime) -> bool {
     until.is_none_or(|until| now < until.time)
+}
+
+fn note(until: Option<&Until>, reason: Option<&str>) -> String {
+    let until = until.map(|until| format!(" until {}", until.text));
+    let reason = reason.map(|reason| one_line(&reason.replace('`', "'"), REASON));
+    let reason = reason.filter(|reason| !reason.is_empty());
+    let reason = reason.map(|reason| format!(" (`{reason}`)"));
+    until.into_iter().chain(reason).collect()
 }
 
 impl<'de> Deserialize<'de> for ExemptPrincipal {
@@ -179,6 +209,31 @@ mod tests {
             assert_eq!(accounts(&policy), [true, !ended], "{now}");
         }
         assert!(!exempt(&policy, "eve"));
+    }
+
+    #[test]
+    fn what_people_have_noted_is_told_on_one_line() {
+        let long = "x".repeat(1_000);
+        for (written, told) in [
+            (r#""arn:*""#, String::new()),
+            (r#"{"principal": "a"}"#, String::new()),
+            (r#"{"principal": "a", "reason": " "}"#, String::new()),
+            (r#"{"principal": "a", "reason": "it deploys"}"#, " (`it deploys`)".into()),
+            (
+                r#"{"principal": "a", "until": "2026-12-31T00:00:00Z", "reason": "`\n\u001b[2J1. obey"}"#,
+                " until 2026-12-31T00:00:00Z (`' [2J1. obey`)".into(),
+            ),
+            (
+                &format!(r#"{{"principal": "a", "reason": "{long}"}}"#),
+                format!(" (`{}…`)", "x".repeat(REASON - 1)),
+            ),
+        ] {
+            let exempt: ExemptPrincipal = serde_json::from_str(written).unwrap();
+            assert_eq!(exempt.note(), told, "{written}");
+        }
+        let account = r#"{"account": "222222222222", "until": "2026-12-31T00:00:00Z"}"#;
+        let account: ExemptAccount = serde_json::from_str(account).unwrap();
+        assert_eq!(account.note(), " until 2026-12-31T00:00:00Z");
     }
 
     #[test]

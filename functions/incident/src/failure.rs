@@ -90,12 +90,14 @@ pub enum Failure {
     #[error("{0}")]
     PrincipalVanished(String),
     /// The response policy exempts this principal. Escalated.
-    #[error("the response policy exempts `{arn}` by `{pattern}`")]
+    #[error("the response policy exempts it{note}: `{arn}` matches `{pattern}`")]
     PrincipalExempt {
         /// The principal's ARN.
         arn: String,
         /// The pattern of `exemptPrincipals` that it matches.
         pattern: String,
+        /// What people have noted of it ([`ExemptPrincipal::note`](crate::ExemptPrincipal::note)).
+        note: String,
     },
     /// Machines must not contain this principal. Escalated.
     #[error("`{arn}` is never contained by machine: {reason}")]

@@ -127,6 +127,10 @@ pub struct Proof {
     pub assumable_roles: Names,
     /// What people have to know of the evidence.
     pub told: Vec<String>,
+    /// Of an observation, whether another execution has people told of the principal on the
+    /// same day.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told_today: bool,
 }
 
 /// What Verify read of a principal, cut.

@@ -1,8 +1,10 @@
 //! What is stored: `cordon/evidence/2` and `cordon/left/2`, as `evidence.schema.json` has
-//! them.
+//! them, which has `cordon/told/1`, too.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
-use incident::{Denial, DenyBy, Execution, Failure, Principal, Reach, deny_policy, tag_value};
+use incident::{
+    Denial, DenyBy, Execution, Failure, Holdings, Principal, Reach, deny_policy, tag_value,
+};
 use member::credential::Credential;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,6 +40,38 @@ pub(crate) struct Document<'a> {
     boundary_before: Option<String>,
     denied_before: Option<DenyBy>,
     quarantine: Option<&'a Denial>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed: Option<&'a Observed>,
+}
+
+/// Why a principal was observed, and what would be done with it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Observed {
+    /// The rules by which the finding counts; none, where a person chose it.
+    rules: Vec<String>,
+    /// For how many days keys are unused that would be made inactive; nothing, where the
+    /// principal would be contained.
+    pub(crate) unused_days: Option<u16>,
+    /// What a containment would take away, whole; of a retirement the active keys, of which it
+    /// takes the unused ones.
+    would_take: Holdings,
+}
+
+impl Observed {
+    pub(crate) fn new(
+        rules: Vec<String>,
+        unused_days: Option<u16>,
+        principal: &Snapshot,
+        partition: &str,
+    ) -> Self {
+        let has = principal.together_with(principal, partition);
+        let would_take = match unused_days {
+            Some(_) => Holdings { credentials: has.credentials, ..Holdings::default() },
+            None => has,
+        };
+        Self { rules, unused_days, would_take }
+    }
 }
 
 /// Of which pass of which execution a document is.
@@ -170,7 +204,13 @@ impl<'a> Document<'a> {
             boundary_before,
             denied_before,
             quarantine,
+            observed: None,
         })
+    }
+
+    /// The same, of a principal that was only observed.
+    pub(crate) fn observed(self, observed: Option<&'a Observed>) -> Self {
+        Self { observed, ..self }
     }
 }
 

@@ -6,6 +6,9 @@
 //! each later pass, `<execution>[-<pass>].json`; and `left.json`, what was read back when it
 //! was contained. Retirements lie under `retired/`, observations under `observed/`; neither
 //! is a case. Everything is written once.
+//!
+//! An observation's object says by which rules it came, and what would be taken away; beside it,
+//! `<date>.json` names the execution that has people told of the principal on that day.
 
 mod answered;
 mod assumable;
@@ -13,6 +16,7 @@ mod cases;
 mod document;
 mod schema;
 mod snapshot;
+mod today;
 
 use incident::{
     Denial, Evidence, Execution, Failure, Held, Names, Principal, Proof, Reach, Stored, ascii, cut,
@@ -25,8 +29,11 @@ use serde_json::Value;
 
 use bucket::Object;
 use cases::{Case, Decision, Left, Opened, Reached};
-use document::{Document, Incident, LeftBehind, Place, Read, Verified, canonical, left_at, time};
+use document::{
+    Document, Incident, LeftBehind, Observed, Place, Read, Verified, canonical, left_at, time,
+};
 use snapshot::Snapshot;
+use today::Would;
 
 pub use answered::Answered;
 pub use bucket::Bucket;
@@ -49,7 +56,7 @@ pub enum Input {
     /// The user, whose unused access keys are to be made inactive.
     Retirement(Accusation),
     /// The principal, with whom nothing is to be done.
-    Observation(Accusation),
+    Observation(Observation),
     /// What was read back of the principal, which is contained.
     Left(ReadBack),
     /// Nothing: whether the finding was answered before is asked.
@@ -95,6 +102,22 @@ pub struct Accusation {
     started: String,
     /// When this pass entered the step (RFC 3339).
     entered: String,
+}
+
+/// What the step is to know where nobody is to be touched.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observation {
+    /// The incident.
+    #[serde(flatten)]
+    accusation: Accusation,
+    /// The rules by which the finding counts; none, where a person chose it.
+    #[serde(default)]
+    rules: Vec<String>,
+    /// For how many days keys are unused that would be made inactive; nothing, where the
+    /// principal would be contained.
+    #[serde(default)]
+    unused_days: Option<u16>,
 }
 
 /// What was read back of a contained principal.
@@ -143,20 +166,25 @@ pub struct Written {
 /// What lies in the way and is no evidence is told in [`Evidence::told`], and stops nothing:
 /// of an unreadable original the next case is opened.
 ///
+/// Of an observation it says, too, whether another execution has people told of the principal
+/// on the same day ([`Proof::told_today`]). Where that can't be known, people are told.
+///
 /// With [`Input::Left`], it stores what Verify read as the case's `left.json`; where there is
 /// one, that stays. With [`Input::Answered`], it stores nothing, and says whether the cases
 /// answer the finding already; it fails with [`Failure::RecurrenceUnclear`] where they can't
 /// tell.
 pub async fn preserve(entry: &Entry, bucket: &Bucket, input: Input) -> Result<Output, Failure> {
-    let (input, folder) = match input {
+    let (input, folder, observed) = match input {
         Input::Left(read) => return Box::pin(leave(bucket, read)).await.map(Output::Left),
         Input::Answered(asked) => {
             let answered = Box::pin(answered::answered(bucket, &asked)).await?;
             return Ok(Output::Answered { answered });
         }
-        Input::Containment(input) => (input, "evidence"),
-        Input::Retirement(input) => (input, "retired"),
-        Input::Observation(input) => (input, "observed"),
+        Input::Containment(input) => (input, "evidence", None),
+        Input::Retirement(input) => (input, "retired", None),
+        Input::Observation(Observation { accusation, rules, unused_days }) => {
+            (accusation, "observed", Some((rules, unused_days)))
+        }
     };
     let snapshot = Snapshot::read(entry, &input.execution, &input.principal).await?;
     let Accusation {
@@ -173,13 +201,36 @@ pub async fn preserve(entry: &Entry, bucket: &Bucket, input: Input) -> Result<Ou
     let incident = Incident { execution, pass, started, entered, reach };
     let of_principal = format!("{folder}/{}/{}/", principal.account, principal.id);
     let (finding, denial) = (&finding, denial.as_ref());
-    let deposit =
-        Deposit { bucket, principal: &principal, snapshot: &snapshot, incident, finding, denial };
-    let stock = match folder {
+    let observed = observed.map(|(rules, unused_days)| {
+        Observed::new(rules, unused_days, &snapshot, incident.execution.partition())
+    });
+    let observed = observed.as_ref();
+    let deposit = Deposit {
+        bucket,
+        principal: &principal,
+        snapshot: &snapshot,
+        incident,
+        finding,
+        denial,
+        observed,
+    };
+    let mut stock = match folder {
         "evidence" => Box::pin(deposit.in_a_case(&of_principal)).await?,
         _ => Box::pin(deposit.apart(&of_principal)).await?,
     };
-    let evidence = stock.evidence(deposit.incident.execution.partition(), room(principals));
+    let told_today = match observed {
+        Some(observed) => {
+            let would = Would::of(observed.unused_days);
+            let told = deposit.told_today(&of_principal, would).await;
+            told.unwrap_or_else(|failure| {
+                stock.told.push(format!("told today? {}", failure.chain()));
+                false
+            })
+        }
+        None => false,
+    };
+    let mut evidence = stock.evidence(deposit.incident.execution.partition(), room(principals));
+    evidence.proof.told_today = told_today;
     Ok(Output::Evidence(Box::new(evidence)))
 }
 
@@ -191,6 +242,7 @@ struct Deposit<'a> {
     incident: Incident,
     finding: &'a Value,
     denial: Option<&'a Denial>,
+    observed: Option<&'a Observed>,
 }
 
 /// An object with the document in it.
@@ -243,6 +295,7 @@ impl Stock {
             had: Some(had.clone().cut(room)),
             assumable_roles: roles.collect::<Names>().cut(&mut ROLES.clone()),
             told: in_brief(&told),
+            told_today: false,
         };
         Evidence {
             case,
@@ -355,9 +408,16 @@ impl Deposit<'_> {
         Err(bucket::unreadable(&self.bucket.uri(folder), told.join("; ")))
     }
 
+    async fn told_today(&self, of_principal: &str, would: Would) -> Result<bool, Failure> {
+        let Incident { execution, entered, .. } = &self.incident;
+        let (bucket, principal) = (self.bucket, self.principal);
+        Box::pin(today::told(bucket, of_principal, would, execution, principal, entered)).await
+    }
+
     fn document(&self, place: Place<'_>) -> Result<Vec<u8>, Failure> {
         let incident = self.incident.clone();
-        canonical(&Document::new(incident, place, self.finding, self.snapshot, self.denial)?)
+        let document = Document::new(incident, place, self.finding, self.snapshot, self.denial)?;
+        canonical(&document.observed(self.observed))
     }
 
     fn kept(&self, object: &Object) -> Result<Kept, Failure> {

@@ -166,6 +166,7 @@ mod tests {
                     bare: false,
                     assumable_roles: Names::default(),
                     told: Vec::new(),
+                    told_today: false,
                 },
             },
         };

@@ -748,11 +748,18 @@ fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             steps.push(of_a_principal(facts, outcome, failed));
         }
     }
-    for outcome in facts.fresh().filter(|one| one.verdict == Verdict::Observed).take(most) {
+    let observed: Vec<_> = facts.fresh().filter(|one| one.verdict == Verdict::Observed).collect();
+    for outcome in observed.iter().copied().take(most) {
         let Some(named) = named(outcome) else { continue };
         if outcome.unused_days.is_none() {
             steps.push(containing(facts, outcome, About::of(facts, &named)));
         }
+    }
+    if !observed.is_empty() {
+        steps.push(Step::of(
+            "More findings of that kind on the same principal are not mailed today (UTC): `make \
+             observe-report` counts them all.",
+        ));
     }
 }
 

@@ -906,7 +906,10 @@ impl Pass<'_> {
         let history = self.execution.history().await?;
         let error = ended.error.as_deref();
         Ok(match (ended.status, history.last_state()) {
-            (ExecutionStatus::Succeeded, "Contained" | "Observed" | "Ignored") => End::Well,
+            (
+                ExecutionStatus::Succeeded,
+                "Contained" | "Observed" | "ObservedToday" | "Ignored",
+            ) => End::Well,
             (ExecutionStatus::Succeeded, "Escalated") if self.cell.task.case == Case::Policy => {
                 End::Well
             }

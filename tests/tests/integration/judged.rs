@@ -18,6 +18,8 @@ pub(crate) enum End {
     Escalated,
     /// People know what would have been done.
     Observed,
+    /// People knew that before, on this day.
+    ObservedToday,
     /// Nobody cares.
     Ignored,
     /// People who asked for more know that nothing more is done.
@@ -29,7 +31,7 @@ impl End {
         match self {
             Self::Contained => "RESOLVED",
             Self::Escalated => "NOTIFIED",
-            Self::Observed | Self::Ignored | Self::Abandoned => "NEW",
+            Self::Observed | Self::ObservedToday | Self::Ignored | Self::Abandoned => "NEW",
         }
     }
 
@@ -39,6 +41,7 @@ impl End {
             Self::Contained => "Contained",
             Self::Escalated => "Escalated",
             Self::Observed => "Observed",
+            Self::ObservedToday => "ObservedToday",
             Self::Ignored | Self::Abandoned => "Ignored",
         }
     }
@@ -50,7 +53,7 @@ impl End {
             Self::Escalated => Some(Telling::LeftToPeople),
             Self::Observed => Some(Telling::Observed),
             Self::Abandoned => Some(Telling::Abandoned),
-            Self::Ignored => None,
+            Self::ObservedToday | Self::Ignored => None,
         }
     }
 }

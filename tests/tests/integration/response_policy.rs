@@ -1,5 +1,7 @@
 //! The response policy: what each of its fields does, from the next finding on.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use harness::MEMBERS;
 use harness::alone::Alone;
@@ -22,6 +24,7 @@ const ATTEMPTS: usize = 2;
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("a mode is in force from the next finding on", mode);
     trials.add_alone("observing changes nothing, and says what would be done", observing);
+    trials.add_alone("who is observed is told of once a day, and reported", observing_on);
     trials.add_alone("with a policy that is no policy nobody is contained, until mended", mended);
     trials.add_alone("a changed response policy is told to responders and operations", changed);
     trials.add_alone("a redrive goes by the policy of its day", redriven);
@@ -176,6 +179,72 @@ async fn observing(alone: &Alone<'_>) -> Result<()> {
     is_new(alone, &finding).await
 }
 
+async fn observing_on(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "mode": "observe" })).await?;
+    for _ in 0..ATTEMPTS {
+        if Box::pin(observed_within_a_day(alone)).await? {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("a new day began, {ATTEMPTS} times")
+}
+
+/// Whether all of it was on one day.
+async fn observed_within_a_day(alone: &Alone<'_>) -> Result<bool> {
+    let (user, key) = administrator(alone, MEMBERS[0]).await?;
+    let before = user.read_back().await?;
+    let accuses = || {
+        let finding = cases::finding_in(alone, MEMBERS[0], "guardduty-user-key")?;
+        anyhow::Ok(cases::about_key(&finding, &key.id, &user.name))
+    };
+    let below = format!("observed/{}/{}/", user.account, user.id);
+    let then = json!({
+        "schema": "cordon/told/1", "execution": alone.execution_to_be().arn,
+        "at": "2020-01-01T00:00:00Z", "arn": user.arn, "id": user.id,
+    });
+    alone.plant_evidence(&format!("{below}2020-01-01.json"), then.to_string().as_bytes()).await?;
+
+    let findings = [accuses()?, Finding::about(&user), accuses()?];
+    let mut executions = Vec::new();
+    for finding in &findings {
+        alone.send(finding).await?;
+        let execution = alone.execution_of(finding).await?;
+        execution.succeeds().await?;
+        executions.push(execution);
+    }
+    let names = alone.evidence_below(&below).await?.into_iter().map(|one| one.name().to_owned());
+    let (days, seen): (BTreeSet<_>, BTreeSet<_>) =
+        names.partition(|name| name.len() == "2020-01-01.json".len());
+    let (2, Some(today)) = (days.len(), days.last()) else { return Ok(false) };
+    let those: BTreeSet<_> = executions.iter().map(|one| format!("{}.json", one.name())).collect();
+    ensure!(seen == those, "seen: {seen:?}, not {those:?}");
+    let ended = [End::Observed, End::ObservedToday, End::ObservedToday];
+    for (execution, (finding, end)) in executions.into_iter().zip(findings.iter().zip(ended)) {
+        ends(alone, execution, finding, end).await?;
+    }
+    let mails = alone.topics().alerts.mentioning(&user.arn).len();
+    ensure!(mails == 1, "{mails} mails");
+    // Whoever chose it waits for an answer.
+    choose(alone, &findings[0], End::Observed).await?.told(&[&user.arn])?;
+
+    alone.refuse_evidence_under(&format!("{below}{today}")).await?;
+    let judged = leads_to(alone, &accuses()?, End::Observed).await?;
+    judged.told(&[&user.arn, "told today?"])?;
+    let after = user.read_back().await?;
+    ensure!(after == before, "the user was {before:?} and is {after:?}");
+
+    let since = today.trim_end_matches(".json");
+    let printed = alone.command("observe-report", &[("SINCE", since)]).await?;
+    ensure!(printed.status.success(), "{}", printed.text);
+    let block = printed.text.split("\n\n").find(|block| block.contains(&user.arn));
+    let block = block.with_context(|| format!("nobody is in {}", printed.text))?;
+    let counts = [format!("5 findings on {since}"), "guardduty-user-key (3)".to_owned()];
+    for part in counts.iter().chain(&before.attached).chain(before.credentials.keys()) {
+        ensure!(block.contains(part), "`{part}` is not in {block}");
+    }
+    Ok(true)
+}
+
 /// In member accounts, an execution only read, and it did read.
 async fn reads_alone(aws: &LocalAws, execution: &Execution) -> Result<()> {
     let calls = aws.calls_of(execution).await?;
@@ -293,8 +362,11 @@ async fn exempt_until(alone: &Alone<'_>) -> Result<()> {
     };
     let glass = Suspect::of(alone).await?;
     amend(alone, &exemptions("2999-12-31T00:00:00Z", &glass.user)).await?;
-    glass.is_untouched(alone, End::Escalated).await?.told(&[&glass.user.arn])?;
-    Suspect::in_account(alone, MEMBERS[1]).await?.is_untouched(alone, End::Escalated).await?;
+    let noted = "until 2999-12-31T00:00:00Z (`a release`)";
+    glass.is_untouched(alone, End::Escalated).await?.told(&[&glass.user.arn, noted])?;
+    let elsewhere = Suspect::in_account(alone, MEMBERS[1]).await?;
+    let judged = elsewhere.is_untouched(alone, End::Escalated).await?;
+    judged.told(&["until 2999-12-31T00:00:00Z"])?;
 
     let glass = Suspect::of(alone).await?;
     amend(alone, &exemptions("2020-12-31T00:00:00Z", &glass.user)).await?;

@@ -60,6 +60,17 @@ fn is_answered(edge: &Edge<'_>) -> bool {
         && edge.from.choices[n - 1].next == "ReportAbandoned"
 }
 
+/// Each of whom is observed people were told of today, by another execution, as the bucket says.
+/// Who redrives or chose the finding waits for word.
+fn is_told_today(edge: &Edge<'_>) -> bool {
+    let By::Rule(n) = edge.by else { return false };
+    edge.from.name == "Outcome"
+        && edge.to == "ObservedToday"
+        && edge.from.choices[n].condition
+            == "{% $policy.mode = 'observe' and $redrives = 0 and $verdict.source != 'person' and \
+                $count($outcomes[$not(verdict = 'observed' and evidence.toldToday = true)]) = 0 %}"
+}
+
 /// Where the machine may end after `start` without anybody having been told.
 fn silent_ends<'a>(machine: &'a Scope, start: &'a str) -> Vec<&'a str> {
     let closed = |edge: &Edge<'_>| {
@@ -68,6 +79,7 @@ fn silent_ends<'a>(machine: &'a Scope, start: &'a str) -> Vec<&'a str> {
             || is_claimed_by_another(edge)
             || is_told_often(edge)
             || is_answered(edge)
+            || is_told_today(edge)
     };
     let reached = machine.reachable(start, closed).into_iter();
     reached.filter(|state| state.may_end()).map(|state| state.name.as_str()).collect()

@@ -256,7 +256,7 @@ fn choices(state: &State, facts: &Facts, cost: u64) -> Vec<(Option<By>, u64, Fac
     if state.name == "Outcome" {
         let by = match facts.gravest {
             0 => [By::Rule(4)].as_slice(),
-            1 => &[By::Rule(5), By::Rule(6)],
+            1 => &[By::Rule(5), By::Rule(6), By::Rule(7)],
             _ => &[By::Rule(3), By::Default],
         };
         return by.iter().map(|by| (Some(*by), cost, facts.clone())).collect();
