@@ -3,11 +3,17 @@
 //! is *now*. What is now as it was before needs nothing; what is as it was left can be given
 //! back; anything else is drift, and stays as it is unless a person accepts it by name.
 
+mod compare;
+mod record;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Credential, CredentialKind, Execution, Principal, Stored};
+
+pub use compare::{Choice, Comparison, Past, Tagging, compare};
+pub use record::{Device, Found, Group, Inline, Left, Now, Pass, Password, Snapshot, Status};
 
 /// What a restore would do, by what was read of the principal at one time. Its object in the
 /// evidence bucket is written once, and a restore does exactly that or nothing.
@@ -81,7 +87,9 @@ pub struct Sources {
 /// Something that a principal has, and a containment takes away or puts there. People name it
 /// as it is displayed: `group/admins`, `policy/arn:…`, `inline/name`, `tag/key`,
 /// `accessKey/AKIA…`, `boundary`, `deny`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// In the order in which a restore deals with them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Item {
     /// That a user is in a group.
