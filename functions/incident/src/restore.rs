@@ -49,11 +49,35 @@ pub struct Plan {
     pub lost: Vec<Lost>,
     /// What people have to know of the evidence and of the principal.
     pub shown: Vec<Shown>,
+    /// Whether long texts are cut in this copy, which show as `…` at their end, since a state
+    /// carries 256 KiB: what is put into an account is taken from the object, which has all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 impl Plan {
     /// The form of a plan that this is.
     pub const SCHEMA: &'static str = "cordon/plan/1";
+
+    /// Does something with each text that may be long.
+    pub fn each_text(&mut self, mut each: impl FnMut(&mut String)) {
+        let changes = self.changes.iter_mut().map(|change| &mut change.states);
+        let drift = self.drift.iter_mut().map(|drift| &mut drift.states);
+        for States { before, left, now, .. } in changes.chain(drift) {
+            [before, left, now].into_iter().flatten().for_each(&mut each);
+        }
+        for lost in &mut self.lost {
+            match lost {
+                Lost::PolicyChanged { before, now, .. } => {
+                    [&mut before.document, &mut now.document].into_iter().for_each(&mut each);
+                }
+                Lost::TrustChanged { before, now } => {
+                    [before, now].into_iter().flatten().for_each(&mut each);
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 /// A finding, as the execution judged it. Texts are hostile.

@@ -15,8 +15,8 @@ mod present;
 mod snapshot;
 
 use incident::{
-    Denial, Evidence, Execution, Failure, Held, Names, Principal, Proof, Reach, Stored, ascii, cut,
-    listed, room,
+    Denial, Evidence, Execution, Failure, Held, Names, Principal, Proof, Reach, Stored, ascii,
+    case_number, cut, listed, newest_case, room,
 };
 use lambda::Measured;
 use member::{Entry, Readiness};
@@ -386,7 +386,7 @@ impl Deposit<'_> {
         told: &mut Vec<String>,
     ) -> Result<Option<Newest>, Failure> {
         let keys = self.bucket.list(of_principal).await?;
-        let (newest, beyond) = cases::newest(keys.iter().filter_map(|key| cases::number_of(key)));
+        let (newest, beyond) = newest_case(keys.iter().filter_map(|key| case_number(key)));
         if let Some(first) = beyond.first() {
             let uri = self.bucket.uri(of_principal);
             told.push(format!("`{uri}{first:04}/` lies beyond the last case: it was planted"));
@@ -425,7 +425,7 @@ impl Deposit<'_> {
 /// one case leave it once.
 async fn leave(bucket: &Bucket, read: ReadBack) -> Result<Written, Failure> {
     let ReadBack { execution, principal, case, pass, verified } = read;
-    if cases::number_of(&format!("{case}/")).is_none() {
+    if case_number(&format!("{case}/")).is_none() {
         return Err(Failure::InvalidInput(format!("`{case}` is no case")));
     }
     let key = format!("evidence/{}/{}/{case}/left.json", principal.account, principal.id);

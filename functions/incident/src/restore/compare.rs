@@ -305,6 +305,19 @@ impl Past {
     /// The tag that a retirement leaves.
     const RETIREMENT: &str = "CordonRetirement";
 
+    /// The groups, by name, and the policies, by ARN, that stand behind what it had.
+    #[must_use]
+    pub fn behind(&self) -> (Vec<String>, Vec<String>) {
+        let had = &self.original.principal;
+        let groups = had.groups.iter().map(|group| group.name.clone()).collect();
+        let of_groups = had.groups.iter().flat_map(|group| &group.attached_policies);
+        let before = self.before();
+        let policies =
+            had.attached_policies.iter().chain(of_groups).chain(before.get(&Item::Boundary));
+        let policies: BTreeSet<String> = policies.cloned().collect();
+        (groups, policies.into_iter().collect())
+    }
+
     /// What it was before the case. The deny and the boundary are what the document says whose
     /// incident reached the principal first: two incidents at once may preserve in either order.
     fn before(&self) -> Holds {
