@@ -1,8 +1,11 @@
-use incident::{Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Verdict, one_line};
+use incident::{
+    Credential, CredentialKind, Failed, Holdings, Mode, Outcome, ReadBack, Verdict, one_line,
+};
 
 use crate::commands::{About, events, search};
 use crate::errors::{UNKNOWN, meaning};
 use crate::facts::{Ending, Facts, Standing, first_error, named, standing};
+use crate::input::Kind;
 use crate::shell::Command;
 
 /// Errors that no redrive gets over.
@@ -45,8 +48,14 @@ impl Step {
 pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
     let mut steps = Vec::new();
     match facts.ending() {
-        Ending::Contained => after_a_containment(facts, most, &mut steps),
-        Ending::Retired => after_a_retirement(facts, most, &mut steps),
+        Ending::Contained => {
+            after_a_containment(facts, most, &mut steps);
+            keys_back(facts, most, &mut steps);
+        }
+        Ending::Retired => {
+            steps.push(Step::of("Nothing at once. Tell the owner, who may have forgotten the keys."));
+            keys_back(facts, most, &mut steps);
+        }
         Ending::Observed => after_an_observation(facts, most, &mut steps),
         Ending::Overflow => {
             after_an_overflow(facts, &mut steps);
@@ -583,6 +592,7 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     if facts.fresh().any(|one| one.verdict == Verdict::Contained) {
         after_a_containment(facts, most, steps);
     }
+    keys_back(facts, most, steps);
 }
 
 /// Whether a person's choice would have it contained. Never advised to somebody who has just
@@ -676,10 +686,33 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         );
         steps.push(Step::of(text).run(account, sessions));
     }
-    steps.push(Step::of(
-        "If it was a false alarm: first name the principal in `exemptPrincipals` of the response \
-         policy. Then give back by hand what the evidence holds. The deny comes off last.",
-    ));
+    steps.push(
+        Step::of(format!(
+            "If it was a false alarm: first name the principal in `exemptPrincipals` of the \
+             response policy. Then{} have the way back planned. That changes nothing, and tells \
+             what can be given back, and by which commands:",
+            once_it_ends(facts)
+        ))
+        .run(Whose::Security, contained().map(|one| plan_of_restore(facts, one)).collect()),
+    );
+}
+
+/// What plans how a principal gets back what this execution took: the principal is named
+/// where the execution is about several.
+fn plan_of_restore(facts: Facts<'_>, outcome: &Outcome) -> Command {
+    let command = Command::make("restore").set("EXECUTION", facts.execution().arn());
+    match &outcome.principal {
+        Some(one) if facts.input.outcomes.len() > 1 => command.set("PRINCIPAL", &one.id),
+        _ => command,
+    }
+}
+
+/// No way back is planned while a redrive would contain again.
+fn once_it_ends(facts: Facts<'_>) -> &'static str {
+    match facts.input.kind {
+        Kind::Failed => ", once this execution was redriven to its end,",
+        _ => "",
+    }
 }
 
 /// The name of a role of the same account that a pattern means and no other.
@@ -722,19 +755,19 @@ fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
     .run(Whose::Account(outcome.account.to_string()), commands)
 }
 
-fn after_a_retirement(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
-    steps.push(Step::of("Nothing at once. Tell the owner, who may have forgotten the keys."));
-    for outcome in facts.input.outcomes.iter().take(most) {
-        let (Some(read), Some(named)) = (&outcome.read_back, named(outcome)) else { continue };
-        let about = About::of(facts, &named);
-        let keys = read.done.credentials.first.iter().take(2);
-        let commands: Vec<Command> = keys.map(|key| about.set(key, "Active")).collect();
-        if commands.is_empty() {
+/// How keys that are inactive because they were unused become active again.
+fn keys_back(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
+    for outcome in facts.fresh().filter(|one| one.unused_days.is_some()).take(most) {
+        let is_done = |read: &ReadBack| !read.done.credentials.first.is_empty();
+        if !outcome.read_back.as_ref().is_some_and(is_done) {
             continue;
         }
-        let text =
-            format!("If {} still needs a key, this makes it active again:", facts.called(outcome));
-        steps.push(Step::of(text).run(Whose::Account(outcome.account.to_string()), commands));
+        let text = format!(
+            "If {} still needs a key, have the way back planned. That changes nothing, and tells \
+             the command that makes it active again:",
+            facts.called(outcome)
+        );
+        steps.push(Step::of(text).run(Whose::Security, vec![plan_of_restore(facts, outcome)]));
     }
 }
 

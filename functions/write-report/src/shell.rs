@@ -1,6 +1,6 @@
 use incident::is_plain;
 
-/// A command of the AWS CLI that a person may paste into a POSIX shell.
+/// A command, of the AWS CLI or of Cordon's own, that a person may paste into a POSIX shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Command {
     text: String,
@@ -18,6 +18,18 @@ impl Command {
         } else {
             command.with("--region", region)
         }
+    }
+
+    /// `make <target>` with the configuration as the README calls it; `target` is ours.
+    pub(crate) fn make(target: &str) -> Self {
+        Self { text: format!("make {target} CONFIG=cordon.json"), is_plain: true }
+    }
+
+    /// With a variable of ours and anybody's value, in which `make` would expand a `$`.
+    pub(crate) fn set(mut self, variable: &str, value: &str) -> Self {
+        self.text = format!("{} {variable}={}", self.text, quoted(value));
+        self.is_plain &= is_plain(value) && !value.contains('$');
+        self
     }
 
     /// With an option of ours and anybody's value.

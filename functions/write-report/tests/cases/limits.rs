@@ -39,7 +39,7 @@ fn mail(text: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let quoted = words.first() == Some(&">");
         let content = &words[usize::from(quoted)..];
-        let command = content.first() == Some(&"aws") && !quoted;
+        let command = matches!(content.first(), Some(&("aws" | "make"))) && !quoted;
         let arn = content.iter().any(|word| word.contains("arn:aws"));
         if command {
             continue;
