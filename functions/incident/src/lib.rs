@@ -15,6 +15,7 @@ mod policy;
 mod principal;
 mod protected;
 mod refusal;
+pub mod restore;
 mod session;
 mod severity;
 mod text;
