@@ -31,11 +31,11 @@ pub(crate) enum Whose {
 }
 
 impl Step {
-    fn of(text: impl Into<String>) -> Self {
+    pub(crate) fn of(text: impl Into<String>) -> Self {
         Self { text: text.into(), run: Vec::new() }
     }
 
-    fn run(mut self, whose: Whose, commands: Vec<Command>) -> Self {
+    pub(crate) fn run(mut self, whose: Whose, commands: Vec<Command>) -> Self {
         if !commands.is_empty() {
             self.run.push((whose, commands));
         }
@@ -255,8 +255,9 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         }
         "RolesNotContained" => {
             let role = session.and_then(|session| session.role.as_deref()).or(name);
-            let revoke =
-                role.map(|name| About { facts, kind: incident::Kind::Role, name }.revoke());
+            let revoke = role.map(|name| {
+                About::named(facts.execution(), incident::Kind::Role, name).revoke(&facts.input.now)
+            });
             Step::of(meaning.todo).run(account, of_key().into_iter().chain(revoke).collect())
         }
         "RootSession" | "NoUniqueId" | "Unnamed" | "Contradictory" => {
@@ -265,8 +266,9 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         }
         "UnusualBehavior" | "MayBeIntended" | "NoRule" | "LeftByPolicy" => {
             let role = session.and_then(|session| session.role.as_deref());
-            let revoke =
-                role.map(|name| About { facts, kind: incident::Kind::Role, name }.revoke());
+            let revoke = role.map(|name| {
+                About::named(facts.execution(), incident::Kind::Role, name).revoke(&facts.input.now)
+            });
             let seen = name.map(|name| events(global, attribute(about), name));
             let seen = of_key().into_iter().chain(seen).chain(revoke).collect();
             Step::of(meaning.todo).run(account, seen)
@@ -340,7 +342,7 @@ fn of_the_protected(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Ste
         return of_a_root_key(facts, outcome, None);
     }
     let named = named(outcome);
-    let revoke = named.as_ref().map(|named| About::of(facts, named).revoke());
+    let revoke = named.as_ref().map(|named| About::of(facts, named).revoke(&facts.input.now));
     Step::of(
         "AWS or your organization enters the account through it: contained, it locks you out. End \
          its sessions instead, and find out who used it.",
@@ -514,7 +516,7 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
     let arns = names.split(", ").filter_map(|name| incident::PrincipalArn::parse(name).ok());
     for arn in arns.filter(|arn| arn.account == account.as_str()).take(2) {
         let kind = if arn.resource == "user" { incident::Kind::User } else { incident::Kind::Role };
-        let about = About { facts, kind, name: arn.name };
+        let about = About::named(facts.execution(), kind, arn.name);
         let mut commands = about.deny();
         commands.truncate(1);
         commands.extend(about.list_keys());
@@ -671,7 +673,9 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             .iter()
             .filter_map(|pattern| role_of(pattern, outcome))
             .take(4)
-            .map(|name| About { facts, kind: incident::Kind::Role, name }.revoke())
+            .map(|name| {
+                About::named(facts.execution(), incident::Kind::Role, name).revoke(&facts.input.now)
+            })
             .collect();
         let who = facts.called(outcome);
         let how = if sessions.is_empty() {
@@ -689,7 +693,7 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     steps.push(
         Step::of(format!(
             "If it was a false alarm: first name the principal in `exemptPrincipals` of the \
-             response policy. Then{} have the way back planned. That changes nothing, and tells \
+             response policy. Then{} have the way back planned, where Cordon's sources are. That changes nothing, and tells \
              what can be given back, and by which commands:",
             once_it_ends(facts)
         ))
@@ -763,7 +767,7 @@ fn keys_back(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             continue;
         }
         let text = format!(
-            "If {} still needs a key, have the way back planned. That changes nothing, and tells \
+            "If {} still needs a key, have the way back planned, where Cordon's sources are. That changes nothing, and tells \
              the command that makes it active again:",
             facts.called(outcome)
         );

@@ -100,12 +100,14 @@ fn whom_something_was_taken_from_can_have_it_back_by_one_command() {
         };
         // Of a redrive that failed anew people are told what to mend, and no more.
         let is_new = |one: &Value| one["verdict"] == "contained" && one["pass"] == pass;
-        let is_taken =
-            |one: &&Value| is_taken(one) && (outcomes.iter().any(is_new) || case.input["kind"] != "failed");
+        let is_taken = |one: &&Value| {
+            is_taken(one) && (outcomes.iter().any(is_new) || case.input["kind"] != "failed")
+        };
         let taken: Vec<_> = outcomes.iter().filter(is_taken).collect();
         let execution = case.input["execution"].as_str().unwrap();
         for one in &taken {
-            let mut command = format!("     make restore CONFIG=cordon.json EXECUTION='{execution}'");
+            let mut command =
+                format!("     make restore CONFIG=cordon.json EXECUTION='{execution}'");
             if outcomes.len() > 1 {
                 command += &format!(" PRINCIPAL='{}'", one["principal"]["id"].as_str().unwrap());
             }
