@@ -6,7 +6,7 @@ venv = target/local/venv/bin
 command = cd infra && node --import tsx commands/main.ts
 config = $(abspath $(CONFIG))
 
-.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay readiness pending packages build prerequisites
+.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay readiness pending restore packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -100,6 +100,11 @@ readiness: packages
 # The failed executions that can be redriven still: make pending CONFIG=path
 pending: packages
 	$(command) pending '$(config)'
+
+# What a restore of an incident would give back, planned now; changes nothing:
+# make restore CONFIG=path EXECUTION=arn [PRINCIPAL=id] [ACCEPT='item …'] [ACTIVATE='id …']
+restore: packages
+	$(command) restore '$(config)'
 
 packages:
 	node infra/install.mjs

@@ -6,9 +6,10 @@ import { pending } from './pending.ts';
 import { policy } from './policy.ts';
 import { readiness } from './readiness.ts';
 import { replay } from './replay.ts';
+import { restore } from './restore.ts';
 
 /** `node --import tsx commands/main.ts COMMAND CONFIG`, as the Makefile calls it. */
-const COMMANDS = { deploy, diff, destroy, pending, policy, readiness, replay };
+const COMMANDS = { deploy, diff, destroy, pending, policy, readiness, replay, restore };
 
 // Which Node.js is too old, package.json says.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';

@@ -3,11 +3,17 @@
 //! is *now*. What is now as it was before needs nothing; what is as it was left can be given
 //! back; anything else is drift, and stays as it is unless a person accepts it by name.
 
+mod compare;
+mod record;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Credential, CredentialKind, Execution, Principal, Stored};
+
+pub use compare::{Choice, Comparison, Past, Tagging, compare};
+pub use record::{Device, Found, Group, Inline, Left, Now, Pass, Password, Snapshot, Status};
 
 /// What a restore would do, by what was read of the principal at one time. Its object in the
 /// evidence bucket is written once, and a restore does exactly that or nothing.
@@ -43,11 +49,35 @@ pub struct Plan {
     pub lost: Vec<Lost>,
     /// What people have to know of the evidence and of the principal.
     pub shown: Vec<Shown>,
+    /// Whether long texts are cut in this copy, which show as `…` at their end, since a state
+    /// carries 256 KiB: what is put into an account is taken from the object, which has all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 impl Plan {
     /// The form of a plan that this is.
     pub const SCHEMA: &'static str = "cordon/plan/1";
+
+    /// Does something with each text that may be long.
+    pub fn each_text(&mut self, mut each: impl FnMut(&mut String)) {
+        let changes = self.changes.iter_mut().map(|change| &mut change.states);
+        let drift = self.drift.iter_mut().map(|drift| &mut drift.states);
+        for States { before, left, now, .. } in changes.chain(drift) {
+            [before, left, now].into_iter().flatten().for_each(&mut each);
+        }
+        for lost in &mut self.lost {
+            match lost {
+                Lost::PolicyChanged { before, now, .. } => {
+                    [&mut before.document, &mut now.document].into_iter().for_each(&mut each);
+                }
+                Lost::TrustChanged { before, now } => {
+                    [before, now].into_iter().flatten().for_each(&mut each);
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 /// A finding, as the execution judged it. Texts are hostile.
@@ -81,7 +111,9 @@ pub struct Sources {
 /// Something that a principal has, and a containment takes away or puts there. People name it
 /// as it is displayed: `group/admins`, `policy/arn:…`, `inline/name`, `tag/key`,
 /// `accessKey/AKIA…`, `boundary`, `deny`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// In the order in which a restore deals with them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Item {
     /// That a user is in a group.
