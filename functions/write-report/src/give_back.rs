@@ -25,7 +25,7 @@ impl GiveBack {
     pub(crate) fn of(plan: &Plan) -> Self {
         let about = about(plan);
         let mut changes: Vec<&States> = plan.changes.iter().map(|one| &one.states).collect();
-        changes.sort_by_key(|one| rank(&one.item));
+        changes.sort_by_key(|one| order(one));
         let (close, rest): (Vec<&States>, Vec<&States>) =
             changes.into_iter().partition(|one| one.item == Item::Incident);
         let (lift, rest): (Vec<&States>, Vec<&States>) =
@@ -46,8 +46,13 @@ pub(crate) fn about(plan: &Plan) -> About<'_> {
 }
 
 /// Rights first, what shows whose it is, what may use them, and last what holds all of it in
-/// check: of two denies the boundary, then the one that is attached.
-pub(crate) fn rank(item: &Item) -> u8 {
+/// check: of two denies the boundary, then the one that is attached. Of one kind what is taken
+/// away comes before what is given, lest a quota be in the way.
+pub(crate) fn order(change: &States) -> (u8, bool) {
+    (rank(&change.item), change.before.is_some())
+}
+
+fn rank(item: &Item) -> u8 {
     match item {
         Item::Group { .. } => 0,
         Item::Policy { .. } => 1,

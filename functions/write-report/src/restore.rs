@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use incident::restore::{Drift, Item, Plan, Why};
+use incident::restore::{Change, Drift, Item, Plan, Why};
 use incident::{Failure, Stored, ascii, cut, one_line};
 use serde::{Deserialize, Serialize};
 
@@ -174,7 +174,11 @@ impl RestorePlan {
         self.subject_of_the_plan(&mut page);
         told(plan, room, &mut page);
         page.heading("What to do now");
-        let steps = if room.commands { self.steps() } else { vec![self.elsewhere()] };
+        let steps = match (room.commands, self.is_cut()) {
+            (true, false) => self.steps(),
+            (false, false) => vec![self.elsewhere()],
+            (_, true) => vec![self.in_the_object()],
+        };
         for (number, step) in (1..).zip(&steps) {
             mail::step(&mut page, number, step);
         }
@@ -261,28 +265,45 @@ impl RestorePlan {
             );
         }
         if !plan.inactive.is_empty() {
-            let ids = plan.inactive.iter().map(|one| one.id.as_str()).collect::<Vec<_>>().join(",");
+            let ids: Vec<String> = plan.inactive.iter().map(|one| word(&one.id)).collect();
             steps.push(
                 Step::of(
                     "Whoever still needs a credential is given a new one. To have old ones made \
                      active all the same, name them in a new plan:",
                 )
-                .run(Whose::Security, vec![self.plan_again().set("ACTIVATE", &ids)]),
+                .run(Whose::Security, vec![self.plan_again().set("ACTIVATE", &ids.join(" "))]),
             );
         }
         let accepted = plan.drift.iter().filter(|one| one.why != Why::Gone);
         let accepted: Vec<Command> = accepted
-            .map(|one| self.plan_again().set("ACCEPT", &one.states.item.to_string()))
+            .map(|one| self.plan_again().set("ACCEPT", &word(&one.states.item.to_string())))
             .collect();
         if !accepted.is_empty() {
             let text = "What has changed since becomes as it was before where you accept it by \
-                        name in a new plan:";
+                        name in a new plan, several names with a space between them:";
             steps.push(Step::of(text).run(Whose::Security, accepted));
         }
         if steps.is_empty() {
             steps.push(Step::of("Nothing."));
         }
         steps
+    }
+
+    /// Whether what is to be put there did not come whole.
+    fn is_cut(&self) -> bool {
+        let is_short =
+            |one: &Change| one.states.before.as_ref().is_some_and(|it| it.ends_with('…'));
+        self.plan.cut && self.plan.changes.iter().any(is_short)
+    }
+
+    /// Where it is whole.
+    fn in_the_object(&self) -> Step {
+        let object = Command::aws("s3 cp", self.plan.execution.region()).and(&self.stored.uri);
+        Step::of(
+            "The plan is too large to be told with its commands. What is given back stands in the \
+             plan's object, whole and in this order (`changes`, each with its `before`):",
+        )
+        .run(Whose::Security, vec![object.flag("-")])
     }
 
     /// Where the commands are that a mail has no room for.
@@ -359,6 +380,15 @@ impl RestorePlan {
             },
         }
     }
+}
+
+/// A name as one of several in a variable of `make restore`.
+fn word(name: &str) -> String {
+    let escaped = |c: char| {
+        let backslash = (c.is_whitespace() || c == '\\').then_some('\\');
+        backslash.into_iter().chain([c])
+    };
+    name.chars().flat_map(escaped).collect()
 }
 
 /// The label, where it is one.

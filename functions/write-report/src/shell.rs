@@ -44,6 +44,13 @@ impl Command {
         self
     }
 
+    /// With anybody's value, which does not begin with a dash.
+    pub(crate) fn and(mut self, value: &str) -> Self {
+        self.text = format!("{} {}", self.text, quoted(value));
+        self.is_plain &= is_plain(value) && !value.starts_with('-');
+        self
+    }
+
     /// With an option of ours and JSON of anybody's texts, in ASCII.
     pub(crate) fn with_json(self, option: &str, value: &Value) -> Self {
         self.with(option, &in_ascii(value))

@@ -242,6 +242,24 @@ fn a_mail_without_room_has_no_commands_and_the_text_has_all() {
     assert!(long.any(|one| one == document));
 }
 
+/// Where the state machine could carry no whole plan, nobody gets a command with half a text.
+#[test]
+fn no_command_has_a_document_that_came_cut() {
+    let mut input = case("boundary-is-the-deny");
+    let plan = &mut input["restorePlan"]["plan"];
+    plan["cut"] = json!(true);
+    assert!(!pasted(&planned(&input).text).is_empty());
+    let changes = input["restorePlan"]["plan"]["changes"].as_array_mut().unwrap();
+    changes.iter_mut().find(|one| one["item"]["type"] == "inline").unwrap()["before"] =
+        json!("{\"Version\":\"2012-1…");
+    let planned = planned(&input);
+    hold(&planned);
+    let commands = pasted(&planned.text);
+    assert_eq!(commands.len(), 1, "{commands:?}");
+    let uri = input["restorePlan"]["stored"]["uri"].as_str().unwrap();
+    assert_eq!(commands[0], ["s3", "cp", "--region", "us-east-1", uri, "-"]);
+}
+
 /// More than IAM lets a principal have.
 #[test]
 fn a_plan_fits_however_much_there_is_to_tell() {
