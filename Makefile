@@ -51,10 +51,9 @@ fuzz: prerequisites
 		no_hostile_finding -- --nocapture
 
 # Whether AWS's own CLI takes each command that stands in a mail.
-test-commands:
-	[ -d target/commands ] || python3 -m venv target/commands
-	target/commands/bin/pip install --quiet --require-hashes --requirement tests/commands.txt
-	target/commands/bin/python tests/commands.py
+test-commands: prerequisites
+	$(local) install
+	target/local/aws-cli/bin/python tests/commands.py
 
 # Known vulnerabilities, licences and origins of all that this depends on; asks the registries.
 audit:

@@ -32,6 +32,7 @@
 //! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
 //! - [`readiness`]: which accounts can be entered, asked before an incident.
 //! - [`restore`]: what a restore would give back, planned.
+//! - [`restore_by_hand`]: the way back, by the commands that are printed.
 //! - [`deployed`]: the commands that deploy, change, delete and upgrade.
 //! - [`mails`]: what a developer sees, the mails and the demo.
 //! - [`aftermath`]: what the whole run has left behind.
@@ -68,6 +69,7 @@ mod released;
 mod repetition;
 mod response_policy;
 mod restore;
+mod restore_by_hand;
 mod stolen;
 mod suspect;
 mod trials;
@@ -129,6 +131,7 @@ fn run() -> anyhow::Result<ExitCode> {
     without_cspm::add_to(&mut trials);
     readiness::add_to(&mut trials);
     restore::add_to(&mut trials);
+    restore_by_hand::add_to(&mut trials);
     deployed::add_to(&mut trials);
     mails::add_to(&mut trials);
     aftermath::add_to(&mut trials);
