@@ -6,7 +6,7 @@ venv = target/local/venv/bin
 command = cd infra && node --import tsx commands/main.ts
 config = $(abspath $(CONFIG))
 
-.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay readiness pending observe-report packages build prerequisites
+.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay readiness pending observe-report restore packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -51,10 +51,9 @@ fuzz: prerequisites
 		no_hostile_finding -- --nocapture
 
 # Whether AWS's own CLI takes each command that stands in a mail.
-test-commands:
-	[ -d target/commands ] || python3 -m venv target/commands
-	target/commands/bin/pip install --quiet --require-hashes --requirement tests/commands.txt
-	target/commands/bin/python tests/commands.py
+test-commands: prerequisites
+	$(local) install
+	target/local/aws-cli/bin/python tests/commands.py
 
 # Known vulnerabilities, licences and origins of all that this depends on; asks the registries.
 audit:
@@ -105,6 +104,11 @@ pending: packages
 # make observe-report CONFIG=path [SINCE=YYYY-MM-DD] [FORMAT=json]
 observe-report: packages
 	$(command) observe-report '$(config)'
+
+# What a restore of an incident would give back, planned now; changes nothing:
+# make restore CONFIG=path EXECUTION=arn [PRINCIPAL=id] [ACCEPT='item …'] [ACTIVATE='id …']
+restore: packages
+	$(command) restore '$(config)'
 
 packages:
 	node infra/install.mjs

@@ -20,7 +20,7 @@ WORDS = Path(__file__).parent.parent / "functions/write-report"
 def commands():
     """Each command, once, with a mail that has it."""
     found = {}
-    for mail in sorted([*WORDS.glob("cases/*/email.txt"), *WORDS.glob("readiness/*/email.txt")]):
+    for mail in sorted(WORDS.glob("*/*/email.txt")):
         for line in mail.read_text().splitlines():
             if line.strip().startswith("aws "):
                 found.setdefault(line.strip(), mail.parent.name)

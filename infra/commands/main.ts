@@ -7,6 +7,7 @@ import { pending } from './pending.ts';
 import { policy } from './policy.ts';
 import { readiness } from './readiness.ts';
 import { replay } from './replay.ts';
+import { restore } from './restore.ts';
 
 /** `node --import tsx commands/main.ts COMMAND CONFIG`, as the Makefile calls it. */
 const COMMANDS = {
@@ -18,6 +19,7 @@ const COMMANDS = {
   policy,
   readiness,
   replay,
+  restore,
 };
 
 // Which Node.js is too old, package.json says.

@@ -30,7 +30,7 @@ interface Names<T = string> {
   readonly first: readonly T[];
 }
 
-/** As `functions/preserve/evidence.schema.json` has it, which is checked. */
+/** As `functions/bucket/evidence.schema.json` has it, which is checked. */
 interface Document {
   readonly schema: string;
   readonly incident: { readonly execution: string; readonly entered: string };
@@ -47,7 +47,7 @@ interface Document {
   };
 }
 
-const schema = new URL('../../functions/preserve/evidence.schema.json', import.meta.url);
+const schema = new URL('../../functions/bucket/evidence.schema.json', import.meta.url);
 const isDocument = new Ajv2020({ strict: false }).compile<Document>(
   JSON.parse(readFileSync(schema, 'utf8')),
 );

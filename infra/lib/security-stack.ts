@@ -107,7 +107,9 @@ export class SecurityStack extends CordonStack {
     const definition = (name: string): string => join(props.stateMachine, `${name}.asl.json`);
     const ofIncidents = stepsOf(definition('incident-response'), steps);
     const ofReadiness = stepsOf(definition('readiness'), steps);
-    const idle = steps.find((step) => ![...ofIncidents, ...ofReadiness].includes(step));
+    const ofRestore = stepsOf(definition('restore'), steps);
+    const running = [...ofIncidents, ...ofReadiness, ...ofRestore];
+    const idle = steps.find((step) => !running.includes(step));
     if (idle !== undefined) {
       throw new DefinitionError(`no state machine has a state for the step \`${idle.state}\``);
     }
@@ -145,6 +147,21 @@ export class SecurityStack extends CordonStack {
       },
     });
 
+    // A person starts it. No rule does.
+    const restore = new StateMachine(this, 'Restore', {
+      name: 'restore',
+      description: 'Cordon: the state machine that plans what a restore would give back',
+      definition: definition('restore'),
+      policy: join(props.stateMachine, 'restore-policy.json'),
+      logRetentionDays: configuration.logRetentionDays,
+      placeholders: { ...placeholders, ...functionArns(ofRestore) },
+      substitutions: {
+        ...functionArns(ofRestore),
+        Partition: this.partition,
+        AlertTopicArn: topics.responders.topicArn,
+      },
+    });
+
     // The action itself is made once, with CreateActionTarget: CloudFormation's
     // AWS::SecurityHub::ActionTarget is not yet in all Regions. The home Region's console offers
     // the findings of all linked Regions, so its action is the only one.
@@ -179,6 +196,7 @@ export class SecurityStack extends CordonStack {
     new CfnOutput(this, 'OperationsTopicArn', { value: topics.operations.topicArn });
     new CfnOutput(this, 'StateMachineArn', { value: machine.arn });
     new CfnOutput(this, 'ReadinessMachineArn', { value: readiness.arn });
+    new CfnOutput(this, 'RestoreMachineArn', { value: restore.arn });
     new CfnOutput(this, 'ResponsePolicyParameter', { value: RESPONSE_POLICY });
     if (!v2) new CfnOutput(this, 'CustomActionArn', { value: customActionArn });
   }

@@ -9,7 +9,7 @@ import { actsInMembers, executionPolicy } from '../lib/step-folder.ts';
 import { Synthesized } from './fixture.ts';
 import { CONFIGURATIONS, product, PROTECTION, STATE_MACHINE, STEPS } from './product.ts';
 
-const DEFINITIONS = ['incident-response', 'readiness'].map((name) =>
+const DEFINITIONS = ['incident-response', 'readiness', 'restore'].map((name) =>
   readFileSync(join(STATE_MACHINE, `${name}.asl.json`), 'utf8'),
 );
 
@@ -110,6 +110,10 @@ for (const configuration of CONFIGURATIONS) {
       assert.deepEqual(
         readable(onlyPolicy(securityStack, 'Cordon-IncidentResponse'), names),
         asDeployed(readPolicyFile(join(STATE_MACHINE, 'execution-policy.json')), known),
+      );
+      assert.deepEqual(
+        readable(onlyPolicy(securityStack, 'Cordon-Restore'), names),
+        asDeployed(readPolicyFile(join(STATE_MACHINE, 'restore-policy.json')), known),
       );
       const file = findings === 'v2' ? 'readiness-policy-v2.json' : 'readiness-policy.json';
       assert.deepEqual(
@@ -276,9 +280,12 @@ function filledIn(
 
 describe('the policy files', () => {
   const files = [
-    ...['execution-policy.json', 'readiness-policy.json', 'readiness-policy-v2.json'].map((file) =>
-      readPolicyFile(join(STATE_MACHINE, file)),
-    ),
+    ...[
+      'execution-policy.json',
+      'readiness-policy.json',
+      'readiness-policy-v2.json',
+      'restore-policy.json',
+    ].map((file) => readPolicyFile(join(STATE_MACHINE, file))),
     PROTECTION.policy,
     ...STEPS.flatMap(({ executionPolicy, executionPolicyV2, memberPolicy }) =>
       [executionPolicy, executionPolicyV2, memberPolicy].filter((file) => file !== undefined),

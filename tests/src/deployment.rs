@@ -29,6 +29,7 @@ pub struct Outputs {
     pub operations_topic_arn: String,
     pub state_machine_arn: String,
     pub readiness_machine_arn: String,
+    pub restore_machine_arn: String,
     pub response_policy_parameter: String,
     /// Empty where Security Hub without CSPM sends the findings.
     #[serde(default)]

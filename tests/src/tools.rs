@@ -50,11 +50,17 @@ pub(crate) async fn prepare(progress: &Progress, build: Build) -> Result<(PathBu
 /// Returns the Python interpreter.
 pub async fn install(progress: &Progress) -> Result<PathBuf> {
     let _lock = place::lock("install")?;
-    let (python, ()) = tokio::try_join!(
+    let (python, _, ()) = tokio::try_join!(
         progress.step("installing Python packages", install_python_packages()),
+        progress.step("installing the AWS CLI", install_aws_cli()),
         progress.step("installing npm packages", install_node_packages()),
     )?;
     Ok(python)
+}
+
+/// The folder in which a program finds `aws`, AWS's own CLI.
+pub fn aws_cli() -> PathBuf {
+    place::local().join("aws-cli/bin")
 }
 
 /// Builds what the state machine calls and returns the folder with the binaries.
@@ -82,16 +88,26 @@ async fn build_functions(build: Build) -> Result<PathBuf> {
 
 /// Makes the Python environment of the local AWS and returns its interpreter.
 async fn install_python_packages() -> Result<PathBuf> {
-    let environment = place::local().join("venv");
-    let python = environment.join("bin/python");
     // The local AWS itself, and what checks the templates.
-    let requirements = ["tests/local-aws/requirements.txt", "infra/requirements.txt"]
-        .map(|it| repository().join(it));
+    install_for_python("venv", &["tests/local-aws/requirements.txt", "infra/requirements.txt"])
+        .await
+}
+
+/// Makes the Python environment of AWS's CLI, which has other needs.
+async fn install_aws_cli() -> Result<PathBuf> {
+    install_for_python("aws-cli", &["tests/commands.txt"]).await
+}
+
+/// Makes a Python environment of what is pinned in some lists and returns its interpreter.
+async fn install_for_python(name: &str, lists: &[&str]) -> Result<PathBuf> {
+    let environment = place::local().join(name);
+    let python = environment.join("bin/python");
+    let requirements: Vec<PathBuf> = lists.iter().map(|it| repository().join(it)).collect();
     let stamp = Stamp::of(&requirements, environment.join("requirements.sha256"))?;
     if stamp.is_current() {
         return Ok(python);
     }
-    let log = place::local().join("pip.log");
+    let log = place::local().join(format!("{name}.pip.log"));
     let mut make = Command::new("python3");
     make.args(["-m", "venv", "--clear"]).arg(&environment);
     run(&mut make, &log).await.context("python3 cannot make a virtual environment")?;

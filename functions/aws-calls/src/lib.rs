@@ -80,7 +80,9 @@ where
         | "ConditionalRequestConflict"
         | "no error code" => Failure::ServiceUnavailable { call, source },
         "LimitExceeded" => Failure::LimitExceeded { call, source },
-        "NoSuchEntity" | "NoSuchKey" => Failure::NotFound { call, source },
+        "NoSuchEntity" | "NoSuchKey" | "ExecutionDoesNotExist" => {
+            Failure::NotFound { call, source }
+        }
         _ => Failure::RequestRejected { call, source },
     }
 }

@@ -1,6 +1,8 @@
 //! The evidence bucket: stored once, read back, listed. Its policy sees to it that nothing in it
 //! is overwritten, whoever writes.
 
+pub mod schema;
+
 use aws_calls::{SdkConfig, all, failure};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -91,12 +93,33 @@ impl Bucket {
         }
     }
 
+    /// The very object that was stored, by its version. Fails with
+    /// [`Failure::EvidenceMismatch`] where its bytes are not those of the digest, or where it
+    /// lies in another bucket.
+    pub async fn read_stored(&self, stored: &Stored) -> Result<Object, Failure> {
+        let Stored { uri, version, sha256 } = stored;
+        let mismatch =
+            |why: &str| Failure::EvidenceMismatch { uri: uri.clone(), why: why.to_owned() };
+        let key = uri.strip_prefix(&self.uri(""));
+        let key = key.ok_or_else(|| mismatch("it lies in another bucket"))?;
+        let object = self.read_as(key, version.clone()).await?;
+        if object.stored.sha256 != *sha256 {
+            return Err(mismatch("its bytes have another SHA-256"));
+        }
+        Ok(object)
+    }
+
     /// What is stored under the key. Whatever AWS does not hand out (no such object, another
     /// key's encryption, an archive) and whatever is too large is
     /// [`Failure::EvidenceUnreadable`]: the same would be read again.
     pub async fn read(&self, key: &str) -> Result<Object, Failure> {
+        self.read_as(key, None).await
+    }
+
+    async fn read_as(&self, key: &str, version: Option<String>) -> Result<Object, Failure> {
         let uri = self.uri(key);
-        let object = self.s3.get_object().bucket(&self.name).key(key).send().await;
+        let get = self.s3.get_object().bucket(&self.name).key(key).set_version_id(version);
+        let object = get.send().await;
         let object = object.map_err(|error| match failure("s3:GetObject", error) {
             passes @ (Failure::Throttled { .. } | Failure::ServiceUnavailable { .. }) => {
                 passes.at(&uri)

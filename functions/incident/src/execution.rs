@@ -10,6 +10,7 @@ pub struct Execution {
     partition: String,
     region: String,
     account: AccountId,
+    machine: String,
     name: String,
 }
 
@@ -38,6 +39,12 @@ impl Execution {
         &self.account
     }
 
+    /// The name of its state machine.
+    #[must_use]
+    pub fn machine(&self) -> &str {
+        &self.machine
+    }
+
     /// The execution's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -61,13 +68,15 @@ impl TryFrom<String> for Execution {
 
     fn try_from(arn: String) -> Result<Self, String> {
         let parts: Vec<&str> = arn.split(':').collect();
-        let ["arn", partition, "states", region, account, "execution", _, name] = parts.as_slice()
+        let ["arn", partition, "states", region, account, "execution", machine, name] =
+            parts.as_slice()
         else {
             return Err(format!("`{arn}` is no execution ARN"));
         };
-        let [partition, region, name] = [partition, region, name].map(|part| (*part).to_owned());
+        let [partition, region, machine, name] =
+            [partition, region, machine, name].map(|part| (*part).to_owned());
         let account = AccountId::try_from((*account).to_owned())?;
-        Ok(Self { arn, partition, region, account, name })
+        Ok(Self { arn, partition, region, account, machine, name })
     }
 }
 
@@ -95,6 +104,7 @@ mod tests {
         assert_eq!(of("y").partition(), "aws");
         assert_eq!(of("y").region(), "us-east-1");
         assert_eq!(of("y").account().as_str(), "111111111111");
+        assert_eq!(of("y").machine(), "cordon-incident-response");
     }
 
     #[test]

@@ -175,11 +175,40 @@ pub enum Failure {
     /// Security Hub could not update the finding just now. Retried.
     #[error("the finding could not be updated now: {0}")]
     FindingBusy(String),
+    /// What is to be taken back is no execution of our own machine. Nothing is planned.
+    #[error("`{0}` is no execution of our machine `cordon-incident-response`")]
+    IncidentForeign(String),
+    /// The execution has taken nothing away that could be given back, or its history is gone.
+    #[error("there is nothing to give back: {0}")]
+    NothingToRestore(String),
+    /// It is not clear what a person has chosen: whom, or which item. Nothing is planned.
+    #[error("what is to be planned is not clear: {0}")]
+    ChoiceUnclear(String),
+    /// An execution about the principal runs, or waits for a redrive that would contain it
+    /// again. Nothing is planned.
+    #[error("`{execution}` is {status}, and would contain the principal again")]
+    IncidentPending {
+        /// The execution's ARN.
+        execution: String,
+        /// Its status, and whether it waits for a redrive.
+        status: String,
+    },
+    /// The principal has been contained again since. Nothing is planned of an older case.
+    #[error("it was contained again since: {0}")]
+    CaseNotNewest(String),
+    /// What lies in the evidence bucket is not what the execution's history says was stored.
+    #[error("`{uri}` is not what the history of the execution says: {why}")]
+    EvidenceMismatch {
+        /// Where it lies.
+        uri: String,
+        /// In what it differs.
+        why: String,
+    },
 }
 
 impl Failure {
     /// The name of each failure, in the order of the variants.
-    pub const NAMES: [&str; 25] = [
+    pub const NAMES: [&str; 31] = [
         "InvalidInput",
         "PolicyUnread",
         "ResponsePolicyInvalid",
@@ -205,6 +234,12 @@ impl Failure {
         "RecurrenceUnclear",
         "FindingNotUpdated",
         "FindingBusy",
+        "IncidentForeign",
+        "NothingToRestore",
+        "ChoiceUnclear",
+        "IncidentPending",
+        "CaseNotNewest",
+        "EvidenceMismatch",
     ];
 
     /// The name under which the state machine knows this failure.
@@ -236,6 +271,12 @@ impl Failure {
             Self::RecurrenceUnclear(_) => "RecurrenceUnclear",
             Self::FindingNotUpdated(_) => "FindingNotUpdated",
             Self::FindingBusy(_) => "FindingBusy",
+            Self::IncidentForeign(_) => "IncidentForeign",
+            Self::NothingToRestore(_) => "NothingToRestore",
+            Self::ChoiceUnclear(_) => "ChoiceUnclear",
+            Self::IncidentPending { .. } => "IncidentPending",
+            Self::CaseNotNewest(_) => "CaseNotNewest",
+            Self::EvidenceMismatch { .. } => "EvidenceMismatch",
         }
     }
 

@@ -4,6 +4,7 @@
 //! No I/O, no SDK, no async, no clock: everything here is decided from its input.
 
 mod arn;
+mod case;
 mod credential;
 mod evidence;
 mod execution;
@@ -15,11 +16,13 @@ mod policy;
 mod principal;
 mod protected;
 mod refusal;
+pub mod restore;
 mod session;
 mod severity;
 mod text;
 
 pub use arn::{AccountId, PrincipalArn, is_in_ocsf, is_name};
+pub use case::{case_number, newest_case};
 pub use credential::{Credential, CredentialKind};
 pub use evidence::{Evidence, Reach, Stored};
 pub use execution::Execution;

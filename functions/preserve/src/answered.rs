@@ -2,10 +2,9 @@
 //! findings that they are about. Reads the evidence alone, and changes nothing.
 
 use aws_sdk_s3::primitives::DateTime;
-use incident::{Execution, Failure, Principal};
+use incident::{Execution, Failure, Principal, case_number, newest_case};
 use serde::Deserialize;
 
-use crate::cases;
 use crate::document::{left_at, time};
 use bucket::Bucket;
 
@@ -115,12 +114,12 @@ impl<'a> Cases<'a> {
     }
 
     fn newest(&self) -> Option<u16> {
-        cases::newest(self.keys.iter().filter_map(|key| cases::number_of(key))).0
+        newest_case(self.keys.iter().filter_map(|key| case_number(key))).0
     }
 
     /// The number of the case whose original has this address.
     fn number_in(&self, uri: &str) -> Option<u16> {
-        cases::number_of(uri.strip_prefix(&self.bucket.uri(&self.prefix))?)
+        case_number(uri.strip_prefix(&self.bucket.uri(&self.prefix))?)
     }
 
     /// The case, and when it was left, if it was. None without an original was ever left, nor

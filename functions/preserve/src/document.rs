@@ -9,7 +9,6 @@ use member::credential::Credential;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::schema;
 use crate::snapshot::Snapshot;
 use bucket::{Object, unreadable};
 
@@ -282,16 +281,6 @@ pub(crate) fn left_at(object: &Object) -> Result<DateTime, Failure> {
 pub(crate) fn time(text: &str) -> Result<DateTime, Failure> {
     DateTime::from_str(text, DateTimeFormat::DateTime)
         .map_err(|error| Failure::InvalidInput(format!("`{text}` is no time: {error}")))
-}
-
-/// The bytes of a document, once it is what the schema says. Keys sorted, no white space:
-/// the same content has the same digest.
-pub(crate) fn canonical(document: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    let invalid = |error: serde_json::Error| Failure::InvalidInput(error.to_string());
-    // `serde_json::Map` sorts its keys unless the feature `preserve_order` is on.
-    let document = serde_json::to_value(document).map_err(invalid)?;
-    schema::check(&document)?;
-    serde_json::to_vec(&document).map_err(invalid)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! Evidence of a containment lies in cases, `evidence/<account>/<principal id>/<0001>/`:
 //! `original.json`, the principal as the case's first incident found it; a snapshot for
 //! each later pass, `<execution>[-<pass>].json`; and `left.json`, what was read back when it
-//! was contained. Retirements lie under `retired/`, observations under `observed/`; neither
-//! is a case. Everything is written once.
+//! was contained. Retirements lie under `retired/`, observations under `observed/`, plans of
+//! restores under `plans/`; none is a case. Everything is written once.
 //!
 //! An observation's object says by which rules it came, and what would be taken away; beside it,
 //! `<date>.json` names the execution that has people told of the principal on that day.
@@ -14,13 +14,13 @@ mod answered;
 mod assumable;
 mod cases;
 mod document;
-mod schema;
+mod present;
 mod snapshot;
 mod today;
 
 use incident::{
-    Denial, Evidence, Execution, Failure, Held, Names, Principal, Proof, Reach, Stored, ascii, cut,
-    listed, room,
+    Denial, Evidence, Execution, Failure, Held, Names, Principal, Proof, Reach, Stored, ascii,
+    case_number, cut, listed, newest_case, room,
 };
 use lambda::Measured;
 use member::{Entry, Readiness};
@@ -28,15 +28,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use bucket::Object;
+use bucket::schema::canonical;
 use cases::{Case, Decision, Left, Opened, Reached};
 use document::{
-    Document, Incident, LeftBehind, Observed, Place, Read, Verified, canonical, left_at, time,
+    Document, Incident, LeftBehind, Observed, Place, Read, Verified, left_at, time,
 };
 use snapshot::Snapshot;
 use today::Would;
 
 pub use answered::Answered;
 pub use bucket::Bucket;
+pub use present::Present;
 
 /// So many bytes name the roles that a principal could assume; the others are counted.
 const ROLES: usize = 200;
@@ -61,6 +63,8 @@ pub enum Input {
     Left(ReadBack),
     /// Nothing: whether the finding was answered before is asked.
     Answered(Answered),
+    /// The principal as it is now, for the plan of its restore.
+    Present(Present),
 }
 
 impl Input {
@@ -148,6 +152,8 @@ pub enum Output {
         /// Whether nothing is to be done, since what was done holds.
         answered: bool,
     },
+    /// Where the principal lies as it is now.
+    Present(Stored),
 }
 
 /// A document that was written, now or before.
@@ -172,13 +178,17 @@ pub struct Written {
 /// With [`Input::Left`], it stores what Verify read as the case's `left.json`; where there is
 /// one, that stays. With [`Input::Answered`], it stores nothing, and says whether the cases
 /// answer the finding already; it fails with [`Failure::RecurrenceUnclear`] where they can't
-/// tell.
+/// tell. With [`Input::Present`], it stores the principal under `plans/`, and what stands behind
+/// that which it had; a principal with another name by now is found by its access keys.
 pub async fn preserve(entry: &Entry, bucket: &Bucket, input: Input) -> Result<Output, Failure> {
     let (input, folder, observed) = match input {
         Input::Left(read) => return Box::pin(leave(bucket, read)).await.map(Output::Left),
         Input::Answered(asked) => {
             let answered = Box::pin(answered::answered(bucket, &asked)).await?;
             return Ok(Output::Answered { answered });
+        }
+        Input::Present(asked) => {
+            return Box::pin(present::keep(entry, bucket, asked)).await.map(Output::Present);
         }
         Input::Containment(input) => (input, "evidence", None),
         Input::Retirement(input) => (input, "retired", None),
@@ -436,7 +446,7 @@ impl Deposit<'_> {
         told: &mut Vec<String>,
     ) -> Result<Option<Newest>, Failure> {
         let keys = self.bucket.list(of_principal).await?;
-        let (newest, beyond) = cases::newest(keys.iter().filter_map(|key| cases::number_of(key)));
+        let (newest, beyond) = newest_case(keys.iter().filter_map(|key| case_number(key)));
         if let Some(first) = beyond.first() {
             let uri = self.bucket.uri(of_principal);
             told.push(format!("`{uri}{first:04}/` lies beyond the last case: it was planted"));
@@ -475,7 +485,7 @@ impl Deposit<'_> {
 /// one case leave it once.
 async fn leave(bucket: &Bucket, read: ReadBack) -> Result<Written, Failure> {
     let ReadBack { execution, principal, case, pass, verified } = read;
-    if cases::number_of(&format!("{case}/")).is_none() {
+    if case_number(&format!("{case}/")).is_none() {
         return Err(Failure::InvalidInput(format!("`{case}` is no case")));
     }
     let key = format!("evidence/{}/{}/{case}/left.json", principal.account, principal.id);

@@ -34,9 +34,9 @@ const OF_THE_ROLE: &[&str] = &[
     "iam:GetRolePolicy",
     "iam:ListInstanceProfilesForRole",
 ];
-const OF_GROUPS: &[&str] =
+pub(crate) const OF_GROUPS: &[&str] =
     &["iam:ListAttachedGroupPolicies", "iam:ListGroupPolicies", "iam:GetGroupPolicy"];
-const OF_POLICIES: &[&str] = &["iam:GetPolicy", "iam:GetPolicyVersion"];
+pub(crate) const OF_POLICIES: &[&str] = &["iam:GetPolicy", "iam:GetPolicyVersion"];
 
 /// The principal as it is now. Times are RFC 3339; documents are as their authors wrote
 /// them. What only users or only roles have is empty for the others.
@@ -69,7 +69,7 @@ pub(crate) struct Snapshot {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct PolicyVersion {
+pub(crate) struct PolicyVersion {
     version: String,
     document: String,
 }
@@ -233,11 +233,13 @@ async fn attached(
 }
 
 async fn versions(iam: &Client, arns: &[String]) -> Result<Versions, Failure> {
-    let versions = arns.iter().map(async |arn| {
-        let Version { id, document } = default_version(iam, arn).await?;
-        Ok((arn.clone(), PolicyVersion { version: id, document }))
-    });
+    let versions = arns.iter().map(async |arn| Ok((arn.clone(), version(iam, arn).await?)));
     Ok(concurrently(versions).await?.into_iter().collect())
+}
+
+pub(crate) async fn version(iam: &Client, arn: &str) -> Result<PolicyVersion, Failure> {
+    let Version { id, document } = default_version(iam, arn).await?;
+    Ok(PolicyVersion { version: id, document })
 }
 
 async fn inline(iam: &Client, kind: Kind, name: &str) -> Result<Vec<Inline>, Failure> {
@@ -289,7 +291,7 @@ async fn groups(iam: &Client, name: &str) -> Result<(Vec<Group>, Versions), Fail
     Ok((groups, versions))
 }
 
-async fn group(iam: &Client, name: String) -> Result<Group, Failure> {
+pub(crate) async fn group(iam: &Client, name: String) -> Result<Group, Failure> {
     let inline = async {
         let names = group::inline_policies(iam, &name).await?;
         let documents = names.into_iter().map(async |policy| {

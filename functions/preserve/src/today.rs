@@ -6,7 +6,9 @@ use bucket::{Bucket, unreadable};
 use incident::{Execution, Failure, Principal};
 use serde::{Deserialize, Serialize};
 
-use crate::document::{canonical, time};
+use bucket::schema::canonical;
+
+use crate::document::time;
 
 const TOLD: &str = "cordon/told/1";
 

@@ -1,8 +1,11 @@
-use incident::{Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Verdict, one_line};
+use incident::{
+    Credential, CredentialKind, Failed, Holdings, Mode, Outcome, ReadBack, Verdict, one_line,
+};
 
 use crate::commands::{About, events, search};
 use crate::errors::{UNKNOWN, meaning};
 use crate::facts::{Ending, Facts, Standing, first_error, named, standing};
+use crate::input::Kind;
 use crate::shell::Command;
 
 /// Errors that no redrive gets over.
@@ -28,11 +31,11 @@ pub(crate) enum Whose {
 }
 
 impl Step {
-    fn of(text: impl Into<String>) -> Self {
+    pub(crate) fn of(text: impl Into<String>) -> Self {
         Self { text: text.into(), run: Vec::new() }
     }
 
-    fn run(mut self, whose: Whose, commands: Vec<Command>) -> Self {
+    pub(crate) fn run(mut self, whose: Whose, commands: Vec<Command>) -> Self {
         if !commands.is_empty() {
             self.run.push((whose, commands));
         }
@@ -45,8 +48,14 @@ impl Step {
 pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
     let mut steps = Vec::new();
     match facts.ending() {
-        Ending::Contained => after_a_containment(facts, most, &mut steps),
-        Ending::Retired => after_a_retirement(facts, most, &mut steps),
+        Ending::Contained => {
+            after_a_containment(facts, most, &mut steps);
+            keys_back(facts, most, &mut steps);
+        }
+        Ending::Retired => {
+            steps.push(Step::of("Nothing at once. Tell the owner, who may have forgotten the keys."));
+            keys_back(facts, most, &mut steps);
+        }
         Ending::Observed => after_an_observation(facts, most, &mut steps),
         Ending::Overflow => {
             after_an_overflow(facts, &mut steps);
@@ -246,8 +255,9 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         }
         "RolesNotContained" => {
             let role = session.and_then(|session| session.role.as_deref()).or(name);
-            let revoke =
-                role.map(|name| About { facts, kind: incident::Kind::Role, name }.revoke());
+            let revoke = role.map(|name| {
+                About::named(facts.execution(), incident::Kind::Role, name).revoke(&facts.input.now)
+            });
             Step::of(meaning.todo).run(account, of_key().into_iter().chain(revoke).collect())
         }
         "RootSession" | "NoUniqueId" | "Unnamed" | "Contradictory" => {
@@ -256,8 +266,9 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         }
         "UnusualBehavior" | "MayBeIntended" | "NoRule" | "LeftByPolicy" => {
             let role = session.and_then(|session| session.role.as_deref());
-            let revoke =
-                role.map(|name| About { facts, kind: incident::Kind::Role, name }.revoke());
+            let revoke = role.map(|name| {
+                About::named(facts.execution(), incident::Kind::Role, name).revoke(&facts.input.now)
+            });
             let seen = name.map(|name| events(global, attribute(about), name));
             let seen = of_key().into_iter().chain(seen).chain(revoke).collect();
             Step::of(meaning.todo).run(account, seen)
@@ -331,7 +342,7 @@ fn of_the_protected(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Ste
         return of_a_root_key(facts, outcome, None);
     }
     let named = named(outcome);
-    let revoke = named.as_ref().map(|named| About::of(facts, named).revoke());
+    let revoke = named.as_ref().map(|named| About::of(facts, named).revoke(&facts.input.now));
     Step::of(
         "AWS or your organization enters the account through it: contained, it locks you out. End \
          its sessions instead, and find out who used it.",
@@ -505,7 +516,7 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
     let arns = names.split(", ").filter_map(|name| incident::PrincipalArn::parse(name).ok());
     for arn in arns.filter(|arn| arn.account == account.as_str()).take(2) {
         let kind = if arn.resource == "user" { incident::Kind::User } else { incident::Kind::Role };
-        let about = About { facts, kind, name: arn.name };
+        let about = About::named(facts.execution(), kind, arn.name);
         let mut commands = about.deny();
         commands.truncate(1);
         commands.extend(about.list_keys());
@@ -583,6 +594,7 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     if facts.fresh().any(|one| one.verdict == Verdict::Contained) {
         after_a_containment(facts, most, steps);
     }
+    keys_back(facts, most, steps);
 }
 
 /// Whether a person's choice would have it contained. Never advised to somebody who has just
@@ -661,7 +673,9 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             .iter()
             .filter_map(|pattern| role_of(pattern, outcome))
             .take(4)
-            .map(|name| About { facts, kind: incident::Kind::Role, name }.revoke())
+            .map(|name| {
+                About::named(facts.execution(), incident::Kind::Role, name).revoke(&facts.input.now)
+            })
             .collect();
         let who = facts.called(outcome);
         let how = if sessions.is_empty() {
@@ -676,10 +690,33 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         );
         steps.push(Step::of(text).run(account, sessions));
     }
-    steps.push(Step::of(
-        "If it was a false alarm: first name the principal in `exemptPrincipals` of the response \
-         policy. Then give back by hand what the evidence holds. The deny comes off last.",
-    ));
+    steps.push(
+        Step::of(format!(
+            "If it was a false alarm: first name the principal in `exemptPrincipals` of the \
+             response policy. Then{} have the way back planned, where Cordon's sources are. That changes nothing, and tells \
+             what can be given back, and by which commands:",
+            once_it_ends(facts)
+        ))
+        .run(Whose::Security, contained().map(|one| plan_of_restore(facts, one)).collect()),
+    );
+}
+
+/// What plans how a principal gets back what this execution took: the principal is named
+/// where the execution is about several.
+fn plan_of_restore(facts: Facts<'_>, outcome: &Outcome) -> Command {
+    let command = Command::make("restore").set("EXECUTION", facts.execution().arn());
+    match &outcome.principal {
+        Some(one) if facts.input.outcomes.len() > 1 => command.set("PRINCIPAL", &one.id),
+        _ => command,
+    }
+}
+
+/// No way back is planned while a redrive would contain again.
+fn once_it_ends(facts: Facts<'_>) -> &'static str {
+    match facts.input.kind {
+        Kind::Failed => ", once this execution was redriven to its end,",
+        _ => "",
+    }
 }
 
 /// The name of a role of the same account that a pattern means and no other.
@@ -722,19 +759,19 @@ fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
     .run(Whose::Account(outcome.account.to_string()), commands)
 }
 
-fn after_a_retirement(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
-    steps.push(Step::of("Nothing at once. Tell the owner, who may have forgotten the keys."));
-    for outcome in facts.input.outcomes.iter().take(most) {
-        let (Some(read), Some(named)) = (&outcome.read_back, named(outcome)) else { continue };
-        let about = About::of(facts, &named);
-        let keys = read.done.credentials.first.iter().take(2);
-        let commands: Vec<Command> = keys.map(|key| about.set(key, "Active")).collect();
-        if commands.is_empty() {
+/// How keys that are inactive because they were unused become active again.
+fn keys_back(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
+    for outcome in facts.fresh().filter(|one| one.unused_days.is_some()).take(most) {
+        let is_done = |read: &ReadBack| !read.done.credentials.first.is_empty();
+        if !outcome.read_back.as_ref().is_some_and(is_done) {
             continue;
         }
-        let text =
-            format!("If {} still needs a key, this makes it active again:", facts.called(outcome));
-        steps.push(Step::of(text).run(Whose::Account(outcome.account.to_string()), commands));
+        let text = format!(
+            "If {} still needs a key, have the way back planned, where Cordon's sources are. That changes nothing, and tells \
+             the command that makes it active again:",
+            facts.called(outcome)
+        );
+        steps.push(Step::of(text).run(Whose::Security, vec![plan_of_restore(facts, outcome)]));
     }
 }
 

@@ -1,5 +1,5 @@
-use incident::{Credential, CredentialKind, Holdings, Kind, deny_policy};
-use serde_json::json;
+use incident::{Credential, CredentialKind, Execution, Holdings, Kind, deny_policy};
+use serde_json::{Value, json};
 
 use crate::facts::{Facts, Named};
 use crate::shell::Command;
@@ -12,14 +12,19 @@ const MOST: usize = 6;
 /// Source: AWS CLI Command Reference, `iam`, `cloudtrail`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct About<'a> {
-    pub(crate) facts: Facts<'a>,
+    pub(crate) region: &'a str,
+    pub(crate) partition: &'a str,
     pub(crate) kind: Kind,
     pub(crate) name: &'a str,
 }
 
 impl<'a> About<'a> {
     pub(crate) fn of(facts: Facts<'a>, named: &'a Named) -> Self {
-        Self { facts, kind: named.kind, name: &named.name }
+        Self::named(facts.execution(), named.kind, &named.name)
+    }
+
+    pub(crate) fn named(execution: &'a Execution, kind: Kind, name: &'a str) -> Self {
+        Self { region: execution.region(), partition: execution.partition(), kind, name }
     }
 
     fn iam(self, verb: &str, what: &str) -> Command {
@@ -28,7 +33,7 @@ impl<'a> About<'a> {
             "" => format!("iam {verb}-{noun}"),
             _ => format!("iam {verb}-{noun}-{what}"),
         };
-        Command::aws(&operation, self.facts.region()).with(&format!("--{noun}-name"), self.name)
+        Command::aws(&operation, self.region).with(&format!("--{noun}-name"), self.name)
     }
 
     /// Who it is, and its permissions boundary.
@@ -40,12 +45,12 @@ impl<'a> About<'a> {
     pub(crate) fn list_attached(self) -> Command {
         let noun = self.kind.noun();
         let operation = format!("iam list-attached-{noun}-policies");
-        Command::aws(&operation, self.facts.region()).with(&format!("--{noun}-name"), self.name)
+        Command::aws(&operation, self.region).with(&format!("--{noun}-name"), self.name)
     }
 
     /// Puts it under the deny, as Cordon would: attached, and as permissions boundary.
     pub(crate) fn deny(self) -> Vec<Command> {
-        let deny = deny_policy(self.facts.execution().partition());
+        let deny = deny_policy(self.partition);
         vec![
             self.iam("attach", "policy").with("--policy-arn", &deny),
             self.iam("put", "permissions-boundary").with("--permissions-boundary", &deny),
@@ -66,8 +71,8 @@ impl<'a> About<'a> {
     /// Ends the role's sessions that began before now.
     ///
     /// Source: IAM User Guide, "Revoke IAM role temporary security credentials".
-    pub(crate) fn revoke(self) -> Command {
-        let before = json!({ "DateLessThan": { "aws:TokenIssueTime": self.facts.input.now } });
+    pub(crate) fn revoke(self, now: &str) -> Command {
+        let before = json!({ "DateLessThan": { "aws:TokenIssueTime": now } });
         let document = json!({
             "Statement": [{
                 "Action": "*", "Condition": before, "Effect": "Deny", "Resource": "*",
@@ -83,29 +88,114 @@ impl<'a> About<'a> {
     pub(crate) fn list_keys(self) -> Option<Command> {
         let operation = "iam list-access-keys";
         (self.kind == Kind::User)
-            .then(|| Command::aws(operation, self.facts.region()).with("--user-name", self.name))
+            .then(|| Command::aws(operation, self.region).with("--user-name", self.name))
     }
 
     pub(crate) fn delete_password(self) -> Command {
-        Command::aws("iam delete-login-profile", self.facts.region()).with("--user-name", self.name)
+        Command::aws("iam delete-login-profile", self.region).with("--user-name", self.name)
     }
 
     /// Sets the status of a credential.
     pub(crate) fn set(self, credential: &Credential, status: &str) -> Command {
-        let (operation, option) = match credential.kind {
-            CredentialKind::AccessKey => ("iam update-access-key", "--access-key-id"),
-            CredentialKind::SshPublicKey => ("iam update-ssh-public-key", "--ssh-public-key-id"),
-            CredentialKind::SigningCertificate => {
-                ("iam update-signing-certificate", "--certificate-id")
-            }
+        self.credential("update", credential).with("--status", status)
+    }
+
+    /// Deletes a credential for good.
+    pub(crate) fn delete(self, credential: &Credential) -> Command {
+        self.credential("delete", credential)
+    }
+
+    fn credential(self, verb: &str, credential: &Credential) -> Command {
+        let (noun, option) = match credential.kind {
+            CredentialKind::AccessKey => ("access-key", "--access-key-id"),
+            CredentialKind::SshPublicKey => ("ssh-public-key", "--ssh-public-key-id"),
+            CredentialKind::SigningCertificate => ("signing-certificate", "--certificate-id"),
             CredentialKind::ServiceSpecific => {
-                ("iam update-service-specific-credential", "--service-specific-credential-id")
+                ("service-specific-credential", "--service-specific-credential-id")
             }
         };
-        Command::aws(operation, self.facts.region())
+        Command::aws(&format!("iam {verb}-{noun}"), self.region)
             .with("--user-name", self.name)
             .with(option, &credential.id)
-            .with("--status", status)
+    }
+
+    /// Takes an MFA device from a user.
+    pub(crate) fn deactivate_mfa(self, serial: &str) -> Command {
+        Command::aws("iam deactivate-mfa-device", self.region)
+            .with("--user-name", self.name)
+            .with("--serial-number", serial)
+    }
+
+    /// Puts a user into a group, or takes it out.
+    pub(crate) fn group(self, name: &str, is_in: bool) -> Command {
+        let operation = if is_in { "iam add-user-to-group" } else { "iam remove-user-from-group" };
+        Command::aws(operation, self.region)
+            .with("--user-name", self.name)
+            .with("--group-name", name)
+    }
+
+    /// Attaches a managed policy, or detaches it.
+    pub(crate) fn policy(self, arn: &str, is_attached: bool) -> Command {
+        let verb = if is_attached { "attach" } else { "detach" };
+        self.iam(verb, "policy").with("--policy-arn", arn)
+    }
+
+    /// Puts an inline policy there, byte for byte, or deletes it.
+    pub(crate) fn inline(self, name: &str, document: Option<&str>) -> Command {
+        let Some(document) = document else {
+            return self.iam("delete", "policy").with("--policy-name", name);
+        };
+        let noun = self.kind.noun();
+        let owner = format!("--{noun}-name");
+        Command::exact(
+            &format!("iam put-{noun}-policy"),
+            self.region,
+            &[(&owner, self.name), ("--policy-name", name), ("--policy-document", document)],
+        )
+    }
+
+    /// Sets the permissions boundary, or deletes it.
+    pub(crate) fn boundary(self, arn: Option<&str>) -> Command {
+        match arn {
+            Some(arn) => {
+                self.iam("put", "permissions-boundary").with("--permissions-boundary", arn)
+            }
+            None => self.iam("delete", "permissions-boundary"),
+        }
+    }
+
+    /// Sets tags, by key and value.
+    pub(crate) fn tag(self, tags: &[(&str, &str)]) -> Command {
+        let tags: Vec<Value> =
+            tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+        let operation = format!("iam tag-{}", self.kind.noun());
+        Command::aws(&operation, self.region)
+            .with(&format!("--{}-name", self.kind.noun()), self.name)
+            .with_json("--tags", &Value::from(tags))
+    }
+
+    /// Takes tags away.
+    pub(crate) fn untag(self, keys: &[&str]) -> Command {
+        let operation = format!("iam untag-{}", self.kind.noun());
+        Command::aws(&operation, self.region)
+            .with(&format!("--{}-name", self.kind.noun()), self.name)
+            .with_json("--tag-keys", &Value::from(keys.to_vec()))
+    }
+
+    /// What shows all that a restore gives back.
+    pub(crate) fn look(self) -> Vec<Command> {
+        let noun = self.kind.noun();
+        let list = |operation: &str| {
+            Command::aws(operation, self.region).with(&format!("--{noun}-name"), self.name)
+        };
+        let of_a_user = || vec![list("iam list-groups-for-user"), list("iam list-access-keys")];
+        let mut commands = match self.kind {
+            Kind::User => of_a_user(),
+            Kind::Role => Vec::new(),
+        };
+        let policies = list(&format!("iam list-{noun}-policies"));
+        commands.extend([self.get(), self.list_attached(), policies]);
+        commands
     }
 
     /// Takes away what is left of it, by name: where no evidence holds it, only what can be
@@ -115,14 +205,9 @@ impl<'a> About<'a> {
         let left = if is_preserved { left } else { &kept };
         let credentials = left.credentials.first.iter().map(|one| self.set(one, "Inactive"));
         let policies = left.policies.first.iter();
-        let policies = policies.map(|arn| self.iam("detach", "policy").with("--policy-arn", arn));
-        let inline = left.inline_policies.first.iter();
-        let inline = inline.map(|name| self.iam("delete", "policy").with("--policy-name", name));
-        let groups = left.groups.first.iter().map(|group| {
-            Command::aws("iam remove-user-from-group", self.facts.region())
-                .with("--user-name", self.name)
-                .with("--group-name", group)
-        });
+        let policies = policies.map(|arn| self.policy(arn, false));
+        let inline = left.inline_policies.first.iter().map(|name| self.inline(name, None));
+        let groups = left.groups.first.iter().map(|group| self.group(group, false));
         let (credentials, policies) = (credentials.take(MOST), policies.take(MOST));
         credentials.chain(policies).chain(inline.take(MOST)).chain(groups.take(MOST)).collect()
     }

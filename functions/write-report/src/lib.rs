@@ -6,14 +6,17 @@ mod cause;
 mod commands;
 mod errors;
 mod facts;
+mod give_back;
 mod input;
 mod mail;
 mod message;
 mod note;
 mod page;
 mod readiness;
+mod restore;
 mod sentences;
 mod shell;
+mod told;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +30,7 @@ pub use errors::OF_THE_MACHINE;
 use facts::{Ending, Facts};
 pub use input::{Finding, Input, Judged, Kind, Recurrence, Source};
 pub use readiness::{Mail, Readiness};
+pub use restore::{Planned, RestorePlan};
 
 /// How large the answer is at most, as JSON: SNS takes 256 KiB for all copies of a message
 /// together, and a state carries no more.
@@ -58,6 +62,8 @@ pub enum Asked {
     Incident(Box<Input>),
     /// What a readiness run has found.
     Readiness(Readiness),
+    /// What a restore would give back.
+    RestorePlan(Box<RestorePlan>),
 }
 
 impl Asked {
@@ -66,7 +72,7 @@ impl Asked {
     pub fn measured(&self) -> Option<Measured> {
         match self {
             Self::Incident(input) => input.measured(),
-            Self::Readiness(_) => None,
+            Self::Readiness(_) | Self::RestorePlan(_) => None,
         }
     }
 }
@@ -74,15 +80,18 @@ impl Asked {
 impl<'de> Deserialize<'de> for Asked {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut input = Value::deserialize(deserializer)?;
-        let asked = match input.get_mut("readiness") {
-            Some(readiness) => serde_json::from_value(readiness.take()).map(Self::Readiness),
-            None => serde_json::from_value(input).map(Self::Incident),
+        let asked = if let Some(readiness) = input.get_mut("readiness") {
+            serde_json::from_value(readiness.take()).map(Self::Readiness)
+        } else if let Some(plan) = input.get_mut("restorePlan") {
+            serde_json::from_value(plan.take()).map(Self::RestorePlan)
+        } else {
+            serde_json::from_value(input).map(Self::Incident)
         };
         asked.map_err(D::Error::custom)
     }
 }
 
-/// The step's output, for either.
+/// The step's output, for each.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Written {
@@ -90,6 +99,8 @@ pub enum Written {
     Report(Report),
     /// Of a readiness run.
     Mail(Mail),
+    /// Of a restore's plan.
+    Planned(Planned),
 }
 
 /// Finds the words for whichever it is.
@@ -97,6 +108,7 @@ pub fn write(asked: &Asked) -> Result<Written, Failure> {
     match asked {
         Asked::Incident(input) => write_report(input).map(Written::Report),
         Asked::Readiness(found) => readiness::write(found).map(Written::Mail),
+        Asked::RestorePlan(plan) => restore::write(plan).map(Written::Planned),
     }
 }
 

@@ -1,4 +1,6 @@
-use incident::{DenyBy, Holdings, Names, Outcome, Proof, ReadBack, Verdict, hex_digest, one_line};
+use incident::{
+    DenyBy, Execution, Holdings, Names, Outcome, Proof, ReadBack, Verdict, hex_digest, one_line,
+};
 
 use crate::advice::{Step, Whose, steps};
 use crate::cause::Said;
@@ -11,7 +13,7 @@ use crate::sentences;
 /// Characters of a subject at most.
 ///
 /// Source: SNS API Reference, `Publish` (`Subject`): ASCII, fewer than 100 characters.
-const MOST_OF_A_SUBJECT: usize = 99;
+pub(crate) const MOST_OF_A_SUBJECT: usize = 99;
 
 /// The subject: two incidents do not share one, and the verdict is never cut.
 pub(crate) fn subject(facts: Facts<'_>) -> String {
@@ -43,10 +45,15 @@ fn whom(facts: Facts<'_>, room: usize) -> String {
     format!("{cut}...{more}")
 }
 
-/// Twelve digits that tell the execution from others: those that its name begins with,
-/// where EventBridge gave it one (a UUID), or else of the name's digest.
+/// Twelve digits that tell the incident's execution from others.
 pub(crate) fn number(facts: Facts<'_>) -> String {
-    let name = facts.execution().name();
+    number_of(facts.execution())
+}
+
+/// Twelve digits that tell an execution from others: those that its name begins with, where
+/// EventBridge gave it one (a UUID), or else of the name's digest.
+pub(crate) fn number_of(execution: &Execution) -> String {
+    let name = execution.name();
     let begin: String = name.chars().take(13).collect();
     let is_uuid = begin.char_indices().all(|(at, c)| match at {
         8 => c == '-',
@@ -335,7 +342,8 @@ fn holders(facts: Facts<'_>, page: &mut Page) {
     }
 }
 
-fn step(page: &mut Page, number: usize, step: &Step) {
+/// What to do, with the commands for it.
+pub(crate) fn step(page: &mut Page, number: usize, step: &Step) {
     page.numbered(number, &step.text);
     for (whose, commands) in &step.run {
         let lines: Vec<&str> = commands.iter().filter_map(|command| command.line()).collect();

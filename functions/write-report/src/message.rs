@@ -131,7 +131,7 @@ fn notification(facts: Facts<'_>, most: usize) -> Notification {
 }
 
 /// What is to be done, without the commands that a mail has.
-fn brief(text: &str) -> String {
+pub(crate) fn brief(text: &str) -> String {
     let text = text.strip_suffix(':').map_or_else(|| text.to_owned(), |text| format!("{text}."));
     cut(&escaped(&text), 350)
 }

@@ -89,7 +89,7 @@ fn a_title_forges_no_line() {
 }
 
 /// What a program `aws` gets for arguments, if a person pastes a mail's commands.
-fn pasted(mail: &str) -> Vec<Vec<String>> {
+pub(crate) fn pasted(mail: &str) -> Vec<Vec<String>> {
     let lines = mail.lines().filter_map(|line| line.strip_prefix("     aws "));
     let lines: Vec<String> = lines.map(|line| format!("aws {line}")).collect();
     let stub = "aws() { printf '%s\\0' \"$@\"; printf '\\n\\0'; }";

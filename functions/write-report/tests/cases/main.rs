@@ -6,6 +6,7 @@
 //! - [`hostile`]: the worst names, titles and sizes.
 //! - [`limits`]: what holds of every report.
 //! - [`readiness`]: the folders under `readiness/`, each with its mail.
+//! - [`restore`]: the folders under `restore/`, and in which order a plan's commands stand.
 
 #![expect(
     clippy::indexing_slicing,
@@ -20,3 +21,4 @@ mod hostile;
 mod limits;
 mod readiness;
 mod reports;
+mod restore;

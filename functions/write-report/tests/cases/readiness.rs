@@ -16,7 +16,7 @@ fn mail(input: &Value) -> Mail {
     let asked: Asked = serde_json::from_value(input.clone()).unwrap();
     match write(&asked).unwrap() {
         Written::Mail(mail) => mail,
-        Written::Report(report) => panic!("{} is a report", report.subject),
+        other => panic!("{other:?} is no mail"),
     }
 }
 

@@ -1,9 +1,10 @@
-//! The form of what is stored.
+//! The form of what is stored: `evidence.schema.json`.
 
 use std::sync::LazyLock;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use incident::Failure;
+use serde::Serialize;
 use serde_json::Value;
 
 const NAME: &str = "https://cordon.invalid/evidence.schema.json";
@@ -18,10 +19,20 @@ static COMPILED: LazyLock<Result<(Schemas, SchemaIndex), String>> = LazyLock::ne
     Ok((schemas, index))
 });
 
+/// The bytes of a document, once it is what the schema says. Keys sorted, no white space:
+/// the same content has the same digest.
+pub fn canonical(document: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let invalid = |error: serde_json::Error| Failure::InvalidInput(error.to_string());
+    // `serde_json::Map` sorts its keys unless the feature `preserve_order` is on.
+    let document = serde_json::to_value(document).map_err(invalid)?;
+    check(&document)?;
+    serde_json::to_vec(&document).map_err(invalid)
+}
+
 /// Fails with [`Failure::InvalidInput`] unless the document is what `evidence.schema.json`
 /// says. What an attacker may choose, names and texts and the finding, is free there: it
 /// fails for a bug of ours, before anything is stored that a restore would not understand.
-pub(crate) fn check(document: &Value) -> Result<(), Failure> {
+pub fn check(document: &Value) -> Result<(), Failure> {
     let (schemas, index) = match &*COMPILED {
         Ok(compiled) => (&compiled.0, compiled.1),
         Err(error) => return Err(Failure::InvalidInput(format!("the schema is none: {error}"))),

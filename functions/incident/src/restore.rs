@@ -1,0 +1,342 @@
+//! The way back: what of a principal a restore would give back, and what it would not. Each
+//! item is told apart three ways: as it was *before* the case, as the case *left* it, and as it
+//! is *now*. What is now as it was before needs nothing; what is as it was left can be given
+//! back; anything else is drift, and stays as it is unless a person accepts it by name.
+
+mod compare;
+mod record;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Credential, CredentialKind, Execution, Principal, Stored};
+
+pub use compare::{Choice, Comparison, Past, Tagging, compare};
+pub use record::{Device, Found, Group, Inline, Left, Now, Pass, Password, Snapshot, Status};
+
+/// What a restore would do, by what was read of the principal at one time. Its object in the
+/// evidence bucket is written once, and a restore does exactly that or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// `cordon/plan/1`.
+    pub schema: String,
+    /// The execution that planned it.
+    pub execution: Execution,
+    /// When the principal was read that it goes by (RFC 3339).
+    pub at: String,
+    /// The execution whose containment or retirement is to be taken back.
+    pub incident: Execution,
+    /// The finding of that execution, as it was judged.
+    pub finding: Finding,
+    /// The number of the case; none of a retirement.
+    pub case: Option<String>,
+    /// The principal, under the name and path that it has now.
+    pub principal: Principal,
+    /// What the plan was made from.
+    pub evidence: Sources,
+    /// What is done, in this order. The deny comes after all that it holds in check, and the tag
+    /// `SecurityIncident` last.
+    pub changes: Vec<Change>,
+    /// What stays inactive, since nobody asked for it to be made active: `activate` names them.
+    pub inactive: Vec<Credential>,
+    /// What is neither as it was before nor as it was left, and stays as it is.
+    pub drift: Vec<Drift>,
+    /// What is as it was before, and needs nothing.
+    pub kept: Vec<Item>,
+    /// What no restore gives back, and people have to see to.
+    pub lost: Vec<Lost>,
+    /// What people have to know of the evidence and of the principal.
+    pub shown: Vec<Shown>,
+    /// Whether long texts are cut in this copy, which show as `…` at their end, since a state
+    /// carries 256 KiB: what is put into an account is taken from the object, which has all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+}
+
+impl Plan {
+    /// The form of a plan that this is.
+    pub const SCHEMA: &'static str = "cordon/plan/1";
+
+    /// Does something with each text that may be long.
+    pub fn each_text(&mut self, mut each: impl FnMut(&mut String)) {
+        let changes = self.changes.iter_mut().map(|change| &mut change.states);
+        let drift = self.drift.iter_mut().map(|drift| &mut drift.states);
+        for States { before, left, now, .. } in changes.chain(drift) {
+            [before, left, now].into_iter().flatten().for_each(&mut each);
+        }
+        for lost in &mut self.lost {
+            match lost {
+                Lost::PolicyChanged { before, now, .. } => {
+                    [&mut before.document, &mut now.document].into_iter().for_each(&mut each);
+                }
+                Lost::TrustChanged { before, now } => {
+                    [before, now].into_iter().flatten().for_each(&mut each);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A finding, as the execution judged it. Texts are hostile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// `Id`.
+    pub id: String,
+    /// `ProductArn`.
+    #[serde(default)]
+    pub product_arn: String,
+    /// `Title` on one line.
+    pub title: String,
+    /// The severity's label.
+    pub severity: String,
+    /// The account's id.
+    pub account: String,
+}
+
+/// The objects in the evidence bucket that a plan was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sources {
+    /// The principal as its case found it, by the history of the execution.
+    pub original: Stored,
+    /// How the case was left; nothing where it was not read back, or of a retirement.
+    pub left: Option<Stored>,
+    /// The principal as it is now.
+    pub now: Stored,
+}
+
+/// Something that a principal has, and a containment takes away or puts there. People name it
+/// as it is displayed: `group/admins`, `policy/arn:…`, `inline/name`, `tag/key`,
+/// `accessKey/AKIA…`, `boundary`, `deny`.
+///
+/// In the order in which a restore deals with them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Item {
+    /// That a user is in a group.
+    Group {
+        /// The group's name.
+        name: String,
+    },
+    /// An attached managed policy, but `AWSDenyAll`.
+    Policy {
+        /// Its ARN.
+        arn: String,
+    },
+    /// An inline policy.
+    Inline {
+        /// Its name.
+        name: String,
+    },
+    /// A tag. Ours but `SecurityIncident` are among them.
+    Tag {
+        /// Its key.
+        key: String,
+    },
+    /// The status of a credential.
+    Credential(Credential),
+    /// The permissions boundary.
+    Boundary,
+    /// `AWSDenyAll`, attached.
+    Deny,
+    /// The tag `SecurityIncident`, by which people know a contained principal.
+    Incident,
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group { name } => write!(f, "group/{name}"),
+            Self::Policy { arn } => write!(f, "policy/{arn}"),
+            Self::Inline { name } => write!(f, "inline/{name}"),
+            Self::Tag { key } => write!(f, "tag/{key}"),
+            Self::Credential(Credential { kind, id }) => {
+                let kind = match kind {
+                    CredentialKind::AccessKey => "accessKey",
+                    CredentialKind::SshPublicKey => "sshPublicKey",
+                    CredentialKind::SigningCertificate => "signingCertificate",
+                    CredentialKind::ServiceSpecific => "serviceSpecific",
+                };
+                write!(f, "{kind}/{id}")
+            }
+            Self::Boundary => f.write_str("boundary"),
+            Self::Deny => f.write_str("deny"),
+            Self::Incident => f.write_str("tag/SecurityIncident"),
+        }
+    }
+}
+
+/// An item in its three states. A state is what the item holds, or nothing where the principal
+/// does not have it: of an inline policy its document as its author wrote it, of a tag its
+/// value, of a boundary, a policy and the deny its ARN, of a group its name, of a credential
+/// `Active` or `Inactive`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct States {
+    /// What it is.
+    pub item: Item,
+    /// As it was before the case.
+    pub before: Option<String>,
+    /// As the case left it.
+    pub left: Option<String>,
+    /// As it is now.
+    pub now: Option<String>,
+}
+
+/// What is done with an item: it becomes as it was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The item: from `now` to `before`.
+    #[serde(flatten)]
+    pub states: States,
+    /// Whether it has drifted, and a person has accepted it by name.
+    pub accepted: bool,
+}
+
+/// An item that stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The item.
+    #[serde(flatten)]
+    pub states: States,
+    /// What has changed.
+    pub why: Why,
+}
+
+/// What has changed of an item since the case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Why {
+    /// It is neither as it was before nor as it was left.
+    Changed,
+    /// What stands behind it has changed, so that it would be something else that is given back:
+    /// the default version of a policy, or the policies of a group. What, [`Plan::lost`] says.
+    ChangedBehind,
+    /// It does not exist any more, and nobody can accept it.
+    Gone,
+}
+
+/// What no restore gives back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Lost {
+    /// A credential that was deleted since: its secret does not come back.
+    CredentialGone(Credential),
+    /// A credential that the case did not know, to be removed first where nobody knows it.
+    CredentialMadeSince {
+        /// The credential.
+        #[serde(flatten)]
+        credential: Credential,
+        /// Whether AWS accepts it.
+        active: bool,
+    },
+    /// A console password, which may be known to others: to be changed before the deny is lifted.
+    PasswordToChange {
+        /// When it was made (RFC 3339).
+        created: String,
+        /// Whether it was made since.
+        since: bool,
+    },
+    /// A console password that was deleted since.
+    PasswordGone,
+    /// An MFA device that the case did not know, to be removed first where nobody knows it.
+    MfaMadeSince {
+        /// Its serial number.
+        serial: String,
+    },
+    /// An MFA device that was deactivated since.
+    MfaGone {
+        /// Its serial number.
+        serial: String,
+    },
+    /// A policy that does not exist any more. What it said stands in the evidence.
+    PolicyGone {
+        /// Its ARN.
+        arn: String,
+    },
+    /// A policy whose default version says something else now.
+    PolicyChanged {
+        /// Its ARN.
+        arn: String,
+        /// What was in force before.
+        before: Version,
+        /// What is in force now.
+        now: Version,
+    },
+    /// A group that does not exist any more.
+    GroupGone {
+        /// Its name.
+        name: String,
+    },
+    /// A group whose policies are others now, or say something else.
+    GroupChanged {
+        /// Its name.
+        name: String,
+        /// The policies that have changed, came or went, by ARN or name.
+        policies: Vec<String>,
+    },
+    /// A role that trusts others now.
+    TrustChanged {
+        /// Its trust policy before.
+        before: Option<String>,
+        /// Its trust policy now.
+        now: Option<String>,
+    },
+}
+
+/// A version of a managed policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Its id: `v1`, `v2` and so on.
+    pub version: String,
+    /// What it says, as its author wrote it.
+    pub document: String,
+}
+
+/// What people have to know, though nothing is done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Shown {
+    /// The principal has another name or path now.
+    Renamed {
+        /// Its ARN before.
+        before: String,
+    },
+    /// A tag names other evidence than the execution's history does.
+    TagDiffers {
+        /// The tag's key.
+        key: String,
+        /// What it should say.
+        expected: String,
+        /// What it says.
+        says: String,
+    },
+    /// The finding names other evidence than the execution's history does.
+    FindingDiffers {
+        /// What it says.
+        says: String,
+    },
+    /// A later incident of the case found this, and took it away: the principal did not have it
+    /// before.
+    TakenLater {
+        /// What it found.
+        item: Item,
+    },
+    /// AWS itself restricts the user, and no restore touches that.
+    QuarantinedByAws {
+        /// The policy's ARN.
+        arn: String,
+    },
+    /// An object lies in the case that none of our executions has written.
+    Planted {
+        /// Its URI.
+        uri: String,
+    },
+    /// The history of an execution that wrote in the case is gone: what it wrote is not used.
+    HistoryGone {
+        /// The execution's ARN.
+        execution: String,
+    },
+}

@@ -1,0 +1,140 @@
+//! The principal as it is when its restore is planned, and what stands behind that which it had.
+
+use std::collections::BTreeMap;
+
+use aws_calls::if_found;
+use aws_sdk_iam::Client;
+use bucket::schema::canonical;
+use bucket::{Bucket, unreadable};
+use incident::{AccountId, Execution, Failure, Kind, Principal, Stored};
+use member::credential::owner;
+use member::principal::find;
+use member::{Entry, Grant, concurrently};
+use serde::{Deserialize, Serialize};
+
+use crate::snapshot::{self, Group, OF_GROUPS, OF_POLICIES, PolicyVersion, Snapshot};
+
+const PRESENT: &str = "cordon/now/1";
+
+/// Whom a restore is planned for.
+#[derive(Debug, Deserialize)]
+pub struct Present {
+    /// The ARN of the execution that plans.
+    execution: Execution,
+    /// The principal, as the incident identified it.
+    principal: Principal,
+    /// Names of the groups that it was in.
+    groups: Vec<String>,
+    /// ARNs of the policies that it and its groups had.
+    policies: Vec<String>,
+    /// How often the execution was redriven.
+    pass: u32,
+    /// When this pass entered the step (RFC 3339).
+    entered: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    execution: &'a Execution,
+    at: &'a str,
+    principal: &'a Snapshot,
+    groups: BTreeMap<String, Option<Group>>,
+    policies: BTreeMap<String, Option<PolicyVersion>>,
+}
+
+/// Stores the principal as it is now, once for each pass: what a retry finds stored by its own
+/// pass, it returns. Fails with [`Failure::PrincipalVanished`] where nobody has its unique id.
+pub(crate) async fn keep(
+    entry: &Entry,
+    bucket: &Bucket,
+    asked: Present,
+) -> Result<Stored, Failure> {
+    let Present { execution, principal, groups, policies, pass, entered } = asked;
+    let snapshot = match Snapshot::read(entry, &execution, &principal).await {
+        Err(vanished @ Failure::PrincipalVanished(_)) => {
+            let renamed = renamed(entry, &execution, &principal).await?.ok_or(vanished)?;
+            Snapshot::read(entry, &execution, &renamed).await?
+        }
+        read => read?,
+    };
+    let iam = &behind(entry, &execution, &principal.account).await?;
+    let groups = groups.into_iter().map(async |name| {
+        let group = snapshot::group(iam, name.clone()).await;
+        Ok((name, if_found(group)?))
+    });
+    let policies = policies.into_iter().map(async |arn| {
+        let version = snapshot::version(iam, &arn).await;
+        Ok((arn, if_found(version)?))
+    });
+    let groups = concurrently(groups).await?.into_iter().collect();
+    let policies = concurrently(policies).await?.into_iter().collect();
+    let bytes = canonical(&Document {
+        schema: PRESENT,
+        execution: &execution,
+        at: &entered,
+        principal: &snapshot,
+        groups,
+        policies,
+    })?;
+    let Principal { account, id, .. } = &principal;
+    let key = format!("plans/{account}/{id}/{}-{pass}.now.json", execution.name());
+    if let Some(object) = bucket.create(&key, &bytes).await? {
+        return Ok(object.stored);
+    }
+    let object = bucket.read(&key).await?;
+    let Written { schema, execution: by } = object.document()?;
+    if schema != PRESENT || by != execution {
+        return Err(unreadable(&object.stored.uri, format!("it is `{schema}` of `{}`", by.arn())));
+    }
+    Ok(object.stored)
+}
+
+#[derive(Deserialize)]
+struct Written {
+    schema: String,
+    execution: Execution,
+}
+
+/// The principal under the name that it has now, where one of its access keys leads to it.
+async fn renamed(
+    entry: &Entry,
+    execution: &Execution,
+    principal: &Principal,
+) -> Result<Option<Principal>, Failure> {
+    if principal.kind != Kind::User {
+        return Ok(None);
+    }
+    let (partition, account) = (execution.partition(), &principal.account);
+    let users = Grant {
+        actions: &["iam:GetAccessKeyLastUsed", "iam:GetUser"],
+        resources: vec![format!("arn:{partition}:iam::{account}:user/*")],
+    };
+    let iam = entry.enter(execution, account, &[users]).await?;
+    for key in &principal.access_keys {
+        let Some(name) = owner(&iam, key).await? else { continue };
+        if let Some(found) = if_found(find(&iam, Kind::User, &name).await)?
+            && found.id == principal.id
+        {
+            let (arn, name, path) = (found.arn, found.name, found.path);
+            return Ok(Some(Principal { arn, name, path, ..principal.clone() }));
+        }
+    }
+    Ok(None)
+}
+
+async fn behind(
+    entry: &Entry,
+    execution: &Execution,
+    account: &AccountId,
+) -> Result<Client, Failure> {
+    let partition = execution.partition();
+    let grants = [
+        Grant {
+            actions: OF_GROUPS,
+            resources: vec![format!("arn:{partition}:iam::{account}:group/*")],
+        },
+        Grant { actions: OF_POLICIES, resources: vec![format!("arn:{partition}:iam::*:policy/*")] },
+    ];
+    entry.enter(execution, account, &grants).await
+}

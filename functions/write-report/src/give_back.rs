@@ -1,0 +1,147 @@
+use incident::restore::{Change, Item, Lost, Plan, States};
+use incident::{Credential, deny_policy};
+
+use crate::commands::About;
+use crate::shell::Command;
+
+/// A restore as commands, in the order in which they are safe: while anything is missing that
+/// the principal had before, the deny stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GiveBack {
+    /// What may let an attacker in again, and is to be gone first.
+    pub(crate) remove: Vec<Command>,
+    /// What becomes as it was, under the standing deny.
+    pub(crate) under_the_deny: Vec<Command>,
+    /// What shows all that is given back.
+    pub(crate) look: Vec<Command>,
+    /// What lifts the deny; nothing, where none of ours stands.
+    pub(crate) lift: Vec<Command>,
+    /// What takes the tag `SecurityIncident` away.
+    pub(crate) close: Vec<Command>,
+}
+
+impl GiveBack {
+    /// The commands of a plan, in an order that does not hang on the plan's own.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let about = about(plan);
+        let mut changes: Vec<&States> = plan.changes.iter().map(|one| &one.states).collect();
+        changes.sort_by_key(|one| order(one));
+        let (close, rest): (Vec<&States>, Vec<&States>) =
+            changes.into_iter().partition(|one| one.item == Item::Incident);
+        let (lift, rest): (Vec<&States>, Vec<&States>) =
+            rest.into_iter().partition(|one| is_lift(plan, one));
+        Self {
+            remove: plan.lost.iter().filter_map(|lost| removed(about, lost)).collect(),
+            under_the_deny: commands(about, &rest),
+            look: if rest.is_empty() { Vec::new() } else { about.look() },
+            lift: commands(about, &lift),
+            close: commands(about, &close),
+        }
+    }
+}
+
+/// The principal of a plan.
+pub(crate) fn about(plan: &Plan) -> About<'_> {
+    About::named(&plan.execution, plan.principal.kind, &plan.principal.name)
+}
+
+/// Rights first, what shows whose it is, what may use them, and last what holds all of it in
+/// check: of two denies the boundary, then the one that is attached. Of one kind what is taken
+/// away comes before what is given, lest a quota be in the way.
+pub(crate) fn order(change: &States) -> (u8, bool) {
+    (rank(&change.item), change.before.is_some())
+}
+
+fn rank(item: &Item) -> u8 {
+    match item {
+        Item::Group { .. } => 0,
+        Item::Policy { .. } => 1,
+        Item::Inline { .. } => 2,
+        Item::Tag { .. } => 3,
+        Item::Credential(_) => 4,
+        Item::Boundary => 5,
+        Item::Deny => 6,
+        Item::Incident => 7,
+    }
+}
+
+/// Whether a change takes the last deny of ours away.
+fn is_lift(plan: &Plan, change: &States) -> bool {
+    let detaches = |one: &Change| one.states.item == Item::Deny && one.states.before.is_none();
+    match change.item {
+        Item::Deny => change.before.is_none(),
+        Item::Boundary => {
+            let deny = deny_policy(plan.execution.partition());
+            change.now.as_deref() == Some(&deny) && !plan.changes.iter().any(detaches)
+        }
+        _ => false,
+    }
+}
+
+/// A credential or a device that the case did not know.
+fn removed(about: About<'_>, lost: &Lost) -> Option<Command> {
+    match lost {
+        Lost::CredentialMadeSince { credential, .. } => Some(about.delete(credential)),
+        Lost::MfaMadeSince { serial } => Some(about.deactivate_mfa(serial)),
+        _ => None,
+    }
+}
+
+/// One command for each change, in the order of [`rank`], but for tags, which go together: IAM
+/// takes fifty at once.
+fn commands(about: About<'_>, changes: &[&States]) -> Vec<Command> {
+    let is_tag = |one: &&States| matches!(one.item, Item::Tag { .. });
+    let (tags, others): (Vec<&States>, Vec<&States>) =
+        changes.iter().copied().partition(|one| is_tag(one));
+    let (rights, last): (Vec<&States>, Vec<&States>) =
+        others.into_iter().partition(|one| rank(&one.item) < 3);
+    let of = |changes: Vec<&States>| -> Vec<Command> {
+        changes.into_iter().filter_map(|one| command(about, one)).collect()
+    };
+    [of(rights), of_tags(about, &tags), of(last)].concat()
+}
+
+fn command(about: About<'_>, change: &States) -> Option<Command> {
+    let before = change.before.as_deref();
+    Some(match &change.item {
+        Item::Group { name } => about.group(name, before.is_some()),
+        Item::Policy { arn } => about.policy(arn, before.is_some()),
+        Item::Inline { name } => about.inline(name, before),
+        Item::Credential(one) => set(about, one, before)?,
+        Item::Boundary => about.boundary(before),
+        Item::Deny => about.policy(&deny_policy(about.partition), before.is_some()),
+        Item::Incident => tag(about, "SecurityIncident", before),
+        Item::Tag { key } => tag(about, key, before),
+    })
+}
+
+/// A credential that was not there before stays what it is: it is told among what people have to
+/// see to.
+fn set(about: About<'_>, credential: &Credential, before: Option<&str>) -> Option<Command> {
+    before.map(|status| about.set(credential, status))
+}
+
+fn tag(about: About<'_>, key: &str, value: Option<&str>) -> Command {
+    match value {
+        Some(value) => about.tag(&[(key, value)]),
+        None => about.untag(&[key]),
+    }
+}
+
+/// Takes tags away before it sets others: a principal has room for fifty.
+///
+/// Source: IAM User Guide, "IAM and AWS STS quotas".
+fn of_tags(about: About<'_>, changes: &[&States]) -> Vec<Command> {
+    let mut gone = Vec::new();
+    let mut kept = Vec::new();
+    for change in changes {
+        match (&change.item, &change.before) {
+            (Item::Tag { key }, None) => gone.push(key.as_str()),
+            (Item::Tag { key }, Some(value)) => kept.push((key.as_str(), value.as_str())),
+            _ => {}
+        }
+    }
+    let untag = (!gone.is_empty()).then(|| about.untag(&gone));
+    let tag = (!kept.is_empty()).then(|| about.tag(&kept));
+    untag.into_iter().chain(tag).collect()
+}

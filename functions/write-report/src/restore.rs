@@ -1,0 +1,431 @@
+//! The words of a restore's plan: what it would give back, what stays as it is, what does not
+//! come back, and the same as commands. Nothing has been changed where these are read.
+
+use std::collections::BTreeMap;
+
+use incident::restore::{Change, Drift, Item, Plan, Why};
+use incident::{Failure, Stored, ascii, cut, one_line};
+use serde::{Deserialize, Serialize};
+
+use crate::advice::{Step, Whose};
+use crate::give_back::GiveBack;
+use crate::message::{Content, Message, Metadata, Notification, escaped};
+use crate::page::Page;
+use crate::shell::Command;
+use crate::told::{Room, told};
+use crate::{LARGEST, mail, unwritable};
+
+/// A restore's plan, and where it lies.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestorePlan {
+    /// What it would do. All that was read of the principal is hostile.
+    plan: Plan,
+    /// Its object in the evidence bucket, with the digest by which a person names the plan.
+    stored: Stored,
+}
+
+/// The step's output.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Planned {
+    /// The mail's subject: ASCII, fewer than 100 characters.
+    pub subject: String,
+    /// What the plan comes to, in one word, for a message attribute.
+    pub verdict: &'static str,
+    /// The message, for `MessageStructure=json`: a copy for each protocol. Where there is too
+    /// much to tell, its mail has no commands, and says where they are.
+    pub message: String,
+    /// The whole text, with every command, for whoever has asked for the plan.
+    pub text: String,
+}
+
+/// Writes what a restore would do. At most [`LARGEST`] bytes as JSON.
+///
+/// Fails with [`Failure::InvalidInput`] only where its own text can't be put into JSON.
+pub(crate) fn write(input: &RestorePlan) -> Result<Planned, Failure> {
+    let of = |room| input.text(room);
+    let mut planned = input.planned(of(ROOMS[0]), of(ROOMS[0]))?;
+    for (text, copy) in [(ROOMS[0], ROOMS[1]), (ROOMS[0], ROOMS[2]), (ROOMS[2], ROOMS[2])] {
+        if serde_json::to_vec(&planned).map_err(|error| unwritable(&error))?.len() <= LARGEST {
+            break;
+        }
+        planned = input.planned(of(text), of(copy))?;
+    }
+    Ok(planned)
+}
+
+/// All of it, none of the commands, and the first of what there is.
+const ROOMS: [Room; 3] = [
+    Room { commands: true, items: usize::MAX },
+    Room { commands: false, items: usize::MAX },
+    Room { commands: false, items: 6 },
+];
+
+/// What a plan comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// All comes back that a restore can give.
+    Whole,
+    /// Something has changed since, and stays as it is.
+    Part,
+    /// There is nothing to do.
+    Nothing,
+}
+
+impl Ending {
+    fn of(plan: &Plan) -> Self {
+        match (plan.changes.is_empty(), plan.drift.is_empty()) {
+            (true, _) => Self::Nothing,
+            (false, true) => Self::Whole,
+            (false, false) => Self::Part,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "restorePlanned",
+            Self::Part => "restorePlannedInPart",
+            Self::Nothing => "nothingToRestore",
+        }
+    }
+
+    fn phrase(self) -> &'static str {
+        match self {
+            Self::Whole => "can be given back",
+            Self::Part => "can be given back in part",
+            Self::Nothing => "nothing to give back",
+        }
+    }
+}
+
+impl RestorePlan {
+    fn planned(&self, text: String, copy: String) -> Result<Planned, Failure> {
+        let subject = self.subject();
+        let document = serde_json::to_string(&self.document(&subject));
+        let document = document.map_err(|error| unwritable(&error))?;
+        let short = cut(&format!("Cordon {subject}"), 140);
+        let message = serde_json::to_string(&Message::of(&copy, &short, &document));
+        let message = message.map_err(|error| unwritable(&error))?;
+        Ok(Planned { subject, verdict: Ending::of(&self.plan).word(), message, text })
+    }
+
+    /// The subject: two plans do not share one, since no two have one execution.
+    fn subject(&self) -> String {
+        let principal = &self.plan.principal;
+        let verdict = Ending::of(&self.plan).phrase();
+        let end = format!(" in {} ({})", principal.account, mail::number_of(&self.plan.execution));
+        let begin = format!("[PLAN] {verdict}: {}/", principal.kind.noun());
+        let room = mail::MOST_OF_A_SUBJECT.saturating_sub(begin.len() + end.len());
+        format!("{begin}{}{end}", ascii(&principal.name, room))
+    }
+
+    fn who(&self) -> String {
+        let principal = &self.plan.principal;
+        let name = one_line(&principal.name, 128);
+        format!("the {} `{name}` in account {}", principal.kind.noun(), principal.account)
+    }
+
+    /// What it would give back to whom, and that nothing has been changed.
+    fn first(&self) -> Vec<String> {
+        let plan = &self.plan;
+        let given = given(plan);
+        let who = self.who();
+        let mut said = vec![match (Ending::of(plan), given.is_empty()) {
+            (Ending::Nothing, _) => {
+                format!("There is nothing to give back to {who}, and nothing has been changed.")
+            }
+            (_, false) => format!(
+                "This plan gives back to {who}: {}. Nothing has been changed.",
+                incident::listed(&given, given.len())
+            ),
+            (_, true) => format!(
+                "This plan gives nothing back to {who}, but takes away what was put there. Nothing \
+                 has been changed."
+            ),
+        }];
+        if !GiveBack::of(plan).lift.is_empty() {
+            said.push(match stays_denied(plan) {
+                false => "Last the deny comes off: from then on it can act again.".to_owned(),
+                true => "Last our deny comes off; AWSDenyAll stands on it all the same.".to_owned(),
+            });
+        }
+        said.extend(match plan.inactive.len() {
+            0 => None,
+            1 => Some("One credential stays inactive, since nobody has named it.".to_owned()),
+            n => Some(format!("{n} credentials stay inactive, since nobody has named them.")),
+        });
+        said.extend(match plan.drift.len() {
+            0 => None,
+            1 => Some("One thing has changed since, and is left alone.".to_owned()),
+            n => Some(format!("{n} things have changed since, and are left alone.")),
+        });
+        said.extend(match plan.lost.len() {
+            0 => None,
+            1 => Some("One thing does not come back, and people have to see to it.".to_owned()),
+            n => Some(format!("{n} things do not come back, and people have to see to them.")),
+        });
+        said
+    }
+
+    fn text(&self, room: Room) -> String {
+        let plan = &self.plan;
+        let mut page = Page::default();
+        page.prose(self.first().join(" "));
+        self.subject_of_the_plan(&mut page);
+        told(plan, room, &mut page);
+        page.heading("What to do now");
+        let steps = match (room.commands, self.is_cut()) {
+            (true, false) => self.steps(),
+            (false, false) => vec![self.elsewhere()],
+            (_, true) => vec![self.in_the_object()],
+        };
+        for (number, step) in (1..).zip(&steps) {
+            mail::step(&mut page, number, step);
+        }
+        self.the_end(&mut page);
+        page.to_string()
+    }
+
+    fn subject_of_the_plan(&self, page: &mut Page) {
+        let Plan { principal, finding, case, .. } = &self.plan;
+        let (noun, name) = (principal.kind.noun(), one_line(&principal.name, 50));
+        page.heading(format!("{} {name}", crate::facts::capitalized(noun)).trim_end());
+        page.word(2, one_line(&principal.arn, 700));
+        page.indented(2, format!("As read at {}.", one_line(&self.plan.at, 40)));
+        let what = match case {
+            Some(case) => format!("Case {} contained it", one_line(case, 40)),
+            None => "A retirement made its unused keys inactive".to_owned(),
+        };
+        page.indented(2, format!("{what}, by the finding ({}):", severity(&finding.severity)));
+        page.quote(2, one_line(&finding.title, 256));
+    }
+
+    /// The command that plans it anew.
+    fn plan_again(&self) -> Command {
+        Command::make("restore")
+            .set("EXECUTION", self.plan.incident.arn())
+            .set("PRINCIPAL", &self.plan.principal.id)
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let plan = &self.plan;
+        let commands = GiveBack::of(plan);
+        let account = || Whose::Account(plan.principal.account.to_string());
+        let mut steps = Vec::new();
+        if plan.case.is_some() && !plan.changes.is_empty() {
+            steps.push(Step::of(
+                "Name it in `exemptPrincipals` of the response policy first, if its finding can \
+                 come again: sessions that still live count as activity, and would have it \
+                 contained again.",
+            ));
+        }
+        if !plan.lost.is_empty() {
+            let text = if commands.remove.is_empty() {
+                "See to all that stands under `What does not come back`."
+            } else {
+                "See to all that stands under `What does not come back`. What was made since is \
+                 an attacker's, unless somebody knows it. If nobody does, remove it:"
+            };
+            steps.push(Step::of(text).run(account(), commands.remove));
+        }
+        let denied = !commands.lift.is_empty();
+        if !commands.under_the_deny.is_empty() {
+            let text = if denied {
+                "Give back what it had. The deny stands all the while:"
+            } else {
+                "Give back what it had:"
+            };
+            steps.push(Step::of(text).run(account(), commands.under_the_deny));
+        }
+        if !commands.look.is_empty() {
+            let text = if denied {
+                "Read it back. Go on only if each command above has succeeded, and nothing is \
+                 there that is not meant to be; IAM may take some seconds to show it:"
+            } else {
+                "Read it back; IAM may take some seconds to show it:"
+            };
+            steps.push(Step::of(text).run(account(), commands.look));
+        }
+        if denied {
+            let text = if stays_denied(plan) {
+                "Last, take our deny away. AWSDenyAll stands on it all the same:"
+            } else {
+                "Last, lift the deny. From then on it can act again:"
+            };
+            steps.push(Step::of(text).run(account(), commands.lift));
+        }
+        if !commands.close.is_empty() {
+            let text = "Take the tag away by which people know who is contained:";
+            steps.push(Step::of(text).run(account(), commands.close));
+        }
+        if !plan.changes.is_empty() {
+            steps.push(
+                Step::of("Plan again: then there is nothing to give back.")
+                    .run(Whose::Security, vec![self.plan_again()]),
+            );
+        }
+        if !plan.inactive.is_empty() {
+            let ids: Vec<String> = plan.inactive.iter().map(|one| word(&one.id)).collect();
+            steps.push(
+                Step::of(
+                    "Whoever still needs a credential is given a new one. To have old ones made \
+                     active all the same, name them in a new plan:",
+                )
+                .run(Whose::Security, vec![self.plan_again().set("ACTIVATE", &ids.join(" "))]),
+            );
+        }
+        let accepted = plan.drift.iter().filter(|one| one.why != Why::Gone);
+        let accepted: Vec<Command> = accepted
+            .map(|one| self.plan_again().set("ACCEPT", &word(&one.states.item.to_string())))
+            .collect();
+        if !accepted.is_empty() {
+            let text = "What has changed since becomes as it was before where you accept it by \
+                        name in a new plan, several names with a space between them:";
+            steps.push(Step::of(text).run(Whose::Security, accepted));
+        }
+        if steps.is_empty() {
+            steps.push(Step::of("Nothing."));
+        }
+        steps
+    }
+
+    /// Whether what is to be put there did not come whole.
+    fn is_cut(&self) -> bool {
+        let is_short =
+            |one: &Change| one.states.before.as_ref().is_some_and(|it| it.ends_with('…'));
+        self.plan.cut && self.plan.changes.iter().any(is_short)
+    }
+
+    /// Where it is whole.
+    fn in_the_object(&self) -> Step {
+        let object = Command::aws("s3 cp", self.plan.execution.region()).and(&self.stored.uri);
+        Step::of(
+            "The plan is too large to be told with its commands. What is given back stands in the \
+             plan's object, whole and in this order (`changes`, each with its `before`):",
+        )
+        .run(Whose::Security, vec![object.flag("-")])
+    }
+
+    /// Where the commands are that a mail has no room for.
+    fn elsewhere(&self) -> Step {
+        Step::of(
+            "This mail has no room for the commands. Do nothing by it: the plan's object, which is \
+             named below, holds all of it, and this prints all of it, as it is then:",
+        )
+        .run(Whose::Security, vec![self.plan_again()])
+    }
+
+    fn the_end(&self, page: &mut Page) {
+        let Plan { evidence, finding, incident, execution, .. } = &self.plan;
+        page.heading("Plan");
+        object(&self.stored, page);
+        page.heading("Evidence");
+        object(&evidence.original, page);
+        if let Some(left) = &evidence.left {
+            page.indented(2, "and as the case left it:");
+            object(left, page);
+        }
+        page.indented(2, "and as it is now:");
+        object(&evidence.now, page);
+        page.heading("Finding");
+        page.word(2, one_line(&finding.id, 512));
+        page.heading("Execution");
+        page.indented(2, "This plan's:");
+        page.alone(2, execution.arn());
+        page.indented(2, "The incident's:");
+        page.alone(2, incident.arn());
+    }
+
+    fn document(&self, subject: &str) -> Notification {
+        let Plan { principal, incident, execution, .. } = &self.plan;
+        let verdict = Ending::of(&self.plan).word();
+        let said: Vec<String> = self.first().iter().map(|one| escaped(one)).collect();
+        let steps = self.steps();
+        let next = steps.iter().take(6).map(|step| crate::message::brief(&step.text));
+        let mut context = BTreeMap::new();
+        for (field, value) in [
+            ("verdict", verdict.to_owned()),
+            ("severity", severity(&self.plan.finding.severity)),
+            ("account", principal.account.to_string()),
+            ("findingId", one_line(&self.plan.finding.id, 512)),
+            ("execution", execution.arn().to_owned()),
+            ("incident", incident.arn().to_owned()),
+            ("principalArn", one_line(&principal.arn, 700)),
+            ("principalId", one_line(&principal.id, 128)),
+            ("plan", one_line(&self.stored.uri, 1_000)),
+            ("planSha256", one_line(&self.stored.sha256, 64)),
+            ("changes", self.plan.changes.len().to_string()),
+            ("inactive", self.plan.inactive.len().to_string()),
+            ("drift", self.plan.drift.len().to_string()),
+            ("lost", self.plan.lost.len().to_string()),
+        ] {
+            context.insert(field.to_owned(), escaped(&value));
+        }
+        Notification {
+            version: "1.0",
+            source: "custom",
+            content: Content {
+                text_type: "client-markdown",
+                title: cut(&escaped(subject), 250),
+                description: cut(&said.join("\n"), 4_000),
+                next_steps: next.collect(),
+                keywords: vec!["restore".to_owned(), verdict.to_owned()],
+            },
+            metadata: Metadata {
+                thread_id: mail::number_of(incident),
+                summary: cut(&escaped(subject), 250),
+                event_type: verdict.to_owned(),
+                related_resources: vec![escaped(&one_line(&principal.arn, 700))],
+                additional_context: context,
+            },
+        }
+    }
+}
+
+/// A name as one of several in a variable of `make restore`.
+fn word(name: &str) -> String {
+    let escaped = |c: char| {
+        let backslash = (c.is_whitespace() || c == '\\').then_some('\\');
+        backslash.into_iter().chain([c])
+    };
+    name.chars().flat_map(escaped).collect()
+}
+
+/// The label, where it is one.
+fn severity(label: &str) -> String {
+    let is_label = !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_label { cut(label, 20) } else { "UNKNOWN".to_owned() }
+}
+
+fn object(stored: &Stored, page: &mut Page) {
+    page.word(2, one_line(&stored.uri, 1_000));
+    page.alone(2, format!("SHA-256 {}", one_line(&stored.sha256, 64)));
+}
+
+/// Whether it can't act whatever a restore takes away: a deny was there before, or is no longer
+/// as it was left.
+fn stays_denied(plan: &Plan) -> bool {
+    let stands = |one: &Drift| one.states.item == Item::Deny && one.states.now.is_some();
+    plan.kept.contains(&Item::Deny) || plan.drift.iter().any(stands)
+}
+
+/// How many of what come back that the principal had and has not.
+fn given(plan: &Plan) -> Vec<String> {
+    let back = || plan.changes.iter().map(|one| &one.states).filter(|one| one.before.is_some());
+    let count = |is: fn(&Item) -> bool| back().filter(|one| is(&one.item)).count();
+    let counts = [
+        (count(|item| matches!(item, Item::Group { .. })), "group", "groups"),
+        (count(|item| matches!(item, Item::Policy { .. })), "managed policy", "managed policies"),
+        (count(|item| matches!(item, Item::Inline { .. })), "inline policy", "inline policies"),
+        (count(|item| matches!(item, Item::Tag { .. })), "tag", "tags"),
+        (count(|item| matches!(item, Item::Credential(_))), "credential", "credentials"),
+        (count(|item| matches!(item, Item::Boundary)), "permissions boundary", ""),
+    ];
+    let there_are = counts.into_iter().filter(|(count, ..)| *count > 0);
+    there_are
+        .map(|(count, one, many)| match count {
+            1 => format!("1 {one}"),
+            _ => format!("{count} {many}"),
+        })
+        .collect()
+}

@@ -1,0 +1,278 @@
+use incident::restore::{Change, Drift, Item, Lost, Plan, Shown, States, Why};
+use incident::{Credential, one_line};
+
+use crate::give_back::order;
+use crate::page::Page;
+
+/// How much of a plan there is room for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) commands: bool,
+    /// Of how many items of one kind.
+    pub(crate) items: usize,
+}
+
+/// Tells a plan, item by item.
+pub(crate) fn told(plan: &Plan, room: Room, page: &mut Page) {
+    changes(plan, room, page);
+    inactive(&plan.inactive, room, page);
+    drift(&plan.drift, room, page);
+    lost(&plan.lost, room, page);
+    kept(&plan.kept, room, page);
+    shown(&plan.shown, room, page);
+}
+
+fn and_more(page: &mut Page, all: usize, room: Room) {
+    if let more @ 1.. = all.saturating_sub(room.items) {
+        page.item(format!("and {more} more, which are in the plan's object"));
+    }
+}
+
+/// What is done, in its order.
+fn changes(plan: &Plan, room: Room, page: &mut Page) {
+    if plan.changes.is_empty() {
+        return;
+    }
+    page.heading("What it gives back, in this order");
+    let mut sorted: Vec<&Change> = plan.changes.iter().collect();
+    sorted.sort_by_key(|one| order(&one.states));
+    for one in sorted.iter().take(room.items) {
+        change(&one.states, if one.accepted { ", as you have accepted" } else { "" }, page);
+    }
+    and_more(page, sorted.len(), room);
+}
+
+fn change(states: &States, accepted: &str, page: &mut Page) {
+    let before = states.before.as_deref();
+    match (&states.item, before) {
+        (Item::Group { name }, Some(_)) => {
+            page.item(format!("put it into the group `{}`{accepted}", one_line(name, 128)));
+        }
+        (Item::Group { name }, None) => {
+            page.item(format!("take it out of the group `{}`{accepted}", one_line(name, 128)));
+        }
+        (Item::Policy { arn }, before) => {
+            let verb = if before.is_some() { "attach" } else { "detach" };
+            page.item(format!("{verb} the policy{accepted}:"));
+            page.word(2, one_line(arn, 700));
+        }
+        (Item::Inline { name }, Some(document)) => page.item(format!(
+            "put the inline policy `{}` there, of {} characters{accepted}",
+            one_line(name, 128),
+            document.chars().count()
+        )),
+        (Item::Inline { name }, None) => {
+            page.item(format!("delete the inline policy `{}`{accepted}", one_line(name, 128)));
+        }
+        (Item::Tag { key }, Some(value)) => {
+            page.item(format!("set the tag `{}`{accepted} to:", one_line(key, 128)));
+            page.quote(2, one_line(value, 256));
+        }
+        (Item::Tag { key }, None) => {
+            page.item(format!("remove the tag `{}`{accepted}", one_line(key, 128)));
+        }
+        (Item::Credential(one), before) => {
+            let status = if before == Some("Active") { "active" } else { "inactive" };
+            let (noun, id) = (one.kind.noun(), one_line(&one.id, 128));
+            page.item(format!("make the {noun} `{id}` {status}{accepted}"));
+        }
+        (Item::Boundary, Some(arn)) => {
+            page.item(format!("set the permissions boundary{accepted} to:"));
+            page.word(2, one_line(arn, 700));
+        }
+        (Item::Boundary, None) => page.item(format!("remove the permissions boundary{accepted}")),
+        (Item::Deny, Some(_)) => page.item(format!("attach AWSDenyAll{accepted}")),
+        (Item::Deny, None) => page.item(format!("detach AWSDenyAll{accepted}")),
+        (Item::Incident, Some(value)) => {
+            page.item(format!("set the tag `SecurityIncident`{accepted} to:"));
+            page.quote(2, one_line(value, 256));
+        }
+        (Item::Incident, None) => page.item(format!("remove the tag `SecurityIncident`{accepted}")),
+    }
+}
+
+fn inactive(credentials: &[Credential], room: Room, page: &mut Page) {
+    if credentials.is_empty() {
+        return;
+    }
+    page.heading("What stays inactive");
+    for one in credentials.iter().take(room.items) {
+        page.item(format!("{} `{}`", one.kind.noun(), one_line(&one.id, 128)));
+    }
+    and_more(page, credentials.len(), room);
+    page.part("Active before, and maybe known to an attacker.");
+}
+
+/// What has changed since, in its three states.
+fn drift(drift: &[Drift], room: Room, page: &mut Page) {
+    if drift.is_empty() {
+        return;
+    }
+    page.heading("What has changed since, and is left alone");
+    for one in drift.iter().take(room.items) {
+        page.part(match one.why {
+            Why::Changed => "Neither as it was before nor as it was left:",
+            Why::ChangedBehind => {
+                "What stands behind it has changed, so that something else would be given back:"
+            }
+            Why::Gone => "It does not exist any more, so it can't be accepted:",
+        });
+        page.word(2, one_line(&one.states.item.to_string(), 700));
+        let States { item, before, left, now } = &one.states;
+        for (when, state) in [("before", before), ("left", left), ("now", now)] {
+            self::state(item, when, state.as_deref(), page);
+        }
+    }
+    and_more(page, drift.len(), room);
+}
+
+fn state(item: &Item, when: &str, state: Option<&str>, page: &mut Page) {
+    let alone = matches!(item, Item::Group { .. } | Item::Policy { .. } | Item::Deny);
+    match state {
+        None => page.indented(2, format!("{when}: nothing")),
+        Some(_) if alone => page.indented(2, format!("{when}: the principal has it")),
+        Some(text) => {
+            page.indented(2, format!("{when}:"));
+            page.quote(4, one_line(text, 400));
+        }
+    }
+}
+
+/// What no restore gives back, and what a person does about it.
+fn lost(lost: &[Lost], room: Room, page: &mut Page) {
+    if lost.is_empty() {
+        return;
+    }
+    page.heading("What does not come back");
+    for one in lost.iter().take(room.items) {
+        self::one_lost(one, page);
+    }
+    and_more(page, lost.len(), room);
+}
+
+fn one_lost(lost: &Lost, page: &mut Page) {
+    let called = |one: &Credential| format!("{} `{}`", one.kind.noun(), one_line(&one.id, 128));
+    match lost {
+        Lost::CredentialGone(one) => page.item(format!(
+            "the {} was deleted, and its secret with it: who needs one gets a new one",
+            called(one)
+        )),
+        Lost::CredentialMadeSince { credential, active } => {
+            let status = if *active { "active" } else { "inactive" };
+            page.item(format!(
+                "the {} was made since, and is {status}: unless somebody knows it, remove it first",
+                called(credential)
+            ));
+        }
+        Lost::PasswordToChange { created, since } => {
+            let since = if *since { "since the case" } else { "before the case" };
+            page.item(format!(
+                "the console password, made {since} ({}), may be known to others: set a new one, \
+                 and hand it over in person, before the deny comes off",
+                one_line(created, 40)
+            ));
+        }
+        Lost::PasswordGone => page.item(
+            "the console password was deleted: who needs one gets a new one, with a new MFA device",
+        ),
+        Lost::MfaMadeSince { serial } => {
+            page.item("an MFA device was added since: unless somebody knows it, remove it first");
+            page.word(2, one_line(serial, 700));
+        }
+        Lost::MfaGone { serial } => {
+            page.item("an MFA device was deactivated since: its owner has to enrol it anew");
+            page.word(2, one_line(serial, 700));
+        }
+        Lost::PolicyGone { arn } => {
+            page.item("a policy does not exist any more; what it said stands in the evidence:");
+            page.word(2, one_line(arn, 700));
+        }
+        Lost::PolicyChanged { arn, before, now } => {
+            page.item(format!(
+                "a policy says something else now (default version {} before, {} now); both texts \
+                 are in the plan's object:",
+                one_line(&before.version, 20),
+                one_line(&now.version, 20)
+            ));
+            page.word(2, one_line(arn, 700));
+        }
+        Lost::GroupGone { name } => {
+            page.item(format!("the group `{}` does not exist any more", one_line(name, 128)));
+        }
+        Lost::GroupChanged { name, policies } => {
+            page.item(format!("the group `{}` has other policies now:", one_line(name, 128)));
+            for policy in policies.iter().take(20) {
+                page.word(2, one_line(policy, 700));
+            }
+            if let more @ 1.. = policies.len().saturating_sub(20) {
+                page.indented(2, format!("and {more} more"));
+            }
+        }
+        Lost::TrustChanged { before, now } => {
+            page.item("the role trusts others now; before:");
+            page.quote(2, one_line(before.as_deref().unwrap_or_default(), 1_000));
+            page.indented(2, "and now:");
+            page.quote(2, one_line(now.as_deref().unwrap_or_default(), 1_000));
+        }
+    }
+}
+
+fn kept(kept: &[Item], room: Room, page: &mut Page) {
+    if kept.is_empty() {
+        return;
+    }
+    page.heading("What is as it was before, and needs nothing");
+    for item in kept.iter().take(room.items) {
+        page.word(2, one_line(&item.to_string(), 700));
+    }
+    and_more(page, kept.len(), room);
+}
+
+fn shown(shown: &[Shown], room: Room, page: &mut Page) {
+    if shown.is_empty() {
+        return;
+    }
+    page.heading("What else there is to know");
+    for one in shown.iter().take(room.items) {
+        one_shown(one, page);
+    }
+    and_more(page, shown.len(), room);
+}
+
+fn one_shown(shown: &Shown, page: &mut Page) {
+    match shown {
+        Shown::Renamed { before } => {
+            page.item("it has another name or path now; before, it was:");
+            page.word(2, one_line(before, 700));
+        }
+        Shown::TagDiffers { key, expected, says } => {
+            page.item(format!(
+                "the tag `{}` does not say what the execution's history says; it says:",
+                one_line(key, 128)
+            ));
+            page.quote(2, one_line(says, 256));
+            page.indented(2, "and ought to say:");
+            page.quote(2, one_line(expected, 256));
+        }
+        Shown::FindingDiffers { says } => {
+            page.item("the finding names other evidence than the execution's history does:");
+            page.quote(2, one_line(says, 700));
+        }
+        Shown::TakenLater { item } => {
+            page.item("it did not have this before, and a later incident took it away:");
+            page.word(2, one_line(&item.to_string(), 700));
+        }
+        Shown::QuarantinedByAws { arn } => {
+            page.item("AWS itself restricts the user, and will take that back at its own request:");
+            page.word(2, one_line(arn, 700));
+        }
+        Shown::Planted { uri } => {
+            page.item("an object lies in the case that none of our executions has written:");
+            page.word(2, one_line(uri, 1_000));
+        }
+        Shown::HistoryGone { execution } => {
+            page.item("the history of an execution is gone, so what it wrote is not used:");
+            page.word(2, one_line(execution, 400));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The way back by hand: a containment's mail has the command that plans it, and the plan the
+//! commands that do it. A shell runs those very lines, with AWS's own CLI.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_iam::types::{EntityType, StatusType};
+use harness::alone::Apart;
+use harness::finding::Finding;
+use harness::user::{ADMINISTRATOR_ACCESS, User, allow_all};
+use harness::{MEMBERS, REGION, tools};
+use tokio::process::Command;
+
+use crate::trials::Trials;
+use crate::users::POWER_USER;
+
+pub(crate) fn add_to(trials: &mut Trials) {
+    trials.add_apart("restore: the printed commands alone give back all but keys", by_hand);
+}
+
+/// A document as its author wrote it, with all that a terminal would not hand on.
+const ODD: &str = "\n{\r\n\t\"Version\" : \"2012-10-17\",\n  \"Statement\": [ { \"Sid\": \"\", \
+                   \"Effect\": \"Allow\",\n\"Action\" : \"s3:*\",  \"Resource\": \
+                   \"arn:aws:s3:::caf\u{e9}-it's-$(id)-`id`\\\\u00e9/*\" } ]\n}\n\n";
+
+/// A user with one of everything that a containment takes away or touches.
+async fn user(apart: &Apart<'_>) -> Result<User> {
+    let user = apart.user().path("/it's/$(id)/").boundary(POWER_USER).create().await?;
+    let (iam, name) = (user.account_root().iam(), &user.name);
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    user.attach("arn:aws:iam::aws:policy/ReadOnlyAccess").await?;
+    user.attach_new(1).await?;
+    user.put_inline("allow-all", &allow_all()).await?;
+    iam.put_user_policy()
+        .user_name(name)
+        .policy_name("odd")
+        .policy_document(ODD)
+        .send()
+        .await
+        .context("cannot give it the odd policy")?;
+    user.join_new_group("admins", ADMINISTRATOR_ACCESS).await?;
+    user.join_new_group("developers", POWER_USER).await?;
+    user.access_key().await?;
+    let old = user.access_key().await?.id;
+    let inactive = iam.update_access_key().user_name(name).access_key_id(old);
+    inactive.status(StatusType::Inactive).send().await?;
+    for number in 0..38 {
+        user.tag(&format!("tag {number}"), "caf\u{e9}").await?;
+    }
+    user.tag("FindingId", "the customer's own").await?;
+    user.tag("RemediationDate", "").await?;
+    iam.create_login_profile().user_name(name).password("Correct-horse-1").send().await?;
+    let device = format!("device-{}", user.id);
+    let made = iam.create_virtual_mfa_device().virtual_mfa_device_name(device).send().await?;
+    let serial = made.virtual_mfa_device.context("IAM made no device")?.serial_number;
+    let enable = iam.enable_mfa_device().user_name(name).serial_number(serial);
+    enable.authentication_code1("123456").authentication_code2("654321").send().await?;
+    Ok(user)
+}
+
+/// All that IAM tells of an account and of a user's credentials there, a line for each.
+async fn account(user: &User) -> Result<BTreeSet<String>> {
+    let (iam, name) = (user.account_root().iam(), &user.name);
+    let mut all = BTreeSet::new();
+    let mut note = |what: &dyn Debug| all.insert(format!("{what:?}"));
+    let filter = [EntityType::User, EntityType::Role, EntityType::Group];
+    let mut pages = iam
+        .get_account_authorization_details()
+        .set_filter(Some([&filter[..], &[EntityType::LocalManagedPolicy]].concat()))
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.try_next().await? {
+        for user in page.user_detail_list() {
+            note(&(&user.arn, &user.permissions_boundary, &user.path, &user.user_id));
+            let of = &user.arn;
+            user.user_policy_list().iter().for_each(|it| _ = note(&(of, it)));
+            user.attached_managed_policies().iter().for_each(|it| _ = note(&(of, it)));
+            user.group_list().iter().for_each(|it| _ = note(&(of, "in", it)));
+            user.tags().iter().for_each(|it| _ = note(&(of, it)));
+        }
+        page.role_detail_list().iter().for_each(|it| _ = note(it));
+        page.group_detail_list().iter().for_each(|it| _ = note(it));
+        page.policies().iter().for_each(|it| _ = note(it));
+    }
+    let keys = iam.list_access_keys().user_name(name).send().await?;
+    keys.access_key_metadata().iter().for_each(|it| _ = note(it));
+    let keys = iam.list_ssh_public_keys().user_name(name).send().await?;
+    keys.ssh_public_keys().iter().for_each(|it| _ = note(it));
+    let certificates = iam.list_signing_certificates().user_name(name).send().await?;
+    certificates.certificates().iter().for_each(|it| _ = note(it));
+    let passwords = iam.list_service_specific_credentials().user_name(name).send().await?;
+    passwords.service_specific_credentials().iter().for_each(|it| _ = note(it));
+    let devices = iam.list_mfa_devices().user_name(name).send().await?;
+    devices.mfa_devices().iter().for_each(|it| _ = note(it));
+    note(&iam.get_login_profile().user_name(name).send().await?.login_profile);
+    Ok(all)
+}
+
+/// The lines of a text that begin with a program's name, as they stand there.
+fn lines<'a>(text: &'a str, program: &str) -> Vec<&'a str> {
+    let begin = format!("     {program} ");
+    text.lines().filter(|line| line.starts_with(&begin)).collect()
+}
+
+/// What a program of that name is given by a line, if `sh` runs it.
+async fn given(program: &str, line: &str) -> Result<Vec<String>> {
+    let script = format!("{program}() {{ printf '%s\\n' \"$@\"; }}\n{line}");
+    let output = Command::new("sh").args(["-c", &script]).output().await?;
+    ensure!(output.status.success(), "sh does not take `{line}`");
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+}
+
+/// Runs lines by `sh`, with AWS's CLI and the account's credentials, to the first that fails.
+async fn run(apart: &Apart<'_>, account: &str, lines: &[&str]) -> Result<()> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new("sh")
+        .args(["-e", "-c", &lines.join("\n")])
+        .env_clear()
+        .envs([
+            ("PATH", format!("{}:{path}", tools::aws_cli().display()).as_str()),
+            ("AWS_ENDPOINT_URL", apart.url()),
+            ("AWS_ACCESS_KEY_ID", account),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+        ])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("cannot run `sh`")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the printed commands fail: {said}");
+    Ok(())
+}
+
+async fn by_hand(apart: &Apart<'_>) -> Result<()> {
+    let user = user(apart).await?;
+    let credentials = [
+        user.ssh_key().await?,
+        user.signing_certificate().await?,
+        user.service_specific_credential("codecommit.amazonaws.com").await?,
+    ];
+    let before = account(&user).await?;
+    let execution = apart.respond_to(&Finding::about(&user)).await?;
+    execution.succeeds().await?;
+    ensure!(user.read_back().await?.left().is_empty(), "it is not contained");
+
+    // The way back begins with what the mail says.
+    let mail = apart.topics().alerts.mention(&execution.arn).await?;
+    let [line] = lines(&mail.page, "make")[..] else {
+        anyhow::bail!("the mail has not one command that plans a restore: {}", mail.page)
+    };
+    let arguments = given("make", line).await?;
+    let [target, config, asked] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    else {
+        anyhow::bail!("the mail plans by {arguments:?}")
+    };
+    ensure!((target, config) == ("restore", "CONFIG=cordon.json"), "the mail plans by {line}");
+    let incident = asked.strip_prefix("EXECUTION=").context("it names no execution")?;
+    let activate = credentials.join(" ");
+    let variables = [("EXECUTION", incident), ("ACTIVATE", &activate)];
+    let printed = apart.command(target, &variables).await?;
+    ensure!(printed.status.success(), "nothing is planned: {}", printed.text);
+    let commands = lines(&printed.text, "aws");
+    let in_region = format!("--region {REGION}");
+    ensure!(commands.iter().all(|line| line.contains(&in_region)), "{commands:?}");
+    run(apart, MEMBERS[1], &commands).await.with_context(|| printed.text.clone())?;
+
+    let after = account(&user).await?;
+    let changed: Vec<_> = before.symmetric_difference(&after).collect();
+    let is_status = |line: &&String| line.starts_with("AccessKeyMetadata");
+    ensure!(changed.len() == 2 && changed.iter().all(is_status), "it differs in {changed:#?}");
+    let again = apart.command(target, &[("EXECUTION", incident)]).await?;
+    ensure!(again.text.contains("There is nothing to give back"), "then: {}", again.text);
+    Ok(())
+}
