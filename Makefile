@@ -6,7 +6,7 @@ venv = target/local/venv/bin
 command = cd infra && node --import tsx commands/main.ts
 config = $(abspath $(CONFIG))
 
-.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay readiness pending packages build prerequisites
+.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay readiness pending drill packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -100,6 +100,11 @@ readiness: packages
 # The failed executions that can be redriven still: make pending CONFIG=path
 pending: packages
 	$(command) pending '$(config)'
+
+# Tries in a member account what only AWS can settle, and removes what that takes:
+# make drill CONFIG=path MEMBER=id [CLEAN=1] [EXPIRING=1]
+drill: packages
+	$(command) drill '$(config)'
 
 packages:
 	node infra/install.mjs

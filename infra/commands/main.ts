@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../lib/config.ts';
 import { deploy, diff } from './deploy.ts';
 import { destroy } from './destroy.ts';
+import { drill } from './drill.ts';
 import { Failure } from './failure.ts';
 import { pending } from './pending.ts';
 import { policy } from './policy.ts';
@@ -8,7 +9,7 @@ import { readiness } from './readiness.ts';
 import { replay } from './replay.ts';
 
 /** `node --import tsx commands/main.ts COMMAND CONFIG`, as the Makefile calls it. */
-const COMMANDS = { deploy, diff, destroy, pending, policy, readiness, replay };
+const COMMANDS = { deploy, diff, destroy, drill, pending, policy, readiness, replay };
 
 // Which Node.js is too old, package.json says.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';

@@ -1,0 +1,132 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { centralAccounts, type Configuration, readConfiguration } from '../lib/config.ts';
+import { type Account, atHand } from './accounts.ts';
+import { clean } from './drill/clean.ts';
+import { clients } from './drill/clients.ts';
+import { Interrupted, Interruption } from './drill/interruption.ts';
+import { NOT_TRIED } from './drill/not-tried.ts';
+import { PATH } from './drill/principals.ts';
+import { Report } from './drill/report.ts';
+import type { Drill, Step } from './drill/step.ts';
+import { STEPS } from './drill/steps.ts';
+import { Failure } from './failure.ts';
+import { DeployedMachine } from './machines.ts';
+import { readResponsePolicy } from './response-policy.ts';
+import { TOP } from './run.ts';
+
+/**
+ * Tries on real accounts what only AWS can settle, with users and roles of its own, removes them,
+ * and reports on each claim. `CLEAN=1` removes alone.
+ */
+export async function drill(
+  config: string,
+  { MEMBER, CLEAN, EXPIRING }: NodeJS.ProcessEnv,
+): Promise<void> {
+  const configuration = readConfiguration(config);
+  const { security, member } = await accounts(configuration, MEMBER);
+  const interruption = new Interruption();
+  const report = new Report();
+  const machine = await DeployedMachine.find(config, 'cordon-incident-response');
+  const common = { configuration, machine, report, expiring: Boolean(EXPIRING) };
+  // Cleaning goes on where a signal has ended the steps.
+  const cleaning = { ...common, security: clients(security), member: clients(member) };
+  if (CLEAN) {
+    console.log(`${await clean(cleaning, 'removed')} of what drills have left were removed`);
+    return;
+  }
+  const whyNobody = await whyNobodyIsContained(configuration, security);
+  announce(cleaning, whyNobody);
+  await clean(cleaning, 'kept');
+  const trying: Drill = {
+    ...common,
+    security: clients(security, interruption),
+    member: clients(member, interruption),
+  };
+  try {
+    for (const step of STEPS) await take(step, trying, whyNobody);
+  } finally {
+    await clean(cleaning, 'removed once it has expired');
+  }
+  for (const [claim, why] of Object.entries(NOT_TRIED)) report.notTried(claim, why);
+  conclude(report, member);
+}
+
+/** Both accounts, or a line that says what is missing. */
+async function accounts(
+  configuration: Configuration,
+  id: string | undefined,
+): Promise<{ security: Account; member: Account }> {
+  if (!id) throw new Failure('no account to drill in: name a member, as in `MEMBER=222222222222`');
+  if (centralAccounts(configuration).includes(id)) {
+    throw new Failure(`${id} is no account to drill in: nobody's findings are believed there`);
+  }
+  const { accounts, lacking } = await atHand(configuration, [configuration.securityAccount, id]);
+  const [security, member] = accounts;
+  if (security === undefined || member === undefined) {
+    throw new Failure(
+      `no credentials for ${lacking.join(' and ')}: name profiles under \`profiles\`; one account's may be in the environment`,
+    );
+  }
+  return { security, member };
+}
+
+/** Why no incident can be tried, if so. */
+async function whyNobodyIsContained(
+  { findings }: Configuration,
+  security: Account,
+): Promise<string | undefined> {
+  if (findings === 'v2') return 'no finding can be imported into Security Hub without CSPM';
+  const { mode = 'contain' } = JSON.parse((await readResponsePolicy(security)).text) as {
+    mode?: string;
+  };
+  if (mode === 'contain') return undefined;
+  return `nobody is contained in the mode \`${mode}\`: \`make policy SET=mode=contain\``;
+}
+
+function announce({ security, member }: Drill, whyNobody: string | undefined): void {
+  const [here, there] = [member.account.id, security.account.id];
+  const incidents =
+    whyNobody === undefined
+      ? `Three of them are accused by CRITICAL findings of the account's own default product, and contained: responders get some ten mails, which say "drill".`
+      : `No incident is tried: ${whyNobody}.`;
+  console.log(
+    [
+      `Drill in ${here}, by the security account ${there}, in ${member.account.region}.`,
+      `It makes users and roles below ${PATH} in ${here} that may next to nothing, a deny on one of Cordon's roles there that is about these users alone, and rules without a target in ${there}. Nobody else is touched.`,
+      incidents,
+      'It takes some minutes, and costs less than two cents. All of it is removed at the end, whatever happens, but for evidence, which nobody deletes, archived findings, histories and logs.',
+    ].join('\n'),
+  );
+}
+
+/** One step; what it does not come to say is not tried. */
+async function take(step: Step, drill: Drill, whyNobody: string | undefined): Promise<void> {
+  const { report } = drill;
+  console.log(`${step.title} …`);
+  let why = step.containsUsers ? whyNobody : undefined;
+  if (why === undefined) {
+    try {
+      await step.run(drill);
+    } catch (error) {
+      if (!(error instanceof Error) || error instanceof Interrupted) throw error;
+      why = `the step failed: ${error.name}: ${error.message.replace(/\s+/g, ' ')}`;
+      process.exitCode = 1;
+    }
+  }
+  for (const claim of step.claims) {
+    if (!report.knows(claim)) report.notTried(claim, why ?? 'the step did not come to it');
+  }
+}
+
+function conclude(report: Report, { id }: Account): void {
+  const folder = join(TOP, 'target', 'drill');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${id}.json`);
+  writeFileSync(file, `${JSON.stringify(report.lines, null, 2)}\n`);
+  const wrong = report.count('did not hold');
+  console.log(
+    `${report.count('held')} claims held, ${wrong} did not, ${report.count('not tried')} were not tried: ${file}`,
+  );
+  if (wrong > 0) process.exitCode = 1;
+}
