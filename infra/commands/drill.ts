@@ -26,7 +26,7 @@ export async function drill(
   const configuration = readConfiguration(config);
   const { security, member } = await accounts(configuration, MEMBER);
   const interruption = new Interruption();
-  const report = new Report();
+  const report = new Report([...STEPS.flatMap(({ claims }) => claims), ...Object.keys(NOT_TRIED)]);
   const machine = await DeployedMachine.find(config, 'cordon-incident-response');
   const common = { configuration, machine, report, expiring: Boolean(EXPIRING) };
   // Cleaning goes on where a signal has ended the steps.
@@ -35,8 +35,8 @@ export async function drill(
     console.log(`${await clean(cleaning, 'removed')} of what drills have left were removed`);
     return;
   }
-  const whyNobody = await whyNobodyIsContained(configuration, security);
-  announce(cleaning, whyNobody);
+  const lacking = await whatLacks(configuration, security);
+  announce(cleaning, lacking);
   await clean(cleaning, 'kept');
   const trying: Drill = {
     ...common,
@@ -44,7 +44,7 @@ export async function drill(
     member: clients(member, interruption),
   };
   try {
-    for (const step of STEPS) await take(step, trying, whyNobody);
+    for (const step of STEPS) await take(step, trying, lacking);
   } finally {
     await clean(cleaning, 'removed once it has expired');
   }
@@ -71,25 +71,28 @@ async function accounts(
   return { security, member };
 }
 
-/** Why no incident can be tried, if so. */
-async function whyNobodyIsContained(
-  { findings }: Configuration,
-  security: Account,
-): Promise<string | undefined> {
-  if (findings === 'v2') return 'no finding can be imported into Security Hub without CSPM';
-  const { mode = 'contain' } = JSON.parse((await readResponsePolicy(security)).text) as {
-    mode?: string;
+/** What can't be tried with this configuration and response policy, and why. */
+type Lacking = Readonly<Partial<Record<NonNullable<Step['needs']>, string>>>;
+
+async function whatLacks({ findings }: Configuration, security: Account): Promise<Lacking> {
+  if (findings === 'v2') {
+    const why = 'nobody can import a finding into Security Hub without CSPM';
+    return { imports: why, containment: why };
+  }
+  const { text } = await readResponsePolicy(security);
+  const { mode = 'contain' } = JSON.parse(text) as { mode?: string };
+  if (mode === 'contain') return {};
+  return {
+    containment: `nobody is contained in the mode \`${mode}\`: \`make policy SET=mode=contain\``,
   };
-  if (mode === 'contain') return undefined;
-  return `nobody is contained in the mode \`${mode}\`: \`make policy SET=mode=contain\``;
 }
 
-function announce({ security, member }: Drill, whyNobody: string | undefined): void {
+function announce({ security, member }: Drill, lacking: Lacking): void {
   const [here, there] = [member.account.id, security.account.id];
   const incidents =
-    whyNobody === undefined
+    lacking.containment === undefined
       ? `Three of them are accused by CRITICAL findings of the account's own default product, and contained: responders get some ten mails, which say "drill".`
-      : `No incident is tried: ${whyNobody}.`;
+      : `No incident is tried: ${lacking.containment}.`;
   console.log(
     [
       `Drill in ${here}, by the security account ${there}, in ${member.account.region}.`,
@@ -101,10 +104,10 @@ function announce({ security, member }: Drill, whyNobody: string | undefined): v
 }
 
 /** One step; what it does not come to say is not tried. */
-async function take(step: Step, drill: Drill, whyNobody: string | undefined): Promise<void> {
+async function take(step: Step, drill: Drill, lacking: Lacking): Promise<void> {
   const { report } = drill;
   console.log(`${step.title} …`);
-  let why = step.containsUsers ? whyNobody : undefined;
+  let why = step.needs && lacking[step.needs];
   if (why === undefined) {
     try {
       await step.run(drill);

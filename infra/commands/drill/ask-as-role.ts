@@ -40,12 +40,14 @@ export const askAsRole: Step = {
     'refusal-names-source-identity',
     'boundary-ends-sessions',
   ],
-  containsUsers: false,
   async run(drill) {
     const { region } = drill.member.account;
     const none = new IAMClient({
       region,
-      credentials: await session(drill, await newRole(drill, 'nothing', [])),
+      credentials: await session(
+        drill.member,
+        await newRole(drill.configuration, drill.member, 'nothing', []),
+      ),
     });
     await refusedBeforeMissing(drill, none);
     await refusedKey(drill, none);
@@ -65,10 +67,13 @@ async function refusedBeforeMissing(drill: Drill, none: IAMClient): Promise<void
   const user = await harmlessUser(drill, 'keyless');
   const of = (kind: string, name: string) => `arn:${partition}:iam::${account.id}:${kind}/${name}`;
   const all = [of('user', nobody), of('role', nobody), of('group', nobody), ...ours(drill)];
-  const may = await newRole(drill, 'something', [
+  const may = await newRole(drill.configuration, drill.member, 'something', [
     { Effect: 'Allow', Action: WRITES.map((name) => `iam:${name}`), Resource: all },
   ]);
-  const some = new IAMClient({ region: account.region, credentials: await session(drill, may) });
+  const some = new IAMClient({
+    region: account.region,
+    credentials: await session(drill.member, may),
+  });
   const calls: readonly (readonly [string, (by: IAMClient) => Promise<unknown>])[] = [
     ['user', (by) => by.send(new TagUserCommand({ UserName: nobody, Tags: TAGS }))],
     ['role', (by) => by.send(new TagRoleCommand({ RoleName: nobody, Tags: TAGS }))],
@@ -125,17 +130,17 @@ async function sourceIdentity(drill: Drill): Promise<void> {
     member: { account },
     report,
   } = drill;
-  const target = await newRole(drill, 'target', []);
-  const closed = await newRole(drill, 'closed', [], {
+  const target = await newRole(drill.configuration, drill.member, 'target', []);
+  const closed = await newRole(drill.configuration, drill.member, 'closed', [], {
     Effect: 'Deny',
     Principal: { AWS: `arn:${partition}:iam::${securityAccount}:root` },
     Action: 'sts:AssumeRole',
   });
   const both = ['sts:AssumeRole', 'sts:SetSourceIdentity'];
-  const asker = await newRole(drill, 'asker', [
+  const asker = await newRole(drill.configuration, drill.member, 'asker', [
     { Effect: 'Allow', Action: both, Resource: ours(drill) },
   ]);
-  const sts = client(await session(drill, asker, `${NAME}-one`), account.region);
+  const sts = client(await session(drill.member, asker, `${NAME}-one`), account.region);
   await within(PATIENCE, async () =>
     isRefused(await refusal(assume(sts, target, `${NAME}-one`))) ? undefined : true,
   );
@@ -177,10 +182,10 @@ async function untilRefused(
   purpose: string,
   deny: (role: Principal) => Promise<unknown>,
 ): Promise<number | undefined> {
-  const role = await newRole(drill, purpose, [
+  const role = await newRole(drill.configuration, drill.member, purpose, [
     { Effect: 'Allow', Action: 'iam:GetRole', Resource: ours(drill) },
   ]);
-  const credentials = await session(drill, role);
+  const credentials = await session(drill.member, role);
   const by = new IAMClient({ region: drill.member.account.region, credentials });
   const read = () => refusal(by.send(new GetRoleCommand({ RoleName: role.name })));
   await within(PATIENCE, async () => ((await read()) === undefined ? true : undefined));

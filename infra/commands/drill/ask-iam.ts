@@ -42,7 +42,6 @@ export const askIam: Step = {
     'deny-and-boundary-at-once',
     'rename-is-known',
   ],
-  containsUsers: false,
   async run(drill) {
     const user = await harmlessUser(drill, 'asked');
     const key = await withNewKey(drill, user);

@@ -25,7 +25,6 @@ type Call = readonly [name: string, take: (client: IAMClient) => Promise<unknown
 export const boundaryCondition: Step = {
   title: 'policies are taken away by a role that may only under `AWSDenyAll` as boundary',
   claims: ['boundary-condition'],
-  containsUsers: false,
   async run(drill) {
     const {
       configuration: { partition },
@@ -35,7 +34,7 @@ export const boundaryCondition: Step = {
     const of = (name: string) => `arn:${partition}:iam::aws:policy/${name}`;
     const [deny, harmless] = [of('AWSDenyAll'), of('AWSCompromisedKeyQuarantineV2')];
     const user = await harmlessUser(drill, 'bounded');
-    const role = await newRole(drill, 'bounded', []);
+    const role = await newRole(drill.configuration, drill.member, 'bounded', []);
     const inline = {
       PolicyName: 'inline',
       PolicyDocument: policy({ Effect: 'Deny', Action: '*', Resource: '*' }),
@@ -63,7 +62,7 @@ export const boundaryCondition: Step = {
         (by) => by.send(new DeleteRolePolicyCommand({ ...ofRole, PolicyName: 'inline' })),
       ],
     ];
-    const taker = await newRole(drill, 'taker', [
+    const taker = await newRole(drill.configuration, drill.member, 'taker', [
       {
         Effect: 'Allow',
         Action: calls.map(([name]) => `iam:${name}`),
@@ -71,7 +70,7 @@ export const boundaryCondition: Step = {
         Condition: { ArnEquals: { 'iam:PermissionsBoundary': deny } },
       },
     ]);
-    const credentials = await session(drill, taker);
+    const credentials = await session(drill.member, taker);
     const by = new IAMClient({ region: account.region, credentials });
 
     const wrong: string[] = [];

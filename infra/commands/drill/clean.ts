@@ -26,7 +26,8 @@ export async function clean(drill: Drill, forLater: ForLater): Promise<number> {
     findingsLeft(drill),
     executionsLeft(drill),
     usersLeft(drill, forLater),
-    rolesLeft(drill),
+    rolesLeft(drill.member),
+    rolesLeft(drill.security),
   ];
   let removed = 0;
   const mistakes: string[] = [];

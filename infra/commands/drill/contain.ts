@@ -31,7 +31,7 @@ export const contain: Step = {
     'update-keeps-updated-at',
     'lambda-presents-source-account',
   ],
-  containsUsers: true,
+  needs: 'containment',
   async run(drill) {
     const { member, report } = drill;
     const user = await harmlessUser(drill, 'contained');

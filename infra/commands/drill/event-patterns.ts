@@ -11,7 +11,6 @@ const FEEDS: readonly Findings[] = ['cspm', 'v2'];
 export const eventPatterns: Step = {
   title: 'the event patterns of both feeds are put, in rules that are off and have no target',
   claims: ['event-patterns-are-taken'],
-  containsUsers: false,
   async run({ configuration: { partition }, security: { events }, report }) {
     const refused: string[] = [];
     for (const findings of FEEDS) {

@@ -10,7 +10,6 @@ import type { Drill, Step } from './step.ts';
 export const expiredKey: Step = {
   title: 'a key of Bedrock that has expired is read',
   claims: ['expired-key-is-shown-so'],
-  containsUsers: false,
   async run(drill) {
     const { report, expiring } = drill;
     const expired = await expiredStatuses(drill);

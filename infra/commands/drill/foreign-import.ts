@@ -8,7 +8,7 @@ import type { Step } from './step.ts';
 export const foreignImport: Step = {
   title: 'an archived finding about another account is imported, which Security Hub refuses',
   claims: ['foreign-import-fails'],
-  containsUsers: false,
+  needs: 'imports',
   async run(drill) {
     const {
       configuration: { securityAccount },

@@ -22,6 +22,7 @@ import {
   type Tag,
 } from '@aws-sdk/client-iam';
 import { ROLE_PATH } from '../../lib/names.ts';
+import type { Clients } from './clients.ts';
 import type { ForLater, Leftover } from './clean.ts';
 import { FOR_LATER, NAME, PATH, SERVICES_PATHS } from './principals.ts';
 import type { Drill } from './step.ts';
@@ -65,7 +66,7 @@ export async function* usersLeft(
   }
 }
 
-export async function* rolesLeft({ member: { iam } }: Drill): AsyncGenerator<Leftover> {
+export async function* rolesLeft({ iam }: Clients): AsyncGenerator<Leftover> {
   for (const path of [PATH, ...SERVICES_PATHS]) {
     for await (const RoleName of roleNames(iam, path)) {
       const { Tags = [] } = await iam.send(new ListRoleTagsCommand({ RoleName }));

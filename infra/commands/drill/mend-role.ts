@@ -21,7 +21,7 @@ const BROKEN = 'Preserve';
 export const mendRole: Step = {
   title: `the role of ${BROKEN} is broken for users of the drill, mended, and the failed execution redriven`,
   claims: ['broken-role-fails-and-is-redriven', 'redriven-choice-sees-count'],
-  containsUsers: true,
+  needs: 'containment',
   async run(drill) {
     const { member, report } = drill;
     const role = { RoleName: memberRoleName(BROKEN), PolicyName: NAME };

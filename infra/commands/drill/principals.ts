@@ -10,12 +10,14 @@ import {
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { randomUUID } from 'node:crypto';
 import { isRefused, refusal, until } from './answers.ts';
+import type { Configuration } from '../../lib/config.ts';
+import type { Clients } from './clients.ts';
 import type { Drill } from './step.ts';
 
 /** What the name of everything begins with that the drill makes, and the key of its tag. */
 export const NAME = 'cordon-drill';
 
-/** The path of every user and role that the drill makes. */
+/** The path of every user and role that the drill makes: nobody else's is below it. */
 export const PATH = `/${NAME}/`;
 
 /** The value of the tag of what a drill leaves for a later one. */
@@ -46,7 +48,7 @@ export function newName(purpose: string): string {
   return `${NAME}-${purpose}-${randomUUID().slice(0, 8)}`;
 }
 
-/** All users and roles of the drill in the member account: nobody else is below its path. */
+/** All users and roles of the drill in the member account. */
 export function ours({ member, configuration }: Drill): readonly string[] {
   const account = `arn:${configuration.partition}:iam::${member.account.id}`;
   return [`${account}:user${PATH}*`, `${account}:role${PATH}*`];
@@ -92,14 +94,15 @@ export function whyItCannotReadItself(
   return refusal(client.send(new GetUserCommand({ UserName: name })));
 }
 
-/** A role of the member account, which trusts whom the statement says: its own account, unless told. */
+/** A role of an account, which trusts whom the statement says: its own account, unless told. */
 export async function newRole(
-  { configuration, member: { account, iam } }: Drill,
+  { partition }: Configuration,
+  { account, iam }: Clients,
   purpose: string,
   statements: readonly Statement[],
   trusted: Statement = {
     Effect: 'Allow',
-    Principal: { AWS: `arn:${configuration.partition}:iam::${account.id}:root` },
+    Principal: { AWS: `arn:${partition}:iam::${account.id}:root` },
     Action: ['sts:AssumeRole', 'sts:SetSourceIdentity'],
   },
 ): Promise<Principal> {
@@ -113,20 +116,15 @@ export async function newRole(
     }),
   );
   if (statements.length > 0) {
-    await iam.send(
-      new PutRolePolicyCommand({
-        RoleName: name,
-        PolicyName: NAME,
-        PolicyDocument: policy(...statements),
-      }),
-    );
+    const PolicyDocument = policy(...statements);
+    await iam.send(new PutRolePolicyCommand({ RoleName: name, PolicyName: NAME, PolicyDocument }));
   }
   return { name, arn: Role?.Arn ?? '', id: Role?.RoleId ?? '' };
 }
 
 /** The credentials of a session of a role, once IAM knows the role. */
 export async function session(
-  { member: { sts } }: Drill,
+  { sts }: Clients,
   role: Principal,
   sourceIdentity?: string,
 ): Promise<Keys> {

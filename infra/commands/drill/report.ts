@@ -11,6 +11,11 @@ interface Line {
 /** A line for each claim, printed as soon as it is known. */
 export class Report {
   readonly #lines = new Map<string, Line>();
+  readonly #claims: ReadonlySet<string>;
+
+  constructor(claims: Iterable<string>) {
+    this.#claims = new Set(claims);
+  }
 
   /** AWS does what is claimed. */
   held(claim: string, how = ''): void {
@@ -46,6 +51,7 @@ export class Report {
   }
 
   #add(line: Line): void {
+    if (!this.#claims.has(line.claim)) throw new Error(`no claim \`${line.claim}\``);
     this.#lines.set(line.claim, line);
     console.log(`  ${line.claim}: ${line.outcome}${line.why === '' ? '' : `: ${line.why}`}`);
   }

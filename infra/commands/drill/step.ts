@@ -9,8 +9,8 @@ export interface Step {
   readonly title: string;
   /** The ids of the claims in `tests/local-aws/README.md`. */
   readonly claims: readonly string[];
-  /** Whether it has Cordon contain users, for which findings have to be imported. */
-  readonly containsUsers: boolean;
+  /** What it can't do without: that findings can be imported, or also that Cordon acts on them. */
+  readonly needs?: 'imports' | 'containment';
   /**
    * Makes what it needs below the drill's path or with its name, and reports on each of its
    * claims. It removes nothing: the clean-up does, whatever happens.

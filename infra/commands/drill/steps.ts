@@ -6,6 +6,7 @@ import { eventPatterns } from './event-patterns.ts';
 import { expiredKey } from './expired-key.ts';
 import { foreignImport } from './foreign-import.ts';
 import { mendRole } from './mend-role.ts';
+import { resolvePaths } from './resolve-paths.ts';
 import type { Step } from './step.ts';
 import { stopAndRedrive } from './stop-and-redrive.ts';
 
@@ -16,6 +17,7 @@ export const STEPS: readonly Step[] = [
   askAsRole,
   boundaryCondition,
   foreignImport,
+  resolvePaths,
   expiredKey,
   contain,
   mendRole,

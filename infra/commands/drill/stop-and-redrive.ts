@@ -23,7 +23,7 @@ export const stopAndRedrive: Step = {
     'redriven-task-evaluates-arguments',
     'redriven-task-logs-no-entry',
   ],
-  containsUsers: true,
+  needs: 'containment',
   async run(drill) {
     const { report } = drill;
     const user = await harmlessUser(drill, 'stopped');

@@ -32,6 +32,7 @@
 //! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
 //! - [`readiness`]: which accounts can be entered, asked before an incident.
 //! - [`deployed`]: the commands that deploy, change, delete and upgrade.
+//! - [`drill`]: what only AWS can settle, tried by a command that leaves nothing.
 //! - [`mails`]: what a developer sees, the mails and the demo.
 //! - [`aftermath`]: what the whole run has left behind.
 
@@ -47,6 +48,7 @@ mod chosen;
 mod cost;
 mod counted;
 mod deployed;
+mod drill;
 mod events;
 mod evidence;
 mod failures;
@@ -127,6 +129,7 @@ fn run() -> anyhow::Result<ExitCode> {
     without_cspm::add_to(&mut trials);
     readiness::add_to(&mut trials);
     deployed::add_to(&mut trials);
+    drill::add_to(&mut trials);
     mails::add_to(&mut trials);
     aftermath::add_to(&mut trials);
 
