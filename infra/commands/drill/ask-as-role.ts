@@ -2,7 +2,6 @@ import {
   AttachRolePolicyCommand,
   GetAccessKeyLastUsedCommand,
   GetRoleCommand,
-  IAMClient,
   ListAccessKeysCommand,
   PutRolePermissionsBoundaryCommand,
   RemoveUserFromGroupCommand,
@@ -10,12 +9,11 @@ import {
   TagUserCommand,
   UpdateAccessKeyCommand,
 } from '@aws-sdk/client-iam';
-import { STSClient } from '@aws-sdk/client-sts';
 import { isMissing, isRefused, PATIENCE, refusal, said, within } from './answers.ts';
+import type { Clients } from './clients.ts';
 import {
   assume,
   harmlessUser,
-  type Keys,
   NAME,
   newName,
   newRole,
@@ -41,14 +39,8 @@ export const askAsRole: Step = {
     'boundary-ends-sessions',
   ],
   async run(drill) {
-    const { region } = drill.member.account;
-    const none = new IAMClient({
-      region,
-      credentials: await session(
-        drill.member,
-        await newRole(drill.configuration, drill.member, 'nothing', []),
-      ),
-    });
+    const nothing = await newRole(drill.configuration, drill.member, 'nothing', []);
+    const none = await session(drill.member, nothing);
     await refusedBeforeMissing(drill, none);
     await refusedKey(drill, none);
     await sourceIdentity(drill);
@@ -57,7 +49,7 @@ export const askAsRole: Step = {
 };
 
 /** On names that nobody has, by a role that may and one that may not. */
-async function refusedBeforeMissing(drill: Drill, none: IAMClient): Promise<void> {
+async function refusedBeforeMissing(drill: Drill, none: Clients): Promise<void> {
   const {
     configuration: { partition },
     member: { account },
@@ -70,21 +62,19 @@ async function refusedBeforeMissing(drill: Drill, none: IAMClient): Promise<void
   const may = await newRole(drill.configuration, drill.member, 'something', [
     { Effect: 'Allow', Action: WRITES.map((name) => `iam:${name}`), Resource: all },
   ]);
-  const some = new IAMClient({
-    region: account.region,
-    credentials: await session(drill.member, may),
-  });
-  const calls: readonly (readonly [string, (by: IAMClient) => Promise<unknown>])[] = [
-    ['user', (by) => by.send(new TagUserCommand({ UserName: nobody, Tags: TAGS }))],
-    ['role', (by) => by.send(new TagRoleCommand({ RoleName: nobody, Tags: TAGS }))],
+  const some = await session(drill.member, may);
+  const calls: readonly (readonly [string, (by: Clients) => Promise<unknown>])[] = [
+    ['user', ({ iam }) => iam.send(new TagUserCommand({ UserName: nobody, Tags: TAGS }))],
+    ['role', ({ iam }) => iam.send(new TagRoleCommand({ RoleName: nobody, Tags: TAGS }))],
     [
       'group',
-      (by) => by.send(new RemoveUserFromGroupCommand({ GroupName: nobody, UserName: user.name })),
+      ({ iam }) =>
+        iam.send(new RemoveUserFromGroupCommand({ GroupName: nobody, UserName: user.name })),
     ],
     [
       'key',
-      (by) =>
-        by.send(
+      ({ iam }) =>
+        iam.send(
           new UpdateAccessKeyCommand({
             UserName: user.name,
             AccessKeyId: 'AKIAIOSFODNN7EXAMPLE',
@@ -107,7 +97,7 @@ async function refusedBeforeMissing(drill: Drill, none: IAMClient): Promise<void
   report.holds('refused-before-missing', wrong.length === 0, how);
 }
 
-async function refusedKey(drill: Drill, none: IAMClient): Promise<void> {
+async function refusedKey(drill: Drill, none: Clients): Promise<void> {
   const {
     member: { iam },
     report,
@@ -118,8 +108,8 @@ async function refusedKey(drill: Drill, none: IAMClient): Promise<void> {
     new ListAccessKeysCommand({ UserName: user.name }),
   );
   const asked = new GetAccessKeyLastUsedCommand({ AccessKeyId: key?.AccessKeyId });
-  const answer = await refusal(none.send(asked));
-  const names = isRefused(answer) && answer?.message.includes(`user/`);
+  const answer = await refusal(none.iam.send(asked));
+  const names = isRefused(answer) && answer?.message.includes(user.arn);
   report.holds('refused-key-names-user', names === true, said(answer));
 }
 
@@ -127,7 +117,6 @@ async function refusedKey(drill: Drill, none: IAMClient): Promise<void> {
 async function sourceIdentity(drill: Drill): Promise<void> {
   const {
     configuration: { securityAccount, partition },
-    member: { account },
     report,
   } = drill;
   const target = await newRole(drill.configuration, drill.member, 'target', []);
@@ -140,19 +129,15 @@ async function sourceIdentity(drill: Drill): Promise<void> {
   const asker = await newRole(drill.configuration, drill.member, 'asker', [
     { Effect: 'Allow', Action: both, Resource: ours(drill) },
   ]);
-  const sts = client(await session(drill.member, asker, `${NAME}-one`), account.region);
+  const caller = await session(drill.member, asker, `${NAME}-one`);
   await within(PATIENCE, async () =>
-    isRefused(await refusal(assume(sts, target, `${NAME}-one`))) ? undefined : true,
+    isRefused(await refusal(assume(caller, target, `${NAME}-one`))) ? undefined : true,
   );
-  const changed = await refusal(assume(sts, target, `${NAME}-other`));
+  const changed = await refusal(assume(caller, target, `${NAME}-other`));
   report.holds('source-identity-stays', isRefused(changed), said(changed));
-  const refused = await refusal(assume(sts, closed, `${NAME}-one`));
+  const refused = await refusal(assume(caller, closed, `${NAME}-one`));
   const names = isRefused(refused) && refused?.message.includes('sts:SetSourceIdentity');
   report.holds('refusal-names-source-identity', names === true, said(refused));
-}
-
-function client(credentials: Keys, region: string): STSClient {
-  return new STSClient({ region, credentials });
 }
 
 /** Two running sessions: one of a role that gets the deny attached, one that gets it as boundary. */
@@ -185,9 +170,8 @@ async function untilRefused(
   const role = await newRole(drill.configuration, drill.member, purpose, [
     { Effect: 'Allow', Action: 'iam:GetRole', Resource: ours(drill) },
   ]);
-  const credentials = await session(drill.member, role);
-  const by = new IAMClient({ region: drill.member.account.region, credentials });
-  const read = () => refusal(by.send(new GetRoleCommand({ RoleName: role.name })));
+  const by = await session(drill.member, role);
+  const read = () => refusal(by.iam.send(new GetRoleCommand({ RoleName: role.name })));
   await within(PATIENCE, async () => ((await read()) === undefined ? true : undefined));
   await deny(role);
   const refused = await within(PATIENCE, async () => (isRefused(await read()) ? true : undefined));

@@ -12,6 +12,7 @@ import {
   UpdateUserCommand,
 } from '@aws-sdk/client-iam';
 import { clientOf } from '../accounts.ts';
+import type { Clients } from './clients.ts';
 import { isMissing, isRefused, PATIENCE, refusal, said, within } from './answers.ts';
 import {
   harmlessUser,
@@ -79,8 +80,8 @@ async function missingPolicy(drill: Drill, { name }: Principal): Promise<void> {
 }
 
 /** The user's own policy names it as it is spelt. */
-async function inAnyCase({ report }: Drill, { name }: Principal, key: IAMClient): Promise<void> {
-  const asked = key.send(new GetUserCommand({ UserName: name.toUpperCase() }));
+async function inAnyCase({ report }: Drill, { name }: Principal, key: Clients): Promise<void> {
+  const asked = key.iam.send(new GetUserCommand({ UserName: name.toUpperCase() }));
   const answer = await refusal(asked);
   const found = answer === undefined ? (await asked).User?.UserName : said(answer);
   report.holds('name-in-any-case', found === name, `${name.toUpperCase()} is ${found}`);

@@ -5,18 +5,18 @@ import {
   DeleteUserPolicyCommand,
   DetachRolePolicyCommand,
   DetachUserPolicyCommand,
-  IAMClient,
   PutRolePermissionsBoundaryCommand,
   PutRolePolicyCommand,
   PutUserPermissionsBoundaryCommand,
   PutUserPolicyCommand,
 } from '@aws-sdk/client-iam';
 import { isRefused, PATIENCE, refusal, said, within } from './answers.ts';
+import type { Clients } from './clients.ts';
 import { harmlessUser, newRole, ours, policy, session } from './principals.ts';
 import type { Step } from './step.ts';
 
 /** Whom it takes a policy from, and how. */
-type Call = readonly [name: string, take: (client: IAMClient) => Promise<unknown>];
+type Call = readonly [name: string, take: (by: Clients) => Promise<unknown>];
 
 /**
  * A role with DetachPolicies' condition takes policies away from a user and a role, both without
@@ -28,7 +28,7 @@ export const boundaryCondition: Step = {
   async run(drill) {
     const {
       configuration: { partition },
-      member: { account, iam },
+      member: { iam },
       report,
     } = drill;
     const of = (name: string) => `arn:${partition}:iam::aws:policy/${name}`;
@@ -47,19 +47,19 @@ export const boundaryCondition: Step = {
     const calls: readonly Call[] = [
       [
         'DetachUserPolicy',
-        (by) => by.send(new DetachUserPolicyCommand({ ...ofUser, PolicyArn: harmless })),
+        ({ iam }) => iam.send(new DetachUserPolicyCommand({ ...ofUser, PolicyArn: harmless })),
       ],
       [
         'DeleteUserPolicy',
-        (by) => by.send(new DeleteUserPolicyCommand({ ...ofUser, PolicyName: 'inline' })),
+        ({ iam }) => iam.send(new DeleteUserPolicyCommand({ ...ofUser, PolicyName: 'inline' })),
       ],
       [
         'DetachRolePolicy',
-        (by) => by.send(new DetachRolePolicyCommand({ ...ofRole, PolicyArn: harmless })),
+        ({ iam }) => iam.send(new DetachRolePolicyCommand({ ...ofRole, PolicyArn: harmless })),
       ],
       [
         'DeleteRolePolicy',
-        (by) => by.send(new DeleteRolePolicyCommand({ ...ofRole, PolicyName: 'inline' })),
+        ({ iam }) => iam.send(new DeleteRolePolicyCommand({ ...ofRole, PolicyName: 'inline' })),
       ],
     ];
     const taker = await newRole(drill.configuration, drill.member, 'taker', [
@@ -70,8 +70,7 @@ export const boundaryCondition: Step = {
         Condition: { ArnEquals: { 'iam:PermissionsBoundary': deny } },
       },
     ]);
-    const credentials = await session(drill.member, taker);
-    const by = new IAMClient({ region: account.region, credentials });
+    const by = await session(drill.member, taker);
 
     const wrong: string[] = [];
     for (const [name, take] of calls) {

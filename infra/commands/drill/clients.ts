@@ -7,7 +7,7 @@ import { STSClient } from '@aws-sdk/client-sts';
 import { type Account, clientOf } from '../accounts.ts';
 import type { Interruption } from './interruption.ts';
 
-/** What the drill uses of an account, with a person's credentials. */
+/** What the drill uses of an account, with somebody's credentials. */
 export interface Clients {
   readonly account: Account;
   readonly events: EventBridgeClient;
@@ -16,17 +16,26 @@ export interface Clients {
   readonly objects: S3Client;
   readonly states: SFNClient;
   readonly sts: STSClient;
+  /** The same with other credentials. */
+  as(keys: Keys): Clients;
 }
 
-/** The clients of an account. After an interruption they make no call, unless they are for cleaning. */
-export function clients(account: Account, interruption?: Interruption): Clients {
-  const settings = clientOf(account);
+/** Credentials of a user's key, or of a session. */
+export interface Keys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** The clients of an account. After an interruption they make no call; those that clean have none. */
+export function clients(account: Account, interruption?: Interruption, keys?: Keys): Clients {
+  const settings =
+    keys === undefined ? clientOf(account) : { region: account.region, credentials: keys };
   const all = {
     events: new EventBridgeClient(settings),
     hub: new SecurityHubClient(settings),
     iam: new IAMClient(settings),
-    // Buckets below hosts' names need a resolver that knows them.
-    objects: new S3Client({ ...settings, forcePathStyle: true }),
+    objects: new S3Client(settings),
     states: new SFNClient(settings),
     sts: new STSClient(settings),
   };
@@ -41,7 +50,7 @@ export function clients(account: Account, interruption?: Interruption): Clients 
       );
     }
   }
-  return { account, ...all };
+  return { account, ...all, as: (others) => clients(account, interruption, others) };
 }
 
 /** The middleware stack of whichever client, which each types for its own calls. */

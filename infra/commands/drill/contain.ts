@@ -3,7 +3,6 @@ import {
   CreateServiceSpecificCredentialCommand,
   GetRoleCommand,
   GetUserCommand,
-  type IAMClient,
   ListAccessKeysCommand,
   ListAttachedUserPoliciesCommand,
   ListServiceSpecificCredentialsCommand,
@@ -14,6 +13,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { securityRoleName } from '../../lib/names.ts';
 import { isRefused, within } from './answers.ts';
+import type { Clients } from './clients.ts';
 import { ended, executionOf, type Execution, history } from './executions.ts';
 import { accuse, recorded } from './findings.ts';
 import { harmlessUser, type Principal, whyItCannotReadItself, withNewKey } from './principals.ts';
@@ -64,7 +64,7 @@ export const contain: Step = {
 /** The user's own key, from the import on until AWS refuses it. */
 export async function triedUntilRefused(
   { report }: Drill,
-  key: IAMClient,
+  key: Clients,
   user: Principal,
 ): Promise<void> {
   const refused = await within(120, async () => {

@@ -3,11 +3,10 @@ import {
   CreateRoleCommand,
   CreateUserCommand,
   GetUserCommand,
-  IAMClient,
   PutRolePolicyCommand,
   PutUserPolicyCommand,
 } from '@aws-sdk/client-iam';
-import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { AssumeRoleCommand } from '@aws-sdk/client-sts';
 import { randomUUID } from 'node:crypto';
 import { isRefused, refusal, until } from './answers.ts';
 import type { Configuration } from '../../lib/config.ts';
@@ -27,13 +26,6 @@ export interface Principal {
   readonly name: string;
   readonly arn: string;
   readonly id: string;
-}
-
-/** What a session is used with. */
-export interface Keys {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken: string;
 }
 
 /** A statement of a policy. */
@@ -71,27 +63,23 @@ export async function harmlessUser(
   return { name, arn, id };
 }
 
-/** A client with a new key of a user, once IAM knows both. */
-export async function withNewKey(
-  { member: { account, iam } }: Drill,
-  user: Principal,
-): Promise<IAMClient> {
-  const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName: user.name }));
+/** The user with a new key, once IAM knows both. */
+export async function withNewKey({ member }: Drill, user: Principal): Promise<Clients> {
+  const { AccessKey } = await member.iam.send(new CreateAccessKeyCommand({ UserName: user.name }));
   const { AccessKeyId: accessKeyId = '', SecretAccessKey: secretAccessKey = '' } = AccessKey ?? {};
-  const credentials = { accessKeyId, secretAccessKey };
-  const client = new IAMClient({ region: account.region, credentials });
+  const key = member.as({ accessKeyId, secretAccessKey });
   await until(`that the key of ${user.name} works`, 60, async () =>
-    (await whyItCannotReadItself(client, user)) === undefined ? true : undefined,
+    (await whyItCannotReadItself(key, user)) === undefined ? true : undefined,
   );
-  return client;
+  return key;
 }
 
 /** What AWS answers a user who reads itself; nothing, where it may. */
 export function whyItCannotReadItself(
-  client: IAMClient,
+  { iam }: Clients,
   { name }: Principal,
 ): Promise<Error | undefined> {
-  return refusal(client.send(new GetUserCommand({ UserName: name })));
+  return refusal(iam.send(new GetUserCommand({ UserName: name })));
 }
 
 /** A role of an account, which trusts whom the statement says: its own account, unless told. */
@@ -122,34 +110,34 @@ export async function newRole(
   return { name, arn: Role?.Arn ?? '', id: Role?.RoleId ?? '' };
 }
 
-/** The credentials of a session of a role, once IAM knows the role. */
+/** A session of a role, once IAM knows the role. */
 export async function session(
-  { sts }: Clients,
+  account: Clients,
   role: Principal,
   sourceIdentity?: string,
-): Promise<Keys> {
+): Promise<Clients> {
   return until(`a session of ${role.name}`, 60, async () => {
-    const asked = assume(sts, role, sourceIdentity);
+    const asked = assume(account, role, sourceIdentity);
     return isRefused(await refusal(asked)) ? undefined : await asked;
   });
 }
 
-/** Assumes a role, with credentials of any account. */
+/** Assumes a role. */
 export async function assume(
-  sts: STSClient,
+  caller: Clients,
   { arn }: Principal,
   SourceIdentity?: string,
-): Promise<Keys> {
+): Promise<Clients> {
   const asked = { RoleArn: arn, RoleSessionName: NAME, DurationSeconds: 900 };
-  const { Credentials } = await sts.send(
+  const { Credentials } = await caller.sts.send(
     new AssumeRoleCommand(SourceIdentity === undefined ? asked : { ...asked, SourceIdentity }),
   );
   const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = Credentials ?? {};
-  return {
+  return caller.as({
     accessKeyId: AccessKeyId,
     secretAccessKey: SecretAccessKey,
     sessionToken: SessionToken,
-  };
+  });
 }
 
 /** Paths in which nobody but AWS makes roles, in a case that is AWS's and in one that is not. */

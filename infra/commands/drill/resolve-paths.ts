@@ -1,7 +1,6 @@
 import {
   BatchUpdateFindingsCommand,
   type BatchUpdateFindingsCommandInput,
-  SecurityHubClient,
 } from '@aws-sdk/client-securityhub';
 import { fileURLToPath } from 'node:url';
 import { fillPolicy, readPolicyFile } from '../../lib/policy-file.ts';
@@ -44,8 +43,7 @@ export const resolvePaths: Step = {
     };
     await importFinding(member, finding);
     const role = await newRole(configuration, security, 'resolve', statements(drill));
-    const { region } = security.account;
-    const hub = new SecurityHubClient({ region, credentials: await session(security, role) });
+    const { hub } = await session(security, role);
     const { Id, ProductArn } = finding;
     const related = { ...RESOLVED, RelatedFindings: [{ ProductArn, Id }] };
     const update = (what: Update) =>
