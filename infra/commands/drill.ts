@@ -46,8 +46,10 @@ export async function drill(
   try {
     for (const step of STEPS) await take(step, trying, lacking);
   } finally {
+    console.log('all of it is removed …');
     await clean(cleaning, 'removed once it has expired');
   }
+  console.log('no drill tries:');
   for (const [claim, why] of Object.entries(NOT_TRIED)) report.notTried(claim, why);
   conclude(report, member);
 }
