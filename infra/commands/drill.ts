@@ -98,7 +98,7 @@ function announce({ security, member }: Drill, lacking: Lacking): void {
   console.log(
     [
       `Drill in ${here}, by the security account ${there}, in ${member.account.region}.`,
-      `It makes users and roles below ${PATH} in ${here} that may next to nothing, a deny on one of Cordon's roles there that is about these users alone, and rules without a target in ${there}. Nobody else is touched.`,
+      `It makes users and roles below ${PATH} in ${here} that may next to nothing, a deny on one of Cordon's roles there that is about these users alone, and rules without a target, a role and a state machine in ${there}. Nobody else is touched.`,
       incidents,
       'It takes some minutes, and costs less than two cents. All of it is removed at the end, whatever happens, but for evidence, which nobody deletes, archived findings, histories and logs.',
     ].join('\n'),

@@ -1,6 +1,6 @@
 import { Failure } from '../failure.ts';
 import { executionsLeft } from './left-executions.ts';
-import { brokenRoles, rolesLeft, rulesLeft, usersLeft } from './left-resources.ts';
+import { brokenRoles, machinesLeft, rolesLeft, rulesLeft, usersLeft } from './left-resources.ts';
 import { findingsLeft } from './left-findings.ts';
 import type { Drill } from './step.ts';
 
@@ -25,6 +25,7 @@ export async function clean(drill: Drill, forLater: ForLater): Promise<number> {
     rulesLeft(drill),
     findingsLeft(drill),
     executionsLeft(drill),
+    machinesLeft(drill.security),
     usersLeft(drill, forLater),
     rolesLeft(drill.member),
     rolesLeft(drill.security),

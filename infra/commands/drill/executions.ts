@@ -23,8 +23,8 @@ export function isOfTheDrill({ input = '{}' }: Execution, account: string): bool
 }
 
 function finding(input: string): AwsSecurityFinding | undefined {
-  const event = JSON.parse(input) as { detail?: { findings?: readonly AwsSecurityFinding[] } };
-  return event.detail?.findings?.[0];
+  type Event = { detail?: { findings?: readonly AwsSecurityFinding[] } } | null;
+  return (JSON.parse(input) as Event)?.detail?.findings?.[0];
 }
 
 /** The execution that a finding starts. */

@@ -1,23 +1,28 @@
 import { paginateListExecutions } from '@aws-sdk/client-sfn';
+import { redrivableSince } from '../machines.ts';
 import type { Leftover } from './clean.ts';
 import { ended, isOfTheDrill, redrive } from './executions.ts';
 import type { Drill } from './step.ts';
 
-const STATUSES = ['RUNNING', 'FAILED', 'TIMED_OUT', 'ABORTED'] as const;
-
 /** The drill's executions that run, or wait for a redrive. */
 export async function* executionsLeft(drill: Drill): AsyncGenerator<Leftover> {
-  const { machine, member, security } = drill;
-  for (const statusFilter of STATUSES) {
-    const asked = { stateMachineArn: machine.arn, statusFilter };
-    for await (const page of paginateListExecutions({ client: security.states }, asked)) {
-      for (const { executionArn = '' } of page.executions ?? []) {
-        const execution = await machine.describe(executionArn);
-        if (!isOfTheDrill(execution, member.account.id)) continue;
-        if (statusFilter !== 'RUNNING' && execution.redriveStatus !== 'REDRIVABLE') continue;
-        yield { what: executionArn, remove: () => end(drill, executionArn) };
-      }
-    }
+  for await (const executionArn of unfinished(drill)) {
+    const execution = await drill.machine.describe(executionArn);
+    if (!isOfTheDrill(execution, drill.member.account.id)) continue;
+    if (execution.status !== 'RUNNING' && execution.redriveStatus !== 'REDRIVABLE') continue;
+    yield { what: executionArn, remove: () => end(drill, executionArn) };
+  }
+}
+
+/** Everybody's. */
+async function* unfinished({ machine, security }: Drill): AsyncGenerator<string> {
+  const running = { stateMachineArn: machine.arn, statusFilter: 'RUNNING' as const };
+  for await (const page of paginateListExecutions({ client: security.states }, running)) {
+    yield* (page.executions ?? []).map(({ executionArn = '' }) => executionArn);
+  }
+  for (const status of ['FAILED', 'TIMED_OUT', 'ABORTED'] as const) {
+    const ended = await machine.endedSince(redrivableSince(), status);
+    yield* ended.map(({ executionArn = '' }) => executionArn);
   }
 }
 

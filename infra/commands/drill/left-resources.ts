@@ -21,6 +21,7 @@ import {
   paginateListUsers,
   type Tag,
 } from '@aws-sdk/client-iam';
+import { DeleteStateMachineCommand, paginateListStateMachines } from '@aws-sdk/client-sfn';
 import { ROLE_PATH } from '../../lib/names.ts';
 import type { Clients } from './clients.ts';
 import type { ForLater, Leftover } from './clean.ts';
@@ -49,6 +50,17 @@ export async function* rulesLeft({ security: { events } }: Drill): AsyncGenerato
     }
     NextToken = page.NextToken;
   } while (NextToken !== undefined);
+}
+
+/** Their executions go with them. */
+export async function* machinesLeft({ states }: Clients): AsyncGenerator<Leftover> {
+  for await (const { stateMachines = [] } of paginateListStateMachines({ client: states }, {})) {
+    for (const { name = '', stateMachineArn } of stateMachines) {
+      if (!name.startsWith(`${NAME}-`)) continue;
+      const remove = new DeleteStateMachineCommand({ stateMachineArn });
+      yield { what: `the state machine ${name}`, remove: () => states.send(remove) };
+    }
+  }
 }
 
 export async function* usersLeft(

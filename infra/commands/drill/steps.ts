@@ -1,4 +1,5 @@
 import { askAsRole } from './ask-as-role.ts';
+import { askMachine } from './ask-machine.ts';
 import { askIam } from './ask-iam.ts';
 import { boundaryCondition } from './boundary-condition.ts';
 import { contain } from './contain.ts';
@@ -20,6 +21,7 @@ export const STEPS: readonly Step[] = [
   resolvePaths,
   expiredKey,
   contain,
+  askMachine,
   mendRole,
   stopAndRedrive,
 ];

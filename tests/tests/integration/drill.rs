@@ -26,13 +26,14 @@ const MEMBER: &str = MEMBERS[1];
 const IN_MEMBER: (&str, &str) = ("MEMBER", MEMBER);
 
 /// What takes more than a call of the drill's own.
-const INCIDENTS: [&str; 10] = [
+const INCIDENTS: [&str; 11] = [
     "user-is-contained",
     "key-is-refused",
     "bedrock-key-is-inactivated",
     "lambda-presents-source-account",
     "broken-role-fails-and-is-redriven",
     "redriven-choice-sees-count",
+    "assign-error-is-caught",
     "stopped-execution-is-redriven",
     "entered-time-is-redrives",
     "redriven-task-evaluates-arguments",
@@ -162,6 +163,12 @@ async fn standing(aws: &LocalAws) -> Result<BTreeMap<String, String>> {
             {
                 standing.insert(role.arn.clone().unwrap_or_default(), format!("{role:?}"));
             }
+        }
+    }
+    let machines = aws.security().states().list_state_machines().send().await?;
+    for machine in machines.state_machines {
+        if !machine.name.starts_with("perform-") {
+            standing.insert(machine.state_machine_arn, "stands".to_owned());
         }
     }
     let rules = aws.perform("aws-sdk:eventbridge:listRules", &json!({})).await?;
