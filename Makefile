@@ -6,7 +6,7 @@ venv = target/local/venv/bin
 command = cd infra && node --import tsx commands/main.ts
 config = $(abspath $(CONFIG))
 
-.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay readiness pending observe-report restore packages build prerequisites
+.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay readiness pending observe-report restore drill packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -109,6 +109,11 @@ observe-report: packages
 # make restore CONFIG=path EXECUTION=arn [PRINCIPAL=id] [ACCEPT='item …'] [ACTIVATE='id …']
 restore: packages
 	$(command) restore '$(config)'
+
+# Tries in a member account what only AWS can settle, and removes what that takes:
+# make drill CONFIG=path MEMBER=id [CLEAN=1] [EXPIRING=1]
+drill: packages
+	$(command) drill '$(config)'
 
 packages:
 	node infra/install.mjs

@@ -12,6 +12,16 @@ import { readConfiguration } from '../lib/config.ts';
 import { clientOf, theAccount } from './accounts.ts';
 import { Failure } from './failure.ts';
 
+export const DAY = 24 * 60 * 60 * 1000;
+
+/** Days within which Step Functions redrives an execution that has ended (`RedriveExecution`). */
+const REDRIVABLE_DAYS = 14;
+
+/** When an execution must have ended, at the earliest, to be redriven now. */
+export function redrivableSince(): Date {
+  return new Date(Date.now() - REDRIVABLE_DAYS * DAY);
+}
+
 /** A state machine of ours where it is deployed. */
 export class DeployedMachine {
   readonly client: SFNClient;

@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../lib/config.ts';
 import { deploy, diff } from './deploy.ts';
 import { destroy } from './destroy.ts';
+import { drill } from './drill.ts';
 import { Failure } from './failure.ts';
 import { observeReport } from './observe-report.ts';
 import { pending } from './pending.ts';
@@ -14,6 +15,7 @@ const COMMANDS = {
   deploy,
   diff,
   destroy,
+  drill,
   'observe-report': observeReport,
   pending,
   policy,

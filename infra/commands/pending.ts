@@ -1,14 +1,9 @@
-import { DeployedMachine } from './machines.ts';
-
-/** Days within which Step Functions redrives an execution that has ended (`RedriveExecution`). */
-const REDRIVABLE_DAYS = 14;
-
-const DAY = 24 * 60 * 60 * 1000;
+import { DAY, DeployedMachine, redrivableSince } from './machines.ts';
 
 /** Prints the failed executions that can be redriven, the one that can be for the shortest first. */
 export async function pending(config: string): Promise<void> {
   const machine = await DeployedMachine.find(config, 'cordon-incident-response');
-  const since = new Date(Date.now() - REDRIVABLE_DAYS * DAY);
+  const since = redrivableSince();
   const statuses = ['FAILED', 'TIMED_OUT', 'ABORTED'] as const;
   const ended = await Promise.all(statuses.map((status) => machine.endedSince(since, status)));
   const waiting = [];

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::env;
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -34,12 +33,8 @@ impl Deployer {
         let port = free_port()?;
         server::start(&place, &python, port, Life::WithThisProcess).await?;
         deployment::put_packages(&place.path("target/lambda"), &binaries)?;
-        let profiles = [SECURITY, MEMBERS[0], MEMBERS[1]].map(|account| {
-            format!(
-                "[of-{account}]\naws_access_key_id = {account}\naws_secret_access_key = local\n"
-            )
-        });
-        fs::write(place.path("credentials"), profiles.concat())?;
+        let accounts = [SECURITY, MEMBERS[0], MEMBERS[1]];
+        place::write_profiles(&place.path("credentials"), &accounts)?;
         let url = Endpoint::at_port(port).url().to_owned();
         let deployer = Self { place, port, url };
         deployer.write(&deployment::configuration()?)?;

@@ -76,6 +76,15 @@ pub(crate) fn lock(name: &str) -> Result<File> {
         .with_context(|| format!("cannot lock `{}`", path.display()))
 }
 
+/// Writes a file of credentials with the profile `of-<account>` for each account's root.
+pub fn write_profiles(path: &Path, accounts: &[&str]) -> Result<()> {
+    let profiles = accounts.iter().map(|account| {
+        format!("[of-{account}]\naws_access_key_id = {account}\naws_secret_access_key = local\n")
+    });
+    std::fs::write(path, profiles.collect::<String>())
+        .with_context(|| format!("cannot write `{}`", path.display()))
+}
+
 /// Reads a JSON file, or nothing where there is none.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match std::fs::read(path) {

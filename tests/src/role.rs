@@ -71,7 +71,8 @@ impl NewRole<'_> {
         self
     }
 
-    /// Makes the role, with nothing attached. Its account and EC2 may assume it.
+    /// Makes the role, with nothing attached. Its account and EC2 may assume it. In a path that is
+    /// AWS's own it is made as AWS makes it.
     pub async fn create(self) -> Result<Role> {
         let clients = self.aws.account(&self.account);
         let trust = json!({
@@ -85,11 +86,12 @@ impl NewRole<'_> {
                 "Action": "sts:AssumeRole",
             }],
         });
+        let of_a_service = self.path.starts_with("/aws-");
         let created = clients
             .iam()
             .create_role()
             .role_name(&self.name)
-            .path(&self.path)
+            .path(if of_a_service { "/" } else { &self.path })
             .set_permissions_boundary(self.boundary)
             .assume_role_policy_document(trust.to_string())
             .send()
@@ -97,6 +99,13 @@ impl NewRole<'_> {
             .with_context(|| format!("cannot create the role `{}`", self.name))?
             .role
             .context("IAM created no role")?;
+        if of_a_service {
+            let role = json!({
+                "account": self.account, "roleName": self.name, "path": self.path,
+            });
+            self.aws.beyond_aws().post("/_local/iam/service-role", &role).await?;
+            return self.aws.existing_role(&self.account, &self.name).await;
+        }
         Ok(Role::of(self.aws, clients, &self.account, created))
     }
 }

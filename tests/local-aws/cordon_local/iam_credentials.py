@@ -251,6 +251,8 @@ def create_service_specific_credential(given: dict) -> dict:
         "UserName": owner,
         "Status": "Active",
     }
+    if "CredentialAgeDays" in given:
+        credential["ExpirationDate"] = _later(credential["CreateDate"], given["CredentialAgeDays"])
     _service_credentials[credential["ServiceSpecificCredentialId"]] = credential
     return {"ServiceSpecificCredential": credential}
 
@@ -259,11 +261,20 @@ def create_service_specific_credential(given: dict) -> dict:
 def list_service_specific_credentials(given: dict) -> dict:
     everybody = given.get("AllUsers")
     listed = [
-        without(credential, "ServicePassword")
+        _shown(credential)
         for credential in (_service_credentials.values() if everybody else _of(_service_credentials, _owner(given)))
         if given.get("ServiceName", credential["ServiceName"]) == credential["ServiceName"]
     ]
     return {"ServiceSpecificCredentials": listed}
+
+
+def _shown(credential: dict) -> dict:
+    """A credential in a list; its status is `Expired` from its end on.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_ServiceSpecificCredentialMetadata.html
+    """
+    expired = credential.get("ExpirationDate", "9") <= now()
+    return {**without(credential, "ServicePassword"), **({"Status": "Expired"} if expired else {})}
 
 
 @operation("UpdateServiceSpecificCredential")
@@ -296,19 +307,24 @@ def list_mfa_devices(given: dict) -> dict:
 # What only time can do
 
 
+def _later(date: str, days: int) -> str:
+    return (datetime.fromisoformat(date) + timedelta(days=days)).isoformat().replace("+00:00", "Z")
+
+
 async def _age(_query: dict[str, str], request: object) -> local_paths.Answer:
-    """As if so many days had passed: a user's access keys, their last use and its password grow older."""
+    """As if so many days had passed: a user's keys, their last use, their end and its password grow older."""
     match request:
         case {"account": str(account), "userName": str(name), "days": int(days)}:
             with request_scope(account, REGION):
                 keys = _of(iam._access_keys, name)
                 used = [_last_used[key["AccessKeyId"]] for key in keys if key["AccessKeyId"] in _last_used]
+                expiring = [each for each in _of(_service_credentials, name) if "ExpirationDate" in each]
                 passwords = [iam._login_profiles[name]] if name in iam._login_profiles else []
             dated = [(record, "CreateDate") for record in keys + passwords]
             dated += [(record, "LastUsedDate") for record in used]
+            dated += [(record, "ExpirationDate") for record in expiring]
             for record, field in dated:
-                then = datetime.fromisoformat(record[field]) - timedelta(days=days)
-                record[field] = then.isoformat().replace("+00:00", "Z")
+                record[field] = _later(record[field], -days)
             return 200, {"aged": len(dated)}
     return 400, {"message": "the body must have `account`, `userName` and `days`"}
 

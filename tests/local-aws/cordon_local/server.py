@@ -20,6 +20,7 @@ MODULES = (
     "authorization",
     "iam",
     "trusts",
+    "role_paths",
     "aws_managed_policies",
     "sts",
     "calls",

@@ -3,6 +3,8 @@
 Quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
 
+import json
+
 from local_aws import MEMBER, SECURITY, LocalAwsTest, allow, role_with, user_with
 
 MANAGED = "arn:aws:iam::aws:policy/"
@@ -45,6 +47,19 @@ class Names(IamTest):
         self.refused("ValidationError", self.iam.create_user, UserName="with space")
         self.refused("ValidationError", self.iam.create_user, UserName="u" * 65)
         self.refused("ValidationError", self.iam.create_user, UserName="pathless", Path="/no-end")
+
+    def test_paths_of_aws_take_no_role_but_aws_s(self):
+        """https://github.com/tilfin/aws-iam-policy-tool/pull/9"""
+        trust = {"Effect": "Allow", "Principal": {"AWS": MEMBER}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        for path in ("/aws-service-role/x/", "/AWS-Service-Role/x/", "/aws-reserved/", "/AWS-Reserved/x/"):
+            create = self.iam.create_role
+            self.refused("InvalidInput", create, RoleName="linked", Path=path, AssumeRolePolicyDocument=document)
+        role_with(self.aws, "linked", trust, path="/mine/aws-reserved/")
+        moved = {"account": MEMBER, "roleName": "linked", "path": "/aws-reserved/x/"}
+        self.aws.post("/_local/iam/service-role", moved)
+        arn = self.iam.get_role(RoleName="linked")["Role"]["Arn"]
+        self.assertEqual(arn, f"arn:aws:iam::{MEMBER}:role/aws-reserved/x/linked")
 
     def test_a_user_made_again_is_another_user(self):
         first = self.user("phoenix")
@@ -250,6 +265,21 @@ class Credentials(IamTest):
         self.assertEqual((young - old).days, 100)
         self.assertLess(used, young)
         self.assertLess(password, young)
+
+    def test_a_service_specific_credential_expires(self):
+        """https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceSpecificCredential.html"""
+        self.user("brief")
+        create = self.iam.create_service_specific_credential
+        create(UserName="brief", ServiceName="bedrock.amazonaws.com", CredentialAgeDays=1)
+        create(UserName="brief", ServiceName="codecommit.amazonaws.com")
+
+        def statuses() -> dict[str, str]:
+            listed = self.iam.list_service_specific_credentials(UserName="brief")["ServiceSpecificCredentials"]
+            return {each["ServiceName"].partition(".")[0]: each["Status"] for each in listed}
+
+        self.assertEqual(statuses(), {"bedrock": "Active", "codecommit": "Active"})
+        self.aws.post("/_local/iam/age", {"account": MEMBER, "userName": "brief", "days": 1})
+        self.assertEqual(statuses(), {"bedrock": "Expired", "codecommit": "Active"})
 
     def test_a_key_of_nobody_here_is_access_denied(self):
         foreign = user_with(self.aws, "foreign", account=SECURITY)["AccessKeyId"]

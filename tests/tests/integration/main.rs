@@ -34,6 +34,7 @@
 //! - [`restore`]: what a restore would give back, planned.
 //! - [`restore_by_hand`]: the way back, by the commands that are printed.
 //! - [`deployed`]: the commands that deploy, change, delete and upgrade.
+//! - [`drill`]: what only AWS can settle, tried by a command that leaves nothing.
 //! - [`mails`]: what a developer sees, the mails and the demo.
 //! - [`aftermath`]: what the whole run has left behind.
 
@@ -49,6 +50,7 @@ mod chosen;
 mod cost;
 mod counted;
 mod deployed;
+mod drill;
 mod events;
 mod evidence;
 mod failures;
@@ -133,6 +135,7 @@ fn run() -> anyhow::Result<ExitCode> {
     restore::add_to(&mut trials);
     restore_by_hand::add_to(&mut trials);
     deployed::add_to(&mut trials);
+    drill::add_to(&mut trials);
     mails::add_to(&mut trials);
     aftermath::add_to(&mut trials);
 
