@@ -4,11 +4,12 @@ import { destroy } from './destroy.ts';
 import { Failure } from './failure.ts';
 import { pending } from './pending.ts';
 import { policy } from './policy.ts';
+import { preflight } from './preflight.ts';
 import { readiness } from './readiness.ts';
 import { replay } from './replay.ts';
 
 /** `node --import tsx commands/main.ts COMMAND CONFIG`, as the Makefile calls it. */
-const COMMANDS = { deploy, diff, destroy, pending, policy, readiness, replay };
+const COMMANDS = { deploy, diff, destroy, pending, policy, preflight, readiness, replay };
 
 // Which Node.js is too old, package.json says.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
