@@ -118,4 +118,4 @@ build: prerequisites
 	cargo build --locked --workspace --bins
 
 prerequisites:
-	tests/prerequisites
+	tests/prerequisites $(MAKECMDGOALS)
