@@ -76,6 +76,10 @@ async fn refuses_wrong_profiles(deployer: &Deployer) -> Result<()> {
         ensure!(said.contains(part), "{said}");
     }
     ensure!(!said.contains("synthesized") && !said.contains("Bootstrapping"), "{said}");
+    deployer.configure(&json!({ "profiles": null }))?;
+    let said = deployer.make_refuses(&["deploy"]).await?;
+    let none = format!("no credentials for {SECURITY}: there are none in the environment; ");
+    ensure!(said.contains(&none), "{said}");
     deployer.configure(&json!({ "profiles": right }))
 }
 
