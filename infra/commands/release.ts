@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Architecture } from '../lib/config.ts';
 import { Failure } from './failure.ts';
 import { buildFor, installTools, TOOLS, toolsEnvironment } from './packages.ts';
@@ -89,22 +89,25 @@ async function packagesFor(architecture: Architecture, folder: string): Promise<
     });
 }
 
-/** Moves each from beside its crate's manifest, where the tool writes it. */
+/** The tool writes each beside its crate's manifest, from where they are taken. */
 async function sbomsFor(architecture: Architecture, folder: string): Promise<void> {
   const file = 'release.cdx';
   const form = ['--format', 'json', '--spec-version', '1.5', '--quiet'];
   const what = ['--target', TARGETS[architecture], '--override-filename', file];
   // With it, neither a serial number nor the time is in them.
   const env = { ...toolsEnvironment(), SOURCE_DATE_EPOCH: '0' };
-  await run('cargo', ['cyclonedx', ...form, ...what], { env });
-  for (const crate of ['tests', 'tests/wire']) rmSync(join(TOP, crate, `${file}.json`));
-  for (const name of readdirSync(FUNCTIONS)) {
-    const sbom = join(FUNCTIONS, name, `${file}.json`);
-    if (existsSync(join(folder, `${name}.zip`))) {
-      const text = readFileSync(sbom, 'utf8').replaceAll(TOP, '/cordon/');
+  const crates = readdirSync(FUNCTIONS).map((name) => join('functions', name));
+  const sbomOf = (crate: string) => join(TOP, crate, `${file}.json`);
+  try {
+    await run('cargo', ['cyclonedx', ...form, ...what], { env });
+    for (const crate of crates) {
+      const name = basename(crate);
+      if (!existsSync(join(folder, `${name}.zip`))) continue;
+      const text = readFileSync(sbomOf(crate), 'utf8').replaceAll(TOP, '/cordon/');
       writeFileSync(join(folder, `${name}.cdx.json`), text);
     }
-    rmSync(sbom);
+  } finally {
+    for (const crate of ['tests', 'tests/wire', ...crates]) rmSync(sbomOf(crate), { force: true });
   }
 }
 
