@@ -6,7 +6,7 @@ venv = target/local/venv/bin
 command = cd infra && node --import tsx commands/main.ts
 config = $(abspath $(CONFIG))
 
-.PHONY: demo test test-faults test-commands audit bench fuzz up down check deploy diff destroy policy replay readiness pending observe-report restore drill packages build prerequisites
+.PHONY: demo test test-faults test-commands audit bench fuzz up down check preflight deploy diff destroy policy replay readiness pending observe-report restore drill release packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained.
@@ -70,6 +70,11 @@ check: prerequisites
 	cargo clippy --quiet --locked --workspace --all-targets -- --deny warnings
 	cargo test --quiet --locked --workspace --lib --bins --test repository --test machine --test cases
 
+# What Cordon needs of AWS, and what is missing, as far as the credentials at hand see it:
+# make preflight CONFIG=path
+preflight: packages
+	$(command) preflight '$(config)'
+
 # Deploys all that there are credentials for, or what one account has, again and again:
 # make deploy CONFIG=path [ACCOUNT=id]
 deploy: packages
@@ -115,6 +120,11 @@ restore: packages
 drill: packages
 	$(command) drill '$(config)'
 
+# The packages of all functions for both architectures, with SBOMs, sizes and SHA-256 sums, from a
+# commit: in some twenty minutes.
+release: packages
+	$(command) release
+
 packages:
 	node infra/install.mjs
 
@@ -122,4 +132,4 @@ build: prerequisites
 	cargo build --locked --workspace --bins
 
 prerequisites:
-	tests/prerequisites
+	tests/prerequisites $(MAKECMDGOALS)

@@ -14,6 +14,8 @@ export interface AtHand {
   readonly accounts: readonly Account[];
   /** The ids of those for which there are no credentials. */
   readonly lacking: readonly string[];
+  /** Whose credentials the environment has; not known, where every account has a profile. */
+  readonly environment?: string;
 }
 
 /**
@@ -25,23 +27,22 @@ export async function atHand(
   ids: readonly string[],
 ): Promise<AtHand> {
   const { profiles, region } = configuration;
-  const asked = await Promise.allSettled(
-    ids.map(async (id): Promise<Account | undefined> => {
-      const profile = profiles[id];
-      if (profile !== undefined) {
-        await expectAccount({ id, region, profile });
-        return { id, region, profile };
-      }
-      return (await environmentsAccount(region)) === id ? { id, region } : undefined;
-    }),
-  );
+  const needed = ids.some((id) => profiles[id] === undefined);
+  const asked = await Promise.allSettled([
+    needed ? environmentsAccount(region) : undefined,
+    ...ids.flatMap((id) => (profiles[id] === undefined ? [] : [expect(id, profiles[id], region)])),
+  ]);
   const mistakes = asked.flatMap((one) => (one.status === 'rejected' ? [message(one.reason)] : []));
   if (mistakes.length > 0) throw new Failure(mistakes.join('\n'));
-  const accounts = asked.flatMap((one) =>
-    one.status === 'fulfilled' && one.value !== undefined ? [one.value] : [],
-  );
+  const [first] = asked;
+  const environment = first?.status === 'fulfilled' ? first.value : undefined;
+  const accounts = ids.flatMap((id): Account[] => {
+    const profile = profiles[id];
+    if (profile !== undefined) return [{ id, region, profile }];
+    return id === environment ? [{ id, region }] : [];
+  });
   const lacking = ids.filter((id) => !accounts.some((account) => account.id === id));
-  return { accounts, lacking };
+  return { accounts, lacking, ...(environment !== undefined && { environment }) };
 }
 
 /** The accounts that a command touches: the one that is asked for, or all with credentials. */
@@ -55,7 +56,7 @@ export async function accountsToTouch(
   const found = await atHand(configuration, [...new Set(named.filter((id) => id !== undefined))]);
   if (found.accounts.length === 0) {
     throw new Failure(
-      'there are no credentials: name profiles of the AWS CLI under `profiles`, or have those of the security account in the environment',
+      `no credentials for ${found.lacking.join(', ')}: ${whose(found)}; name profiles of the AWS CLI under \`profiles\`, or have those of the security account, ${securityAccount}, in the environment`,
     );
   }
   return found;
@@ -63,11 +64,11 @@ export async function accountsToTouch(
 
 /** The one account, or a line that says what is missing. */
 export async function theAccount(configuration: Configuration, id: string): Promise<Account> {
-  const { accounts } = await atHand(configuration, [id]);
-  const [account] = accounts;
+  const found = await atHand(configuration, [id]);
+  const [account] = found.accounts;
   if (account === undefined) {
     throw new Failure(
-      `no credentials for the account ${id}: name a profile of it under \`profiles\`, or have its credentials in the environment`,
+      `no credentials for the account ${id}: ${whose(found)}; name a profile of it under \`profiles\`, or have its credentials in the environment`,
     );
   }
   return account;
@@ -78,12 +79,21 @@ export function clientOf({ region, profile }: Account): { region: string; profil
   return profile === undefined ? { region } : { region, profile };
 }
 
-async function expectAccount(account: Account): Promise<void> {
-  const of = `the profile \`${account.profile}\`, which \`profiles\` has for ${account.id},`;
-  const found = await callersAccount(account).catch((error: unknown) => {
+/** Why the environment's credentials are not those that are needed. */
+function whose({ environment }: AtHand): string {
+  return environment === undefined
+    ? 'there are none in the environment'
+    : `those in the environment are of the account ${environment}`;
+}
+
+/** Has the profile be of that account. */
+async function expect(id: string, profile: string, region: string): Promise<string> {
+  const of = `the profile \`${profile}\`, which \`profiles\` has for ${id},`;
+  const found = await callersAccount({ id, region, profile }).catch((error: unknown) => {
     throw new Failure(`${of} does not work: ${message(error)}`);
   });
-  if (found !== account.id) throw new Failure(`${of} is of the account ${found}`);
+  if (found !== id) throw new Failure(`${of} is of the account ${found}`);
+  return id;
 }
 
 /** Whose credentials the environment has, if it has any that work. */

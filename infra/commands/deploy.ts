@@ -1,14 +1,11 @@
-import { GetParameterCommand, ParameterNotFound, SSMClient } from '@aws-sdk/client-ssm';
 import { readConfiguration } from '../lib/config.ts';
 import { RESPONSE_POLICY } from '../lib/names.ts';
-import { type Account, accountsToTouch, clientOf } from './accounts.ts';
+import { type Account, accountsToTouch } from './accounts.ts';
+import { isBootstrapped } from './bootstrap.ts';
 import { buildPackages } from './packages.ts';
 import { createResponsePolicy } from './response-policy.ts';
 import { cdkBootstrap, cdkIn, synthesize } from './run.ts';
 import { deployedResources, deployedTags, SECURITY_STACK, stacksOf } from './stacks.ts';
-
-/** Where CDK's bootstrap stack says which version it is. */
-const BOOTSTRAP_VERSION = '/cdk-bootstrap/hnb659fds/version';
 
 /** Deploys all stacks for whose accounts there are credentials, or those of `ACCOUNT`. */
 export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Promise<void> {
@@ -17,7 +14,7 @@ export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Pr
   const security = accounts.find(({ id }) => id === configuration.securityAccount);
   if (security !== undefined) {
     await buildPackages(configuration);
-    await bootstrap(security);
+    if (!(await isBootstrapped(security))) await cdkBootstrap(security);
     await letGoOfResponsePolicy(security, config);
     await giveResponsePolicy(security, configuration.responsePolicy);
   }
@@ -30,6 +27,9 @@ export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Pr
       `left out, for want of credentials: ${stacksOf(configuration, id).join(', ')} in ${id}. Whoever has them: make deploy CONFIG=${config} ACCOUNT=${id}`,
     );
   }
+  console.log(
+    `what is missing still, such as confirmed subscriptions: make preflight CONFIG=${config}`,
+  );
 }
 
 /** Shows what `deploy` would change. */
@@ -48,16 +48,6 @@ export async function diff(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Prom
 /** Whoever deploys members alone needs no packages, and no security stack. */
 function contextFor(security: Account | undefined): Readonly<Record<string, string>> {
   return security === undefined ? { membersOnly: 'true' } : {};
-}
-
-async function bootstrap(account: Account): Promise<void> {
-  const version = new GetParameterCommand({ Name: BOOTSTRAP_VERSION });
-  try {
-    await new SSMClient(clientOf(account)).send(version);
-  } catch (error) {
-    if (!(error instanceof ParameterNotFound)) throw error;
-    await cdkBootstrap(account);
-  }
 }
 
 /** Before the stack, so that the first finding finds one. */

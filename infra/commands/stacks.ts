@@ -68,6 +68,20 @@ export async function deployedTags(
   return Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]));
 }
 
+/** The outputs of a stack; nothing, where there is none. */
+export async function deployedOutputs(
+  account: Account,
+  stack: string,
+): Promise<Readonly<Record<string, string>>> {
+  if (!(await stands(account, stack))) return {};
+  const client = new CloudFormationClient(clientOf(account));
+  const { Stacks = [] } = await client.send(new DescribeStacksCommand({ StackName: stack }));
+  const outputs = Stacks.flatMap(({ Outputs = [] }) => Outputs);
+  return Object.fromEntries(
+    outputs.map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
+  );
+}
+
 /** What a deleted stack leaves behind: types, and what the resources are called. */
 export async function whatStays(account: Account, stack: string): Promise<readonly string[]> {
   const resources = await deployedResources(account, stack);

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { App } from 'aws-cdk-lib';
+import { CfnTopic } from 'aws-cdk-lib/aws-sns';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import type { Configuration } from '../lib/config.ts';
-import { CONFIGURATIONS, product, STEPS } from './product.ts';
+import { CONFIGURATIONS, product, STEPS, WITH_ALL_OPTIONS } from './product.ts';
 
 /** What cdk-nag finds, and is all right. */
 interface Acknowledged {
@@ -44,9 +45,9 @@ function findings(app: App, { region, securityAccount }: Configuration): string[
 
 describe('cdk-nag', () => {
   const found = new Set(
-    CONFIGURATIONS.filter(({ partition }) => partition === 'aws').flatMap((configuration) =>
-      findings(product(configuration).app, configuration),
-    ),
+    [...CONFIGURATIONS, WITH_ALL_OPTIONS]
+      .filter(({ partition }) => partition === 'aws')
+      .flatMap((configuration) => findings(product(configuration).app, configuration)),
   );
   const acknowledged = new Set(
     ACKNOWLEDGED.flatMap(({ rule, at }) => at.map((path) => `${rule} at ${path}`)),
@@ -55,6 +56,15 @@ describe('cdk-nag', () => {
   it('finds nothing but what is acknowledged, each with its reason', () => {
     assert.deepEqual([...found].filter((one) => !acknowledged.has(one)).sort(), []);
     for (const { rule, reason } of ACKNOWLEDGED) assert.ok(reason.length > 20, rule);
+  });
+
+  it('looks at every stack, that of the OUs too', () => {
+    const { app, ...stacks } = product(WITH_ALL_OPTIONS);
+    for (const stack of Object.values(stacks)) new CfnTopic(stack, 'Open');
+    const open = findings(app, WITH_ALL_OPTIONS).filter((one) => one.endsWith('/Open'));
+    for (const stack of ['CordonSecurity', 'CordonMember', 'CordonOrganization']) {
+      assert.ok(open.includes(`AwsSolutions-SNS3 at ${stack}/Open`), open.join('\n'));
+    }
   });
 
   it('finds all that is acknowledged still', () => {

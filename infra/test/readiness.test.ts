@@ -32,6 +32,14 @@ async function begun(input: Json = {}, machine = state): Promise<Values> {
 const accountsOf = (count: number): string[] =>
   Array.from({ length: count }, (_, n) => String(100_000_000_000 + n));
 
+/** After it has asked which organization this is. */
+async function ofOrganization(machine = state): Promise<Values> {
+  const { Assign } = machine('DescribeOrganization');
+  const result = { Organization: { Id: 'o-a1b2c3d4e5', MasterAccountId: '999999999999' } };
+  const variables = await begun({}, machine);
+  return { ...variables, ...(await assigned(Assign, variables, { result, context })) };
+}
+
 /** As the machine keeps them. */
 const listed = (accounts: readonly string[]): string => accounts.map((id) => `,${id}`).join('');
 
@@ -90,7 +98,6 @@ describe('the readiness machine', () => {
   });
 
   it('goes on with the accounts that are enabled, page by page', async () => {
-    const Arn = 'arn:aws:organizations::999999999999:account/o-a1b2c3d4e5/1';
     for (const [feed, answers] of [
       [
         FEEDS[0],
@@ -99,6 +106,8 @@ describe('the readiness machine', () => {
             Members: [
               { AccountId: '1', MemberStatus: 'Enabled', Email: 'e' },
               { AccountId: '2', MemberStatus: 'Created' },
+              { AccountId: '111111111111', MemberStatus: 'Enabled' },
+              { AccountId: '999999999999', MemberStatus: 'Enabled' },
             ],
             NextToken: 'n',
           },
@@ -110,19 +119,21 @@ describe('the readiness machine', () => {
         [
           {
             Accounts: [
-              { Id: '1', Arn, State: 'ACTIVE' },
-              { Id: '111111111111', Arn, State: 'ACTIVE' },
-              { Id: '999999999999', Arn, State: 'ACTIVE' },
-              { Id: '2', Arn, Status: 'SUSPENDED', State: 'SUSPENDED' },
+              { Id: '1', State: 'ACTIVE' },
+              { Id: '111111111111', State: 'ACTIVE' },
+              { Id: '999999999999', State: 'ACTIVE' },
+              { Id: '2', Status: 'SUSPENDED', State: 'SUSPENDED' },
             ],
             NextToken: 'n',
           },
-          { Accounts: [{ Id: '3', Arn, Status: 'ACTIVE' }], NextToken: null },
+          { Accounts: [{ Id: '3', Status: 'ACTIVE' }], NextToken: null },
         ],
       ],
     ] as const) {
-      const list = machineOf(feed)('ListAccounts');
-      let variables = await begun();
+      const machine = machineOf(feed);
+      const list = machine('ListAccounts');
+      let variables = await ofOrganization(machine);
+      assert.deepEqual(variables['leftOut'], ['111111111111', '999999999999']);
       const asked: Json[] = [];
       for (const result of answers) {
         asked.push(await computed(list.Arguments, variables, { context }));
@@ -135,20 +146,25 @@ describe('the readiness machine', () => {
   });
 
   it('asks those from which the organization is run where they have member roles', async () => {
-    const central = "['111111111111', '999999999999']";
-    const [securityHub, organizations] = FEEDS.map((feed) => machineOf(feed, central));
-    assert.ok(securityHub && organizations);
-    const Arn = 'arn:aws:organizations::999999999999:account/o-a1b2c3d4e5/1';
-    const ids = ['999999999999', '222222222222', '111111111111'];
-    const Members = ids.map((AccountId) => ({ AccountId, MemberStatus: 'Enabled' }));
-    const Accounts = ids.map((Id) => ({ Id, Arn, State: 'ACTIVE' }));
-    for (const [machine, result] of [
-      [securityHub, { Members }],
-      [organizations, { Accounts }],
-    ] as const) {
-      const { Assign } = machine('ListAccounts');
-      const listed = await assigned(Assign, await begun({}, machine), { result, context });
-      assert.equal(listed['ids'], ',111111111111,999999999999,222222222222');
+    for (const [entered, leftOut] of [
+      [['111111111111', '999999999999'], []],
+      [['111111111111'], ['999999999999']],
+      [['999999999999'], ['111111111111']],
+    ]) {
+      const ids = ['999999999999', '222222222222', '111111111111'];
+      const Members = ids.map((AccountId) => ({ AccountId, MemberStatus: 'Enabled' }));
+      const Accounts = ids.map((Id) => ({ Id, State: 'ACTIVE' }));
+      for (const [feed, result] of [
+        [FEEDS[0], { Members }],
+        [FEEDS[1], { Accounts }],
+      ] as const) {
+        const machine = machineOf(feed, JSON.stringify(entered).replaceAll('"', "'"));
+        const before = await ofOrganization(machine);
+        assert.deepEqual(before['leftOut'], leftOut);
+        const { Assign } = machine('ListAccounts');
+        const after = await assigned(Assign, before, { result, context });
+        assert.equal(after['ids'], listed([...(entered ?? []), '222222222222']));
+      }
     }
   });
 
@@ -164,7 +180,13 @@ describe('the readiness machine', () => {
       const all = (attempts: number): number =>
         (5_000 / page) * (task('ListAccounts', attempts) + 2) +
         asked * (task('AskStep', attempts) + 2) +
-        ['CompareReadiness', 'WriteReadiness', 'TellReadiness', 'StoreReadiness'].reduce(
+        [
+          'DescribeOrganization',
+          'CompareReadiness',
+          'WriteReadiness',
+          'TellReadiness',
+          'StoreReadiness',
+        ].reduce(
           (sum, name) => sum + task(name, attempts),
           // The execution, Begin, WhatToCheck, the Map, WhetherToTell, Ready.
           2 + 2 + 2 + 4 + 2 + 2,
@@ -321,6 +343,7 @@ it('the role of the readiness machine can not reach a principal, a finding or ev
     assert.deepEqual(actions, [
       'lambda:InvokeFunction',
       lists,
+      'organizations:DescribeOrganization',
       'states:ListExecutions',
       'sns:Publish',
       'kms:Decrypt',

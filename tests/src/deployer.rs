@@ -48,11 +48,12 @@ impl Deployer {
         [SECURITY, MEMBERS[0], MEMBERS[1]].map(of).into_iter().collect()
     }
 
-    /// Changes fields of the configuration.
+    /// Changes fields of the configuration; one that is null is left out.
     pub fn configure(&self, fields: &Value) -> Result<()> {
         let mut configuration: Map<String, Value> =
             place::read_json(&self.configuration())?.context("there is no configuration")?;
         configuration.extend(fields.as_object().context("no fields")?.clone());
+        configuration.retain(|_, value| !value.is_null());
         self.write(&Value::Object(configuration))
     }
 

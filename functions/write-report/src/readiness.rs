@@ -44,6 +44,9 @@ struct Checked {
     unproved: BTreeMap<String, Vec<String>>,
     result: String,
     last_unreadable: Option<String>,
+    /// The accounts from which the organization is run, where they have no member roles.
+    #[serde(default)]
+    left_out: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -143,6 +146,7 @@ impl Checked {
         ended(&mut page, "Can be entered again", &entries, self.ended.more);
         ended(&mut page, "Allowed again", &calls, 0);
         self.what_stands(&mut page);
+        self.what_is_left_out(&mut page);
         self.what_is_not_proved(&mut page);
         page.heading("All of it, account by step");
         page.alone(2, self.result.as_str());
@@ -164,6 +168,21 @@ impl Checked {
             page.item(format!("{}: {} ({})", line.who(), line.what(), line.error));
         }
         and_more(page, self.standing.more);
+    }
+
+    fn what_is_left_out(&self, page: &mut Page) {
+        if self.left_out.is_empty() {
+            return;
+        }
+        page.heading("Left out");
+        page.indented(
+            2,
+            format!(
+                "{}, from where the organization is run: nobody is contained there unless \
+                 `securityAccountUsers` and `managementAccount` are set.",
+                listed(&self.left_out, self.left_out.len()),
+            ),
+        );
     }
 
     fn what_is_not_proved(&self, page: &mut Page) {

@@ -24,6 +24,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'metric-without-dimension': 'the dashboard `Cordon` shows it, a quarter of an hour later',
   'other-health-codes': SERVICE,
   'security-hub-error-names': FAULT,
+  'security-hub-says-off': 'it takes an account and a Region in which Security Hub is off',
   'silence-is-counted': 'the alarm on silence shows it, within seven days',
   'stack-tags-write-parameters': DEPLOYS,
   'states-names-list-errors': FAULT,

@@ -75,10 +75,14 @@ SOURCES: dict[str, str] = {
         "97093e1a35f9b3ca2cd3bbad89f0bcacce2716695d6ab8e1b72d6c3ba4e4eb18",
     "ministack.services.lambda_svc:_provided_worker_env":
         "8cccaed6a6d8792afe3d2840bbe7f59d1b66365f92505f340545a5aef203b3f3",
+    "ministack.services.organizations:_describe_organization":
+        "175c47dbe82ff73a1b4d9399f969d6d1844832d365174dcd00312c3e6769f8f5",
     "ministack.services.organizations:_list_accounts":
         "cd893dceda9f70bd9bb9c13ae9bcd52d0a72961b3cec95f7e0ce3e16329ad68c",
     "ministack.services.sns:_fanout":
         "984cdd91d64aa056a4049ec5df248bfee3e5bebcabbc65269f737ba40bf6bb86",
+    "ministack.services.sns:_list_subscriptions_by_topic":
+        "02119f3da93568ca57215d4efebc526f210446932b4a0bff219ec383880daa9c",
     "ministack.services.sns:_publish":
         "df41cb2faa099b60a1ca1ba517da074faf936706c39c723ffa180a11adb45780",
     "ministack.services.sns:_send_subscription_confirmation":

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/securityhub/1.0/APIReference/Welcome.html
 
 import base64
 import json
+import re
 
 from ministack import app
 from ministack.core import iam_actions, router
@@ -118,7 +119,8 @@ def _given(body: bytes) -> dict:
 
 
 async def _answer(method, path, headers, body, query):
-    operation = _OPERATIONS.get((method, path))
+    # An aggregator's ARN ends the path; there is one of each.
+    operation = _OPERATIONS.get((method, re.sub("/get/.*", "/get", path)))
     if _parsed(body) is None:
         return _refusal(Refused("InvalidInputException", "Invalid request: the body is no JSON object"))
     if operation is None:
@@ -147,6 +149,45 @@ def _describe(_given: dict) -> dict:
         "SubscribedAt": "2024-01-01T00:00:00.000Z",
         "AutoEnableControls": True,
         "ControlFindingGenerator": "SECURITY_CONTROL",
+    }
+
+
+def _describe_v2(_given: dict) -> dict:
+    return {"HubV2Arn": _hub_v2_arn(get_account_id()), "SubscribedAt": "2024-01-01T00:00:00.000Z"}
+
+
+def _aggregator_arn() -> str:
+    return f"arn:aws:securityhub:{REGION}:{get_account_id()}:finding-aggregator/local"
+
+
+def _aggregator_v2_arn() -> str:
+    return f"arn:aws:securityhub:{REGION}:{get_account_id()}:aggregatorv2/local"
+
+
+def _list_aggregators(_given: dict) -> dict:
+    """The one Region that there is aggregates all others, of which there are none."""
+    return {"FindingAggregators": [{"FindingAggregatorArn": _aggregator_arn()}]}
+
+
+def _get_aggregator(_given: dict) -> dict:
+    """https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindingAggregator.html"""
+    return {
+        "FindingAggregatorArn": _aggregator_arn(),
+        "FindingAggregationRegion": REGION,
+        "RegionLinkingMode": "ALL_REGIONS",
+    }
+
+
+def _list_aggregators_v2(_given: dict) -> dict:
+    return {"AggregatorsV2": [{"AggregatorV2Arn": _aggregator_v2_arn()}]}
+
+
+def _get_aggregator_v2(_given: dict) -> dict:
+    """https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetAggregatorV2.html"""
+    return {
+        "AggregatorV2Arn": _aggregator_v2_arn(),
+        "AggregationRegion": REGION,
+        "RegionLinkingMode": "ALL_REGIONS",
     }
 
 
@@ -321,6 +362,11 @@ _OPERATIONS = {
     ("POST", "/accounts"): _enable,
     ("GET", "/accounts"): _describe,
     ("GET", "/members"): _list_members,
+    ("GET", "/hubv2"): _describe_v2,
+    ("GET", "/findingAggregator/list"): _list_aggregators,
+    ("GET", "/findingAggregator/get"): _get_aggregator,
+    ("GET", "/aggregatorv2/list"): _list_aggregators_v2,
+    ("GET", "/aggregatorv2/get"): _get_aggregator_v2,
     ("POST", "/findings/import"): _import,
     ("PATCH", "/findings/batchupdate"): _update,
     ("POST", "/findings"): _get,

@@ -35,6 +35,7 @@ def install() -> None:
     pins.replace("ministack.services.sns:_publish", publish)
     pins.replace("ministack.services.sns:_fanout", _fan_out)
     pins.replace("ministack.services.sns:_send_subscription_confirmation", _confirm)
+    pins.replace("ministack.services.sns:_list_subscriptions_by_topic", _list_by_topic)
     local_paths.add("GET", "/_local/sns/deliveries", _read)
 
 
@@ -147,6 +148,17 @@ async def _read(query: dict[str, str], _body: object) -> local_paths.Answer:
     while len(_deliveries) <= after and time.monotonic() < until:
         await asyncio.sleep(GLANCE_SECONDS)
     return 200, {"deliveries": _deliveries[after:]}
+
+
+def _list_by_topic(original, params):
+    """What is not confirmed has no ARN yet (sns-create-subscribe-endpoint-to-topic.html)."""
+    status, headers, body = original(params)
+    topic = sns._topic_by_arn_any_scope(sns._p(params, "TopicArn"))
+    for subscription in topic["subscriptions"] if topic else ():
+        if not subscription["confirmed"]:
+            arn = f"<SubscriptionArn>{subscription['arn']}</SubscriptionArn>"
+            body = body.replace(arn.encode(), b"<SubscriptionArn>PendingConfirmation</SubscriptionArn>")
+    return status, headers, body
 
 
 async def _confirm(_original, _topic_arn, _subscription) -> None:

@@ -18,7 +18,7 @@ from ministack.core import responses
 from ministack.services import cloudformation
 from ministack.services.cloudformation import handlers, provisioners
 
-from cordon_local import MANAGEMENT_ACCOUNT, ORGANIZATIONAL_UNITS, pins
+from cordon_local import MANAGEMENT_ACCOUNT, ORGANIZATIONAL_UNITS, SECURITY_ACCOUNT, pins
 
 TYPE = "AWS::CloudFormation::StackSet"
 MOST_BYTES = 51_200
@@ -33,6 +33,20 @@ def install() -> None:
     provisioners._RESOURCE_HANDLERS[TYPE] = {"create": _create, "update": _update, "delete": _delete}
     for module in ("handlers", "stacks"):
         pins.replace(f"ministack.services.cloudformation.{module}:_evaluate_conditions", _evaluate_conditions)
+    if "DescribeOrganizationsAccess" in handlers._ACTION_HANDLERS:
+        raise RuntimeError("the emulator knows the access to organizations by now")
+    handlers._ACTION_HANDLERS["DescribeOrganizationsAccess"] = _describe_organizations_access
+
+
+def _describe_organizations_access(parameters: dict):
+    """Trusted access is on from the start.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeOrganizationsAccess.html
+    """
+    if refusal := _refusal_of_caller(handlers._p(parameters, "CallAs", "SELF")):
+        return handlers._error("ValidationError", refusal)
+    result = "<DescribeOrganizationsAccessResult><Status>ENABLED</Status></DescribeOrganizationsAccessResult>"
+    return handlers._xml(200, "DescribeOrganizationsAccessResponse", result)
 
 
 def _evaluate_conditions(original, template: dict, parameters: dict) -> dict:
@@ -83,13 +97,18 @@ def _deploy(stack_set: str, properties: dict) -> None:
 
 
 def _refuse_what_aws_refuses(properties: dict) -> None:
-    account = responses.get_account_id()
     if properties["PermissionModel"] != "SERVICE_MANAGED":
         raise ValueError("only service-managed StackSets are known here")
-    if properties.get("CallAs", "SELF") != ("SELF" if account == MANAGEMENT_ACCOUNT else "DELEGATED_ADMIN"):
-        raise ValueError(f"the account {account} does not call as {properties.get('CallAs')}")
+    if refusal := _refusal_of_caller(properties.get("CallAs", "SELF")):
+        raise ValueError(refusal)
     if len(properties["TemplateBody"].encode()) > MOST_BYTES:
         raise ValueError(f"a template body has at most {MOST_BYTES} bytes")
+
+
+def _refusal_of_caller(call_as: str) -> str | None:
+    account = responses.get_account_id()
+    allowed = {MANAGEMENT_ACCOUNT: "SELF", SECURITY_ACCOUNT: "DELEGATED_ADMIN"}
+    return None if allowed.get(account) == call_as else f"the account {account} does not call as {call_as}"
 
 
 def _targets(properties: dict) -> Iterator[str]:

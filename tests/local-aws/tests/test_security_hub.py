@@ -291,6 +291,15 @@ class Hub(SecurityHubTest):
         self.assertNotIn("NextToken", second)
         self.refused("InvalidAccessException", self.member.list_members)
 
+    def test_both_are_on_and_aggregate_here(self):
+        """https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindingAggregator.html"""
+        hub = self.aws.root("securityhub", SECURITY)
+        self.assertIn(":hubv2/", hub.describe_security_hub_v2()["HubV2Arn"])
+        (one,) = hub.list_finding_aggregators()["FindingAggregators"]
+        self.assertEqual(hub.get_finding_aggregator(**one)["FindingAggregationRegion"], "us-east-1")
+        (one,) = hub.list_aggregators_v2()["AggregatorsV2"]
+        self.assertEqual(hub.get_aggregator_v2(**one)["AggregationRegion"], "us-east-1")
+
 
 class Events(SecurityHubTest):
     """https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-cwe-event-formats.html"""

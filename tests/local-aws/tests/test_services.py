@@ -159,6 +159,23 @@ class Organization(LocalAwsTest):
         self.assertNotIn("NextToken", second)
         self.refused("AccessDeniedException", self.aws.root("organizations", MEMBER).list_accounts)
 
+    def test_every_account_knows_which_it_is_and_some_who_administers_what(self):
+        """https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListDelegatedAdministrators.html"""
+        for account in (SECURITY, MEMBER, MANAGEMENT):
+            described = self.aws.root("organizations", account).describe_organization()["Organization"]
+            self.assertEqual((described["Id"], described["MasterAccountId"]), ("o-cordonlocal", MANAGEMENT))
+
+        def delegates(account: str, service: str) -> list[str]:
+            listed = self.aws.root("organizations", account).list_delegated_administrators(ServicePrincipal=service)
+            return [one["Id"] for one in listed["DelegatedAdministrators"]]
+
+        for account in (SECURITY, MANAGEMENT):
+            self.assertEqual(delegates(account, "securityhub.amazonaws.com"), [SECURITY])
+            self.assertEqual(delegates(account, "member.org.stacksets.cloudformation.amazonaws.com"), [SECURITY])
+            self.assertEqual(delegates(account, "guardduty.amazonaws.com"), [])
+        asked = self.aws.root("organizations", MEMBER).list_delegated_administrators
+        self.refused("AccessDeniedException", asked)
+
 
 class Parameters(LocalAwsTest):
     """https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""

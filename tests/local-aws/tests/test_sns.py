@@ -180,6 +180,16 @@ class Deliveries(SnsTest):
         self.assertEqual(after["body"], "second")
 
 
+class Confirmations(SnsTest):
+    def test_what_is_not_confirmed_has_no_arn_yet(self):
+        """sns-create-subscribe-endpoint-to-topic.html"""
+        self.subscribe("email", "on-call@example.com")
+        self.subscribe("https", "https://example.com/hook")
+        listed = self.sns.list_subscriptions_by_topic(TopicArn=self.topic)["Subscriptions"]
+        pending = {one["Protocol"]: one["SubscriptionArn"] == "PendingConfirmation" for one in listed}
+        self.assertEqual(pending, {"email": False, "https": True})
+
+
 class Refusals(SnsTest):
     """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html; the messages are those that localstack recorded
     from AWS, tests/aws/services/sns/test_sns.snapshot.json."""

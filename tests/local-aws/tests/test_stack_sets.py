@@ -91,3 +91,11 @@ class StackSets(LocalAwsTest):
         lenient = template("lenient", "", TemplateBody=failing, OperationPreferences=half)
         self.assertEqual(self.deploy("lenient", lenient), "CREATE_COMPLETE")
         self.assertEqual([self.has(account, "half") for account in (MEMBER, OTHER_MEMBER)], [False, True])
+
+    def test_trusted_access_is_told_to_those_who_run_them(self):
+        """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeOrganizationsAccess.html"""
+        for account, call_as in {MANAGEMENT: "SELF", SECURITY: "DELEGATED_ADMIN"}.items():
+            asked = self.aws.root("cloudformation", account).describe_organizations_access(CallAs=call_as)
+            self.assertEqual(asked["Status"], "ENABLED")
+        for account in (MEMBER, SECURITY):
+            self.refused("ValidationError", self.aws.root("cloudformation", account).describe_organizations_access)

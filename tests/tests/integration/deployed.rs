@@ -2,14 +2,15 @@
 
 use std::fs::{self, File};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use harness::deployer::Deployer;
+use harness::faults::Strike;
 use harness::local_aws::LocalAws;
 use harness::messages::Telling;
 use harness::progress::Progress;
 use harness::user::{ADMINISTRATOR_ACCESS, decode};
-use harness::{MEMBERS, SECURITY};
+use harness::{MANAGEMENT, MEMBERS, ORGANIZATION, SECURITY, UNITS};
 use serde_json::{Value, json};
 
 use crate::incident::Incident;
@@ -27,10 +28,13 @@ pub(crate) fn add_to(trials: &mut Trials) {
 
 async fn lives(_beside: &LocalAws) -> Result<()> {
     let deployer = Deployer::new(&Progress::new()).await?;
+    refuses_a_wrong_configuration(&deployer).await?;
     refuses_wrong_profiles(&deployer).await?;
+    sees_what_is_missing(&deployer).await?;
     let first = deployer.deployed(&deployer.make(&["deploy"]).await?)?;
     ensure!(policy(&first).await?.0 == json!({ "mode": "observe" }), "not the README's policy");
 
+    sees_what_is_there(&deployer, &first).await?;
     needs_no_packages(&deployer).await?;
     changes_one_field(&deployer, &first).await?;
     contained(&first, MEMBERS[0]).await?;
@@ -48,6 +52,16 @@ async fn lives(_beside: &LocalAws) -> Result<()> {
     locked_out(&anew, MEMBERS[1]).await
 }
 
+/// In the one line that says what to write instead.
+async fn refuses_a_wrong_configuration(deployer: &Deployer) -> Result<()> {
+    deployer.configure(&json!({ "organizationId": "example" }))?;
+    let said = deployer.make_refuses(&["deploy"]).await?;
+    let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("make")).collect();
+    let [line] = lines.as_slice() else { bail!("more than a line: {said}") };
+    ensure!(line.starts_with("`organizationId` is `\"example\"`: "), "{said}");
+    deployer.configure(&json!({ "organizationId": ORGANIZATION }))
+}
+
 /// Before anything is built.
 async fn refuses_wrong_profiles(deployer: &Deployer) -> Result<()> {
     let right = deployer.profiles();
@@ -62,7 +76,92 @@ async fn refuses_wrong_profiles(deployer: &Deployer) -> Result<()> {
         ensure!(said.contains(part), "{said}");
     }
     ensure!(!said.contains("synthesized") && !said.contains("Bootstrapping"), "{said}");
+    deployer.configure(&json!({ "profiles": null }))?;
+    let said = deployer.make_refuses(&["deploy"]).await?;
+    let none = format!("no credentials for {SECURITY}: there are none in the environment; ");
+    ensure!(said.contains(&none), "{said}");
     deployer.configure(&json!({ "profiles": right }))
+}
+
+/// With nothing deployed, and the profiles of three accounts.
+async fn sees_what_is_missing(deployer: &Deployer) -> Result<()> {
+    deployer.configure(&json!({
+        "managementAccount": MANAGEMENT,
+        "organizationalUnits": UNITS,
+        "permissionsBoundary": "boundaries/Cordon",
+    }))?;
+    let said = deployer.make_refuses(&["preflight"]).await?;
+    has_lines(
+        &said,
+        &[
+            "ok       the organization is o-cordonlocal",
+            "ok       the policy arn:aws:iam::aws:policy/AWSDenyAll is there",
+            "ok       111111111111 is delegated administrator of securityhub.amazonaws.com",
+            "ok       Security Hub CSPM in us-east-1, whose findings are awaited, is on",
+            "ok       us-east-1 aggregates findings (ALL_REGIONS), those of AWS Health among them",
+            "wrong    there is no policy arn:aws:iam::111111111111:policy/boundaries/Cordon: make it",
+            "wrong    there is no policy arn:aws:iam::222222222222:policy/boundaries/Cordon: make it",
+            "warning  111111111111 is not bootstrapped for CDK in us-east-1: make deploy CONFIG=",
+            "warning  CordonSecurity in 111111111111 is not deployed: make deploy CONFIG=",
+            "warning  CordonMember in 333333333333 is not deployed: make deploy CONFIG=",
+            "unknown  of 999999999999 there are no credentials, so ",
+        ],
+    )?;
+    // How many, the local AWS has from the machine that it is on.
+    ensure!(said.contains(" functions run at once"), "{said}");
+    deployer.configure(&json!({ "permissionsBoundary": null }))?;
+    deployer.make(&["preflight"]).await?;
+    deployer.configure(&json!({ "managementAccount": null }))?;
+    let said = deployer.make(&["preflight"]).await?;
+    has_lines(
+        &said,
+        &[
+            "ok       trusted access of StackSets is on",
+            "warning  CordonOrganization in 111111111111 is not deployed: make deploy CONFIG=",
+        ],
+    )?;
+    deployer.configure(&json!({ "organizationalUnits": null }))
+}
+
+/// With all deployed, one more subscriber who has not confirmed, and what AWS refuses to say.
+async fn sees_what_is_there(deployer: &Deployer, aws: &LocalAws) -> Result<()> {
+    let sns = aws.security().sns();
+    let hook = sns.subscribe().topic_arn(&aws.outputs().operations_topic_arn).protocol("https");
+    hook.endpoint("https://example.com/preflight").send().await?;
+    let denied = aws.fault("iam:GetPolicy", Strike::error("AccessDenied"));
+    let denied = denied.always().stand().await?;
+    let said = deployer.make(&["preflight"]).await?;
+    denied.lift().await?;
+    has_lines(
+        &said,
+        &[
+            "ok       111111111111 is bootstrapped for CDK in us-east-1",
+            "ok       CordonSecurity in 111111111111 is deployed",
+            "ok       CordonMember in 333333333333 is deployed",
+            "ok       subscriptions of `responders` that are confirmed: 1",
+            "ok       subscriptions of `operations` that are confirmed: 1",
+            "warning  `https://example.com/preflight` of `operations` has not confirmed",
+            "unknown  whether there is a policy arn:aws:iam::aws:policy/AWSDenyAll is not known, since",
+        ],
+    )?;
+    let off = aws.fault("securityhub:DescribeHub", Strike::error("InvalidAccessException"));
+    let off = off.always().stand().await?;
+    let said = deployer.make_refuses(&["preflight"]).await?;
+    off.lift().await?;
+    has_lines(
+        &said,
+        &[
+            "wrong    Security Hub CSPM in us-east-1, whose findings are awaited, is off: turn it on, or",
+        ],
+    )
+}
+
+/// That each of these begins a line.
+fn has_lines(said: &str, expected: &[&str]) -> Result<()> {
+    for line in expected {
+        ensure!(said.lines().any(|one| one.starts_with(line)), "no line `{line}`: {said}");
+    }
+    Ok(())
 }
 
 /// Whoever has a member's credentials alone.

@@ -178,6 +178,13 @@ async fn failing(alone: &Alone<'_>) -> Result<()> {
 }
 
 async fn commands(alone: &Alone<'_>) -> Result<()> {
+    let Printed { status, text: printed } =
+        alone.command("pending", &[("AWS_ACCESS_KEY_ID", ACCOUNT)]).await?;
+    let whose = format!(
+        "no credentials for the account {SECURITY}: those in the environment are of the account \
+         {ACCOUNT}; "
+    );
+    ensure!(!status.success() && printed.starts_with(&whose), "it printed {printed}");
     alone.refuse_entry(ACCOUNT, "Verify").await?;
     let Printed { status, text: printed } = alone.command("readiness", &[]).await?;
     ensure!(status.code() == Some(1), "it ended {status}: {printed}");

@@ -11,7 +11,7 @@ use harness::local_aws::LocalAws;
 use harness::messages::{Message, Telling};
 use harness::progress::Progress;
 use harness::user::{ADMINISTRATOR_ACCESS, User};
-use harness::{MEMBERS, SECURITY};
+use harness::{MANAGEMENT, MEMBERS, SECURITY};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -298,5 +298,8 @@ async fn readiness(_: &LocalAws) -> Result<()> {
     let result = aws.evidence_below("readiness/").await?;
     let result = result.last().context("no result is stored")?.json()?;
     ensure!(result["accounts"] == MEMBERS.len(), "it asked about {}", result["accounts"]);
+    let said = execution.describe().await?.output.unwrap_or_default();
+    let left_out = format!("{SECURITY}, {MANAGEMENT}, from where the organization is run");
+    ensure!(said.contains(&left_out), "who is left out is not said: {said}");
     Ok(())
 }

@@ -1,0 +1,65 @@
+import { GetPolicyCommand, IAMClient } from '@aws-sdk/client-iam';
+import type { Configuration } from '../../lib/config.ts';
+import { type Account, clientOf } from '../accounts.ts';
+import { isBootstrapped } from '../bootstrap.ts';
+import { stacksOf, stands } from '../stacks.ts';
+import { type Check, type Finding, ok, unless, warning, wrong } from './check.ts';
+
+/** Whether what `make deploy` puts into the account is there. */
+export function stacks(configuration: Configuration, config: string, account: Account): Check {
+  return {
+    about: `what stands in ${account.id}`,
+    ask: () =>
+      Promise.all(
+        stacksOf(configuration, account.id).map(async (stack) => {
+          const where = `${stack} in ${account.id}`;
+          return (await stands(account, stack))
+            ? ok(`${where} is deployed`)
+            : warning(`${where} is not deployed`, `make deploy CONFIG=${config}`);
+        }),
+      ),
+  };
+}
+
+/** Whether CDK can deploy what has packages. */
+export function bootstrap(config: string, account: Account): Check {
+  return {
+    about: `whether ${account.id} is bootstrapped`,
+    ask: async () => {
+      const what = `${account.id} is bootstrapped for CDK in ${account.region}`;
+      if (await isBootstrapped(account)) return [ok(what)];
+      return [warning(what.replace(' is ', ' is not '), `make deploy CONFIG=${config} does it`)];
+    },
+  };
+}
+
+/** Whether AWS's policy is in the partition with which Quarantine denies everything. */
+export function denyAll({ partition }: Configuration, account: Account): Check {
+  const arn = `arn:${partition}:iam::aws:policy/AWSDenyAll`;
+  return policy(account, arn, 'without it nobody can be contained: ask AWS');
+}
+
+/** Whether the policy is there that is to bound each role. */
+export function permissionsBoundary(
+  { partition, permissionsBoundary: name }: Configuration,
+  account: Account,
+): readonly Check[] {
+  if (name === undefined) return [];
+  const arn = name.startsWith('arn:') ? name : `arn:${partition}:iam::${account.id}:policy/${name}`;
+  return [policy(account, arn, 'make it, since `permissionsBoundary` names it, or name another')];
+}
+
+function policy(account: Account, PolicyArn: string, remedy: string): Check {
+  return {
+    about: `whether there is a policy ${PolicyArn}`,
+    ask: async (): Promise<readonly Finding[]> => {
+      const get = new IAMClient(clientOf(account)).send(new GetPolicyCommand({ PolicyArn }));
+      const found = await unless(['NoSuchEntityException'], get);
+      return [
+        found === undefined
+          ? wrong(`there is no policy ${PolicyArn}`, remedy)
+          : ok(`the policy ${PolicyArn} is there`),
+      ];
+    },
+  };
+}

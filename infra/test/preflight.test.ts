@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { answer, type Finding, line } from '../commands/checks/check.ts';
+import { judgeConcurrency } from '../commands/checks/concurrency.ts';
+import { judgeOrganization } from '../commands/checks/organization.ts';
+import { judgeAggregation, judgeHubs } from '../commands/checks/security-hub.ts';
+import { judgeAccess } from '../commands/checks/stack-sets.ts';
+import { judgeSubscribers } from '../commands/checks/subscribers.ts';
+import { configuration } from './fixture.ts';
+
+/** The finding's verdict, and that its line has these words. */
+function isSaid(
+  { verdict, ...finding }: Finding,
+  expected: Finding['verdict'],
+  ...words: string[]
+) {
+  const said = line({ verdict, ...finding });
+  assert.equal(verdict, expected, said);
+  for (const each of words) assert.ok(said.includes(each), `\`${each}\` is not in: ${said}`);
+}
+
+describe('preflight', () => {
+  it('asks for the Security Hub that is configured', () => {
+    for (const [findings, cspm, v2, verdict, words] of [
+      ['cspm', true, true, 'ok', 'CSPM in eu-west-1'],
+      ['cspm', false, false, 'wrong', 'is off: turn it on'],
+      ['cspm', false, true, 'wrong', 'or write `"findings": "v2"`'],
+      ['v2', false, true, 'ok', 'without CSPM'],
+      ['v2', true, false, 'wrong', 'or write `"findings": "cspm"`'],
+      ['v2', true, true, 'warning', 'write `"findings": "cspm"`'],
+    ] as const) {
+      isSaid(judgeHubs(configuration({ findings }), { cspm, v2 }), verdict, words);
+    }
+  });
+
+  it("asks whether findings of all Regions arrive, and AWS Health's among them", () => {
+    const home = 'eu-west-1';
+    const inChina = { region: 'cn-north-1', protectedPrincipals: [] };
+    for (const [changes, aggregation, verdict, words] of [
+      [{}, undefined, 'warning', 'create-finding-aggregator --region eu-west-1'],
+      [{ findings: 'v2' }, undefined, 'warning', 'create-aggregator-v2 --region eu-west-1'],
+      [{}, { home: 'eu-central-1', mode: 'ALL_REGIONS', regions: [] }, 'wrong', 'eu-central-1'],
+      [{}, { home, mode: 'ALL_REGIONS', regions: [] }, 'ok', 'ALL_REGIONS'],
+      [{}, { home, mode: 'SPECIFIED_REGIONS', regions: ['us-east-1'] }, 'ok', 'Health'],
+      [{}, { home, mode: 'SPECIFIED_REGIONS', regions: ['us-east-2'] }, 'warning', 'us-east-1 is'],
+      [
+        {},
+        { home, mode: 'ALL_REGIONS_EXCEPT_SPECIFIED', regions: ['us-east-1'] },
+        'warning',
+        'AWS Health tells of exposed keys',
+      ],
+      [{}, { home, mode: 'ALL_REGIONS_EXCEPT_SPECIFIED', regions: ['sa-east-1'] }, 'ok', 'Health'],
+      [{}, { home, mode: 'NO_REGIONS', regions: [] }, 'warning', 'us-east-1 is not linked'],
+      [
+        inChina,
+        { home: 'cn-north-1', mode: 'NO_REGIONS', regions: [] },
+        'warning',
+        'cn-northwest-1 is not linked',
+      ],
+      [
+        { region: 'us-gov-west-1', protectedPrincipals: [] },
+        { home: 'us-gov-west-1', mode: 'NO_REGIONS', regions: [] },
+        'ok',
+        'us-gov-west-1 aggregates',
+      ],
+    ] as const) {
+      isSaid(judgeAggregation(configuration(changes), aggregation), verdict, words);
+    }
+  });
+
+  it('asks which organization it is, and which account manages it', () => {
+    const found = { id: 'o-a1b2c3d4e5', management: '999999999999' };
+    const judged = (changes: object) => judgeOrganization(configuration({ ...changes }), found);
+    assert.deepEqual(judged({}), [{ verdict: 'ok', what: 'the organization is o-a1b2c3d4e5' }]);
+    const [other] = judged({ organizationId: 'o-another111' });
+    isSaid(other ?? assert.fail(), 'wrong', 'write `"organizationId": "o-a1b2c3d4e5"`');
+    const [, manager] = judged({ managementAccount: '888888888888' });
+    isSaid(manager ?? assert.fail(), 'wrong', 'write `"managementAccount": "999999999999"`');
+    assert.equal(judged({ managementAccount: '999999999999' }).length, 1);
+  });
+
+  it('asks whether StackSets may reach the organization', () => {
+    isSaid(judgeAccess('ENABLED'), 'ok');
+    isSaid(judgeAccess('DISABLED'), 'wrong', 'activate-organizations-access');
+  });
+
+  it('warns below 200 functions at once', () => {
+    isSaid(judgeConcurrency(200), 'ok');
+    isSaid(judgeConcurrency(199), 'warning', 'only 199', 'request-service-quota-increase');
+  });
+
+  it('asks who has confirmed a subscription, and whose SNS has deleted', () => {
+    const topic = 'arn:aws:sns:eu-west-1:111111111111:topic';
+    const wanted = [
+      { protocol: 'email', endpoint: 'OnCall@cordon.test' },
+      { protocol: 'https', endpoint: 'https://cordon:secret@cordon.test/hook' },
+    ];
+    const subscription = (Protocol: string, Endpoint: string, confirmed: boolean) => ({
+      Protocol,
+      Endpoint,
+      SubscriptionArn: confirmed ? `${topic}:1` : 'PendingConfirmation',
+    });
+    const mail = (confirmed: boolean) => subscription('email', 'oncall@cordon.test', confirmed);
+    const hook = subscription('https', 'https://cordon:****@cordon.test/hook', true);
+    for (const [subscriptions, expected] of [
+      [[mail(true), hook], ['ok']],
+      [
+        [mail(false), hook],
+        ['warning', 'ok'],
+      ],
+      [[hook], ['warning', 'ok']],
+      [[mail(false)], ['warning', 'warning', 'wrong']],
+      [[], ['warning', 'warning', 'wrong']],
+    ] as const) {
+      const found = judgeSubscribers('responders', topic, wanted, subscriptions);
+      assert.deepEqual(
+        found.map(({ verdict }) => verdict),
+        expected,
+      );
+    }
+    const [gone] = judgeSubscribers('responders', topic, wanted, [hook]);
+    isSaid(
+      gone ?? assert.fail(),
+      'warning',
+      `aws sns subscribe --topic-arn ${topic} --protocol email --notification-endpoint 'OnCall@cordon.test'`,
+    );
+  });
+
+  it('takes a refusal for what it does not know, and nothing else', async () => {
+    const failing = (name: string) => ({
+      about: 'what is asked',
+      ask: () => Promise.reject(Object.assign(new Error('a\nb'), { name })),
+    });
+    for (const name of ['AccessDenied', 'AccessDeniedException', 'AuthorizationErrorException']) {
+      const [found] = await answer(failing(name));
+      isSaid(found ?? assert.fail(), 'unknown', 'what is asked is not known', 'a b');
+    }
+    await assert.rejects(answer(failing('ThrottlingException')), { name: 'ThrottlingException' });
+  });
+});
