@@ -159,6 +159,7 @@ export class SecurityStack extends CordonStack {
         ...functionArns(ofRestore),
         Partition: this.partition,
         AlertTopicArn: topics.responders.topicArn,
+        GetFindings: v2 ? 'getFindingsV2' : 'getFindings',
       },
     });
 

@@ -7,8 +7,8 @@ mod history;
 use aws_sdk_sfn::Client;
 use bucket::Bucket;
 use bucket::schema::canonical;
-use incident::restore::{Choice, Now, Plan, Sources, compare};
-use incident::{Execution, Failure, Principal, Stored, cut};
+use incident::restore::{Choice, Finding, Now, Plan, Shown, Sources, compare};
+use incident::{Execution, Failure, Principal, Stored, cut, listed};
 use serde::{Deserialize, Serialize};
 
 use case::{Case, Reader, mismatch};
@@ -51,6 +51,7 @@ pub struct Asked {
 
 /// What a restore is planned by.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Chosen {
     /// Which incident.
     #[serde(flatten)]
@@ -63,6 +64,8 @@ pub struct Chosen {
     pass: u32,
     /// Where the principal lies as it is now.
     now: Stored,
+    /// Where the finding says that evidence lies. Hostile.
+    finding_says: Vec<String>,
 }
 
 /// The step's output.
@@ -71,6 +74,8 @@ pub struct Chosen {
 pub enum Output {
     /// Whom, and what it had.
     Found {
+        /// The finding, as the incident judged it.
+        finding: Finding,
         /// The principal, as the incident identified it.
         principal: Principal,
         /// Names of its groups.
@@ -107,17 +112,22 @@ pub async fn plan_restore(
             let preserved = chosen(&history, asked.principal.as_deref())?;
             let Case { past, .. } = Box::pin(reader.read(&history, preserved)).await?;
             let (groups, policies) = past.behind();
-            Ok(Output::Found { principal: preserved.principal.clone(), groups, policies })
+            let (finding, principal) = (judged(&history)?, preserved.principal.clone());
+            Ok(Output::Found { finding, principal, groups, policies })
         }
         Input::Plan(chosen) => Box::pin(plan(&reader, chosen)).await,
     }
 }
 
 async fn plan(reader: &Reader<'_>, chosen: Chosen) -> Result<Output, Failure> {
-    let Chosen { asked, accept, activate, pass, now } = chosen;
+    let Chosen { asked, accept, activate, pass, now, finding_says } = chosen;
     let history = incident(reader.states, &asked).await?;
     let preserved = self::chosen(&history, asked.principal.as_deref())?;
-    let Case { past, left, shown } = Box::pin(reader.read(&history, preserved)).await?;
+    let Case { past, left, mut shown } = Box::pin(reader.read(&history, preserved)).await?;
+    if !finding_says.is_empty() && !finding_says.contains(&past.at.uri) {
+        let says = cut(&listed(&finding_says, 3), TEXT);
+        shown.push(Shown::FindingDiffers { says });
+    }
     let present: Now = reader.document(&now, NOW).await?;
     let principal = &preserved.principal;
     if present.principal.id != principal.id || present.execution != asked.execution {
@@ -126,8 +136,7 @@ async fn plan(reader: &Reader<'_>, chosen: Chosen) -> Result<Output, Failure> {
     let choice =
         Choice { accept: accept.into_iter().collect(), activate: activate.into_iter().collect() };
     let compared = compare(&past, &present, &choice)?;
-    let finding = history.finding.clone();
-    let finding = finding.ok_or_else(|| nothing("the execution has judged no finding"))?;
+    let finding = judged(&history)?;
     let is = present.principal;
     let plan = Plan {
         schema: Plan::SCHEMA.to_owned(),
@@ -214,11 +223,308 @@ fn chosen<'a>(history: &'a History, wanted: Option<&str>) -> Result<&'a Preserve
                 .iter()
                 .map(|one| format!("`{}` ({})", one.principal.id, one.principal.arn))
                 .collect();
-            Err(Failure::ChoiceUnclear(format!("name one of {}", incident::listed(&ids, 5))))
+            Err(Failure::ChoiceUnclear(format!("name one of {}", listed(&ids, 5))))
         }
     }
 }
 
+fn judged(history: &History) -> Result<Finding, Failure> {
+    history.finding.clone().ok_or_else(|| nothing("the execution has judged no finding"))
+}
+
 fn nothing(why: &str) -> Failure {
     Failure::NothingToRestore(why.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use incident::hex_digest;
+    use serde_json::{Value, json};
+    use wire::{HttpResponse, Rule, eve, mock, respond};
+
+    use super::*;
+
+    const ORIGINAL: &str = "evidence/222222222222/AIDAEVE/0001/original.json";
+
+    fn planning() -> Execution {
+        let arn = "arn:aws:states:us-east-1:111111111111:execution:cordon-restore:plan";
+        Execution::try_from(arn.to_owned()).unwrap()
+    }
+
+    /// The principal as its case found it.
+    fn original() -> Value {
+        let time = "2026-01-01T00:00:00Z";
+        json!({
+            "schema": "cordon/evidence/2", "case": "0001", "finding": {},
+            "incident": {
+                "execution": wire::execution(), "pass": 0, "started": time, "entered": time,
+                "reach": { "id": "AIDAEVE", "since": time, "deniedBefore": null, "boundary": null },
+            },
+            "principal": {
+                "kind": "User", "arn": eve().arn, "name": "eve", "path": "/", "id": "AIDAEVE",
+                "created": time, "passwordLastUsed": null, "boundary": null, "tags": {},
+                "attachedPolicies": ["arn:aws:iam::aws:policy/a"], "customerPolicies": {},
+                "inlinePolicies": [], "trustPolicy": null, "instanceProfiles": [],
+                "groups": [{ "name": "g", "attachedPolicies": [], "inlinePolicies": [] }],
+                "credentials": [], "loginProfile": null, "mfaDevices": [], "assumableRoles": [],
+            },
+            "added": { "policies": [], "boundary": false, "tags": [] },
+            "boundaryBefore": "arn:aws:iam::222222222222:policy/b", "deniedBefore": null,
+            "quarantine": null,
+        })
+    }
+
+    fn stored(document: &Value) -> Value {
+        let sha256 = hex_digest(document.to_string().as_bytes());
+        json!({ "uri": format!("s3://b/{ORIGINAL}"), "version": "v1", "sha256": sha256 })
+    }
+
+    /// The history of an incident that has stored the evidence of these principals.
+    fn history(of: &[Principal], document: &Value) -> Vec<Value> {
+        let names = json!({ "first": [], "more": 0 });
+        let had = json!({
+            "credentials": names, "policies": names, "inlinePolicies": names, "groups": names,
+        });
+        let stored = stored(document);
+        let evidence = json!({
+            "case": "0001", "original": stored, "snapshot": stored, "had": had,
+            "held": { "managedPolicies": [], "inlinePolicies": [], "groups": [] },
+            "proof": {
+                "case": "0001", "original": "", "sha256": "", "snapshot": "", "snapshotSha256": "",
+                "assumableRoles": names, "told": [],
+            },
+        });
+        let finding = json!({ "finding": {
+            "id": "finding", "title": "t", "severity": "HIGH", "account": "222222222222",
+        }});
+        let preserved = of.iter().map(|it| ("Preserve", json!({ "principal": it }), &evidence));
+        let answered = std::iter::once(("Classify", json!({}), &finding)).chain(preserved);
+        let events = answered.zip(0..).flat_map(|((state, asked, answer), n)| {
+            let lambda = |field: &str, payload: &Value| {
+                let text = json!({ "Payload": payload }).to_string();
+                json!({ "resourceType": "lambda", "resource": "invoke", "region": "r", field: text })
+            };
+            let event = |id: i64, kind: &str, details: &str, value: Value| {
+                let (id, before) = (n * 3 + id, n * 3 + id - 1);
+                json!({
+                    "id": id, "previousEventId": before, "timestamp": 0, "type": kind,
+                    details: value,
+                })
+            };
+            let (asked, answer) = (lambda("parameters", &asked), lambda("output", answer));
+            [
+                event(1, "TaskStateEntered", "stateEnteredEventDetails", json!({ "name": state })),
+                event(2, "TaskScheduled", "taskScheduledEventDetails", asked),
+                event(3, "TaskSucceeded", "taskSucceededEventDetails", answer),
+            ]
+        });
+        events.collect()
+    }
+
+    fn knows(events: &[Value]) -> Rule {
+        let page = json!({ "events": events }).to_string();
+        mock!(Client::get_execution_history)
+            .match_requests(|get| get.execution_arn() == Some(wire::execution().arn()))
+            .then_http_response(move || respond(200, &page))
+    }
+
+    fn described(status: &'static str, redrive: &'static str) -> Rule {
+        mock!(Client::describe_execution).then_http_response(move || {
+            let described = json!({
+                "executionArn": wire::execution(), "stateMachineArn": "m", "startDate": 0,
+                "status": status, "redriveStatus": redrive,
+            });
+            respond(200, &described.to_string())
+        })
+    }
+
+    fn holds(keys: &'static [&'static str]) -> Rule {
+        mock!(aws_sdk_s3::Client::list_objects_v2).then_http_response(move || {
+            let contents: String =
+                keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
+            respond(200, &format!("<ListBucketResult>{contents}</ListBucketResult>"))
+        })
+    }
+
+    fn has(document: &Value) -> Rule {
+        let bytes = document.to_string();
+        let object = move || -> HttpResponse {
+            let mut object = respond(200, &bytes);
+            object.headers_mut().insert("x-amz-version-id", "v1");
+            object
+        };
+        mock!(aws_sdk_s3::Client::get_object)
+            .match_requests(|get| {
+                get.key() == Some(ORIGINAL) && get.version_id().is_none_or(|it| it == "v1")
+            })
+            .then_http_response(object)
+    }
+
+    async fn find(
+        incident: &str,
+        principal: Option<&str>,
+        of_states: &[&Rule],
+        of_bucket: &[&Rule],
+    ) -> Result<Output, Failure> {
+        let asked = Asked {
+            execution: planning(),
+            incident: incident.to_owned(),
+            principal: principal.map(str::to_owned),
+        };
+        let bucket = Bucket::new(wire::s3(of_bucket), "b".into());
+        plan_restore(&wire::states(of_states), &bucket, Input::Find(asked)).await
+    }
+
+    async fn name_of(
+        incident: &str,
+        principal: Option<&str>,
+        of_states: &[&Rule],
+        of_bucket: &[&Rule],
+    ) -> &'static str {
+        find(incident, principal, of_states, of_bucket).await.unwrap_err().name()
+    }
+
+    #[tokio::test]
+    async fn whom_an_incident_is_about_its_history_and_the_very_evidence_say() {
+        let document = original();
+        let rules =
+            [&knows(&history(&[eve()], &document)), &described("SUCCEEDED", "NOT_REDRIVABLE")];
+        let case = [&holds(&[ORIGINAL]), &has(&document)];
+        for wanted in [None, Some("eve"), Some("AIDAEVE"), Some(eve().arn.as_str())] {
+            let found = find(wire::execution().arn(), wanted, &rules, &case).await.unwrap();
+            let Output::Found { principal, groups, policies, .. } = found else { panic!() };
+            assert_eq!((principal, groups), (eve(), vec!["g".to_owned()]));
+            // And what stands behind the boundary that was there before.
+            let expected = ["arn:aws:iam::222222222222:policy/b", "arn:aws:iam::aws:policy/a"];
+            assert_eq!(policies, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_execution_of_our_machine_is_asked_for_nothing() {
+        let own = wire::execution().arn().to_owned();
+        for foreign in [
+            "",
+            "incident",
+            &own.replace("cordon-incident-response", "other"),
+            &own.replace("111111111111", "222222222222"),
+            &own.replace("us-east-1", "us-east-2"),
+            &own.replace("arn:aws:", "arn:aws-cn:"),
+        ] {
+            assert_eq!(name_of(foreign, None, &[], &[]).await, "IncidentForeign", "{foreign}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_stored_no_evidence_or_is_forgotten_gives_nothing_back() {
+        let gone = mock!(Client::get_execution_history).then_http_response(|| {
+            respond(400, &json!({ "__type": "ExecutionDoesNotExist" }).to_string())
+        });
+        let nobody = knows(&history(&[], &original()));
+        for rule in [&gone, &nobody] {
+            let name = name_of(wire::execution().arn(), None, &[rule], &[]).await;
+            assert_eq!(name, "NothingToRestore");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_several_a_person_names_one() {
+        let other = Principal { id: "AIDAADAM".into(), name: "adam".into(), ..eve() };
+        let rule = knows(&history(&[eve(), other], &original()));
+        for wanted in [None, Some("nobody")] {
+            let failure = find(wire::execution().arn(), wanted, &[&rule], &[]).await.unwrap_err();
+            assert_eq!(failure.name(), "ChoiceUnclear");
+            let said = failure.chain();
+            assert!(said.contains("AIDAEVE") && said.contains("AIDAADAM"), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_planned_while_the_principal_may_be_contained_again() {
+        for (status, redrive) in [
+            ("RUNNING", "NOT_REDRIVABLE"),
+            ("PENDING_REDRIVE", "NOT_REDRIVABLE"),
+            ("FAILED", "REDRIVABLE"),
+            ("ABORTED", "REDRIVABLE"),
+            ("TIMED_OUT", "REDRIVABLE"),
+        ] {
+            let rules = [&knows(&history(&[eve()], &original())), &described(status, redrive)];
+            let name = name_of(wire::execution().arn(), None, &rules, &[]).await;
+            assert_eq!(name, "IncidentPending", "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn evidence_that_is_not_what_the_history_says_ends_it() {
+        let truth = original();
+        let mut other = truth.clone();
+        other["principal"]["id"] = json!("AIDAADAM");
+        let mut of_another_case = truth.clone();
+        of_another_case["case"] = json!("0002");
+        let mut formless = truth.clone();
+        formless["principal"]["rights"] = json!("all");
+        let mut of_another_form = truth.clone();
+        of_another_form["schema"] = json!("cordon/now/1");
+        for (told, lies) in [
+            (&truth, &other),
+            (&other, &other),
+            (&of_another_case, &of_another_case),
+            (&formless, &formless),
+            (&of_another_form, &of_another_form),
+        ] {
+            let rules =
+                [&knows(&history(&[eve()], told)), &described("SUCCEEDED", "NOT_REDRIVABLE")];
+            let case = [&holds(&[ORIGINAL]), &has(lies)];
+            let name = name_of(wire::execution().arn(), None, &rules, &case).await;
+            assert_eq!(name, "EvidenceMismatch", "{told} {lies}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_older_case_and_one_that_was_given_back_are_refused() {
+        let document = original();
+        let rules =
+            [&knows(&history(&[eve()], &document)), &described("SUCCEEDED", "NOT_REDRIVABLE")];
+        let next = "evidence/222222222222/AIDAEVE/0002/original.json";
+        let restored = "evidence/222222222222/AIDAEVE/0001/restored.json";
+        let beyond = "evidence/222222222222/AIDAEVE/0003/original.json";
+        for (keys, expected) in [
+            (&[ORIGINAL, next][..], Some("CaseNotNewest")),
+            (&[ORIGINAL, restored], Some("NothingToRestore")),
+            // Planted, lest this one be the newest.
+            (&[ORIGINAL, beyond], None),
+        ] {
+            let keys: &'static [&'static str] = Box::leak(keys.to_vec().into_boxed_slice());
+            let case = [&holds(keys), &has(&document)];
+            let found = find(wire::execution().arn(), None, &rules, &case).await;
+            assert_eq!(found.err().map(|failure| failure.name()), expected, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_that_a_state_can_not_carry_is_cut_and_says_so() {
+        let document = |length: usize| {
+            json!([{
+                "item": { "type": "inline", "name": "p" }, "before": "x".repeat(length),
+                "left": null, "now": null, "accepted": false,
+            }])
+        };
+        let stored = stored(&json!({}));
+        let plan = |length: usize| -> Plan {
+            serde_json::from_value(json!({
+                "schema": Plan::SCHEMA, "execution": planning(), "at": "t",
+                "incident": wire::execution(), "case": "0001", "principal": eve(),
+                "finding": { "id": "", "title": "", "severity": "", "account": "" },
+                "evidence": { "original": stored, "left": null, "now": stored },
+                "changes": document(length), "inactive": [], "drift": [], "kept": [], "lost": [],
+                "shown": [],
+            }))
+            .unwrap()
+        };
+        let small = plan(1_000);
+        assert_eq!(carried(small.clone()), small);
+        let cut = carried(plan(LARGEST));
+        assert!(cut.cut && serde_json::to_vec(&cut).unwrap().len() < 2_000);
+        assert!(cut.changes[0].states.before.as_ref().unwrap().ends_with('…'));
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_iam::types::{StatusType, Tag};
+use aws_sdk_securityhub::types::AwsSecurityFindingIdentifier;
 use harness::commands::Printed;
 use harness::evidence::Evidence;
 use harness::execution::Execution;
@@ -471,7 +472,9 @@ async fn refused(aws: &LocalAws) -> Result<()> {
 async fn poisoned(aws: &LocalAws) -> Result<()> {
     let user = aws.user().create().await?;
     user.attach(ADMINISTRATOR_ACCESS).await?;
-    let incident = contain(aws, &user).await?;
+    let finding = Finding::about(&user);
+    let incident = aws.respond_to(&finding).await?;
+    incident.succeeds().await?;
     let input = json!({ "execution": incident.arn, "principal": user.name });
     let folder = format!("evidence/{}/{}/0001/", user.account, user.id);
     let case = aws.case(&user, 1).await?;
@@ -483,8 +486,22 @@ async fn poisoned(aws: &LocalAws) -> Result<()> {
         aws.plant_evidence(&format!("{folder}{key}"), forged.to_string().as_bytes()).await?;
     }
     aws.plant_evidence(&format!("{folder}junk.json"), b"junk").await?;
+    let elsewhere = "s3://elsewhere/original.json";
+    let identifier = AwsSecurityFindingIdentifier::builder()
+        .id(finding.id())
+        .product_arn(finding.product())
+        .build();
+    aws.security()
+        .security_hub()
+        .batch_update_findings()
+        .finding_identifiers(identifier)
+        .user_defined_fields("CordonEvidence", elsewhere)
+        .send()
+        .await?;
     let planned = plan(aws, &input).await?.plan;
     ensure!(!planned["changes"].to_string().contains("forged"), "{planned:#}");
+    let says = of_kind(&planned, "shown", "findingDiffers");
+    ensure!(says.len() == 1 && says[0]["says"] == elsewhere, "{planned:#}");
     let planted: BTreeSet<_> = of_kind(&planned, "shown", "planted")
         .into_iter()
         .filter_map(|one| one["uri"].as_str().and_then(|uri| uri.rsplit('/').next()))

@@ -58,6 +58,12 @@ pub fn s3(rules: &[&Rule]) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(over_the_wire!(aws_sdk_s3, rules).build())
 }
 
+/// A client of Step Functions.
+#[must_use]
+pub fn states(rules: &[&Rule]) -> aws_sdk_sfn::Client {
+    aws_sdk_sfn::Client::from_conf(over_the_wire!(aws_sdk_sfn, rules).build())
+}
+
 /// A client of Security Hub.
 #[must_use]
 pub fn security_hub(rules: &[&Rule]) -> aws_sdk_securityhub::Client {

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { assigned, computed, type Json, statesIn, type Values } from './machine.ts';
+import { STATE_MACHINE } from './product.ts';
+
+const EXECUTION = 'arn:aws:states:eu-west-1:111111111111:execution:cordon-restore:by-hand';
+const INCIDENT = EXECUTION.replace('cordon-restore:by-hand', 'cordon-incident-response:incident');
+const context = {
+  Execution: { Id: EXECUTION, RedriveCount: 0 },
+  State: { Name: 'AState', EnteredTime: '2026-03-11T06:00:08.000Z' },
+};
+
+const STATES = statesIn('restore.asl.json', { GetFindings: 'getFindings' });
+const state = (name: string) => STATES.get(name) ?? assert.fail(`there is no state \`${name}\``);
+
+const begun = (input: Json): Promise<Values> =>
+  assigned(state('Begin').Assign, {}, { input, context });
+
+async function payload(name: string, variables: Values): Promise<Json> {
+  const asked = await computed(state(name).Arguments, variables, { context });
+  return (asked as { Payload: Json }).Payload;
+}
+
+describe('the restore machine', () => {
+  it('plans what a person has named, and nothing that nobody has', async () => {
+    const principal = { id: 'AIDA', account: '222222222222' };
+    const found = { principal, groups: ['g'], policies: [], finding: { id: 'f' } };
+    for (const [input, chosen] of [
+      [{ execution: INCIDENT }, { principal: null, accept: [], activate: [] }],
+      [
+        { execution: INCIDENT, principal: 'eve', accept: ['boundary'], activate: ['AKIA'] },
+        { principal: 'eve', accept: ['boundary'], activate: ['AKIA'] },
+      ],
+    ] as const) {
+      let variables = await begun(input as unknown as Json);
+      assert.deepEqual(await payload('ReadIncident', variables), {
+        execution: EXECUTION,
+        purpose: 'find',
+        incident: INCIDENT,
+        principal: chosen.principal,
+      });
+      variables = { ...variables, found, now: { uri: 'u' }, says: ['s3://e'] };
+      assert.deepEqual(await payload('ReadPrincipal', variables), {
+        execution: EXECUTION,
+        purpose: 'present',
+        principal,
+        groups: ['g'],
+        policies: [],
+        pass: 0,
+        entered: context.State.EnteredTime,
+      });
+      assert.deepEqual(await payload('Plan', variables), {
+        execution: EXECUTION,
+        purpose: 'plan',
+        incident: INCIDENT,
+        principal: 'AIDA',
+        accept: chosen.accept,
+        activate: chosen.activate,
+        pass: 0,
+        now: { uri: 'u' },
+        findingSays: ['s3://e'],
+      });
+    }
+  });
+
+  it('takes of the finding where it says that evidence lies, and no more', async () => {
+    const fields = { CordonEvidence: 'a', CordonEvidence2: 'b', CordonEvidenceSha256: 'c', x: 'd' };
+    for (const [Findings, expected] of [
+      [[{ UserDefinedFields: fields }], ['a', 'b']],
+      [[{ UserDefinedFields: { CordonEvidence: 'a' } }], ['a']],
+      [[{ UserDefinedFields: null }], []],
+      [[{}], []],
+      [[], []],
+    ] as const) {
+      const result = { Findings } as unknown as Json;
+      const { says } = await assigned(state('ReadFinding').Assign, {}, { result, context });
+      assert.deepEqual(says, expected, JSON.stringify(Findings));
+    }
+  });
+
+  it('waits for no task forever, tries each again, and tells of each that fails', async () => {
+    for (const [name, { Type, TimeoutSeconds, Retry, Catch }] of STATES) {
+      if (Type !== 'Task') continue;
+      assert.ok(TimeoutSeconds && Retry?.length, name);
+      const all = Catch?.find(({ ErrorEquals }) => ErrorEquals.includes('States.ALL'));
+      assert.equal(all?.Next, name === 'TellFailure' ? undefined : 'WriteFailure', name);
+    }
+    const [caught] = state('Plan').Catch ?? [];
+    const variables = await begun({ execution: INCIDENT });
+    const errorOutput = { Error: 'CaseNotNewest', Cause: 'a\nb' };
+    const failed = await assigned(caught?.Assign, variables, { errorOutput, context });
+    const said = await assigned(state('WriteFailure').Assign, failed, { context });
+    const told = await computed(state('TellFailure').Arguments, said, { context });
+    const { Message } = told as { Message: string };
+    const redrive = `redrive-execution --region eu-west-1 --execution-arn ${EXECUTION}`;
+    for (const part of ['AState failed with CaseNotNewest', INCIDENT, '\n\n> a?b\n\n', redrive]) {
+      assert.ok(Message.includes(part), Message);
+    }
+  });
+
+  it('ends where it failed, and begins anew where it is redriven', async () => {
+    const { Choices = [], Default } = state('WaitForPeopleToRedrive');
+    assert.deepEqual([Choices.length, Choices[0]?.Next, Default], [1, 'ReadIncident', undefined]);
+    for (const [RedriveCount, redrives, expected] of [
+      [0, 0, false],
+      [1, 0, true],
+      [1, 1, false],
+    ] as const) {
+      const Execution = { ...context.Execution, RedriveCount };
+      const states = { context: { ...context, Execution } };
+      assert.equal(await computed(Choices[0]?.Condition, { redrives }, states), expected);
+    }
+  });
+});
+
+it('the role of the restore machine can not reach a principal or evidence', () => {
+  const { Statement } = JSON.parse(
+    readFileSync(join(STATE_MACHINE, 'restore-policy.json'), 'utf8'),
+  ) as { Statement: { Action: string | string[] }[] };
+  const actions = Statement.flatMap(({ Action }) => Action).filter(
+    (action) => !/^(logs|xray):/.test(action),
+  );
+  assert.deepEqual(actions, [
+    'lambda:InvokeFunction',
+    'securityhub:GetFindings',
+    'sns:Publish',
+    'kms:Decrypt',
+    'kms:GenerateDataKey',
+  ]);
+});
