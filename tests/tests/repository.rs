@@ -89,7 +89,7 @@ fn each_folder_below_functions_is_a_crate_of_its_name() {
 
 #[test]
 fn each_function_is_called_by_a_state_of_its_name_and_by_no_other_placeholder() {
-    let machines = ["incident-response", "readiness"].map(machine);
+    let machines = ["incident-response", "readiness", "restore"].map(machine);
     let states = machines.iter().flat_map(|machine| {
         let mut states = BTreeMap::new();
         collect_states(machine, &mut states);
