@@ -51,7 +51,7 @@ describe('the restore machine', () => {
         pass: 0,
         entered: context.State.EnteredTime,
       });
-      assert.deepEqual(await payload('Plan', variables), {
+      assert.deepEqual(await payload('PlanRestore', variables), {
         execution: EXECUTION,
         purpose: 'plan',
         incident: INCIDENT,
@@ -87,7 +87,7 @@ describe('the restore machine', () => {
       const all = Catch?.find(({ ErrorEquals }) => ErrorEquals.includes('States.ALL'));
       assert.equal(all?.Next, name === 'TellFailure' ? undefined : 'WriteFailure', name);
     }
-    const [caught] = state('Plan').Catch ?? [];
+    const [caught] = state('PlanRestore').Catch ?? [];
     const variables = await begun({ execution: INCIDENT });
     const errorOutput = { Error: 'CaseNotNewest', Cause: 'a\nb' };
     const failed = await assigned(caught?.Assign, variables, { errorOutput, context });
