@@ -29,6 +29,7 @@ pub mod messages;
 pub mod place;
 pub mod progress;
 mod readiness;
+mod restore;
 pub mod role;
 mod server;
 pub mod steps;

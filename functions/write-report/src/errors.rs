@@ -60,6 +60,7 @@ pub(crate) fn meaning(error: &str) -> Option<Meaning> {
         .or_else(|| of_refusals(error))
         .or_else(|| of_decisions(error))
         .or_else(|| of_the_policy(error))
+        .or_else(|| of_restores(error))
         .or_else(|| of_the_machine(error))?;
     Some(Meaning { why, todo })
 }
@@ -415,6 +416,37 @@ fn of_the_machine(error: &str) -> Option<Words> {
         _ if is_of("States", error) => (
             "the state machine could not go on",
             "Step Functions could not go on here. The words above say why.",
+        ),
+        _ => return None,
+    })
+}
+
+fn of_restores(error: &str) -> Option<Words> {
+    Some(match error {
+        "IncidentForeign" => (
+            "the execution is none of Cordon's",
+            "Give the ARN of an execution of `cordon-incident-response` in this account and Region.",
+        ),
+        "NothingToRestore" => (
+            "there is nothing to give back",
+            "Nothing was taken away by the execution, or its history is gone: then the evidence \
+             in the bucket says what there was.",
+        ),
+        "ChoiceUnclear" => {
+            ("what was chosen is not clear", "Choose one of what the words above name.")
+        }
+        "IncidentPending" => (
+            "an execution would contain the principal again",
+            "Wait until the execution ends. One that failed, redrive until it succeeds: first \
+             exempt the principal in the response policy, if it is not to be contained.",
+        ),
+        "CaseNotNewest" => {
+            ("the principal was contained again since", "Plan the restore of the newest incident.")
+        }
+        "EvidenceMismatch" => (
+            "the evidence is not what the execution's history says",
+            "Somebody has planted or changed evidence. CloudTrail knows who called s3:PutObject. \
+             Give nothing back by it.",
         ),
         _ => return None,
     })

@@ -31,6 +31,7 @@
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
 //! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
 //! - [`readiness`]: which accounts can be entered, asked before an incident.
+//! - [`restore`]: what a restore would give back, planned.
 //! - [`restore_by_hand`]: the way back, by the commands that are printed.
 //! - [`deployed`]: the commands that deploy, change, delete and upgrade.
 //! - [`mails`]: what a developer sees, the mails and the demo.
@@ -67,6 +68,7 @@ mod recurrence;
 mod released;
 mod repetition;
 mod response_policy;
+mod restore;
 mod restore_by_hand;
 mod stolen;
 mod suspect;
@@ -128,6 +130,7 @@ fn run() -> anyhow::Result<ExitCode> {
     stolen::add_to(&mut trials);
     without_cspm::add_to(&mut trials);
     readiness::add_to(&mut trials);
+    restore::add_to(&mut trials);
     restore_by_hand::add_to(&mut trials);
     deployed::add_to(&mut trials);
     mails::add_to(&mut trials);

@@ -53,7 +53,7 @@ const OF_AWS: [&str; 36] = [
 
 /// Failures that no state expects by name, and why they are like any other to it: people
 /// are told at once, and mend what the message names.
-const LIKE_ANY_OTHER: [(&str, &str); 12] = [
+const LIKE_ANY_OTHER: [(&str, &str); 18] = [
     ("InvalidInput", "a bug, or a machine and functions of different versions"),
     ("ResponsePolicyInvalid", "a person has to mend the parameter"),
     ("EntryRefused", "a person has to mend the member role's trust"),
@@ -66,6 +66,12 @@ const LIKE_ANY_OTHER: [(&str, &str); 12] = [
     ("BoundaryMissing", "Verify finds what is left, and a person has to let Quarantine set it"),
     ("EvidenceUnreadable", "nothing is taken away without evidence, and a person has to look"),
     ("FindingNotUpdated", "Security Hub would refuse the same update again"),
+    ("IncidentForeign", "it is the restore machine's, and a person has to name another execution"),
+    ("NothingToRestore", "it is the restore machine's, and a person has to name another execution"),
+    ("ChoiceUnclear", "it is the restore machine's, and a person has to choose otherwise"),
+    ("IncidentPending", "it is the restore machine's, and a person has to end the other execution"),
+    ("CaseNotNewest", "it is the restore machine's, and a person has to name another execution"),
+    ("EvidenceMismatch", "it is the restore machine's, and a person has to find out who did it"),
 ];
 
 fn named(state: &State) -> BTreeSet<&str> {

@@ -453,3 +453,530 @@ impl Past {
 fn is_access_key(item: &Item) -> bool {
     matches!(item, Item::Credential(Credential { kind: CredentialKind::AccessKey, .. }))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::restore::Status;
+
+    const DENY: &str = "arn:aws:iam::aws:policy/AWSDenyAll";
+    const OWN: &str = "arn:aws:iam::222222222222:policy/own";
+    const BOUNDARY: &str = "arn:aws:iam::222222222222:policy/boundary";
+    const QUARANTINE: &str = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
+    const URI: &str = "s3://bucket/evidence/222222222222/AIDAEVE/0001/original.json";
+
+    fn execution(name: &str) -> Execution {
+        let machine = "arn:aws:states:us-east-1:111111111111:execution:cordon-incident-response";
+        Execution::try_from(format!("{machine}:{name}")).unwrap()
+    }
+
+    fn snapshot(changes: Value) -> Snapshot {
+        let mut snapshot = json!({
+            "kind": "User", "arn": "arn:aws:iam::222222222222:user/eve", "name": "eve",
+            "path": "/", "id": "AIDAEVE", "boundary": null, "tags": {}, "attachedPolicies": [],
+            "customerPolicies": {}, "inlinePolicies": [], "trustPolicy": null, "groups": [],
+            "credentials": [], "loginProfile": null, "mfaDevices": [],
+        });
+        for (field, value) in changes.as_object().unwrap() {
+            snapshot[field] = value.clone();
+        }
+        serde_json::from_value(snapshot).unwrap()
+    }
+
+    fn found(principal: Snapshot) -> Found {
+        let incident = json!({
+            "execution": execution("incident"),
+            "reach": {
+                "id": "AIDAEVE", "since": "2026-01-01T00:00:00.5Z", "deniedBefore": null,
+                "boundary": null,
+            },
+        });
+        Found {
+            schema: "cordon/evidence/2".into(),
+            incident: serde_json::from_value(incident).unwrap(),
+            case: Some("0001".into()),
+            principal,
+            boundary_before: None,
+            denied_before: None,
+        }
+    }
+
+    fn past(before: Value) -> Past {
+        Past {
+            partition: "aws".into(),
+            at: Stored { uri: URI.into(), version: None, sha256: "ab".into() },
+            original: found(snapshot(before)),
+            later: Vec::new(),
+            left: Some(Left {
+                schema: "cordon/left/2".into(),
+                case: "0001".into(),
+                id: "AIDAEVE".into(),
+                boundary: Some(DENY.into()),
+                kept_policies: vec![DENY.into()],
+                credentials: Vec::new(),
+            }),
+            tagged: Vec::new(),
+        }
+    }
+
+    fn now(principal: Value) -> Now {
+        Now {
+            schema: "cordon/now/1".into(),
+            execution: execution("plan"),
+            at: "2026-01-02T00:00:00Z".into(),
+            principal: snapshot(principal),
+            groups: BTreeMap::new(),
+            policies: BTreeMap::new(),
+        }
+    }
+
+    /// Under the deny, with what else there is.
+    fn denied(mut with: Value) -> Value {
+        with["boundary"] = json!(DENY);
+        let attached = with["attachedPolicies"].as_array().cloned().unwrap_or_default();
+        with["attachedPolicies"] = json!([attached, vec![json!(DENY)]].concat());
+        with
+    }
+
+    fn planned(past: &Past, now: &Now) -> Comparison {
+        compare(past, now, &Choice::default()).unwrap()
+    }
+
+    fn accepting(past: &Past, now: &Now, accept: &[&str]) -> Result<Comparison, Failure> {
+        let accept = accept.iter().map(|name| (*name).to_owned()).collect();
+        compare(past, now, &Choice { accept, ..Choice::default() })
+    }
+
+    fn activating(past: &Past, now: &Now, id: &str) -> Result<Comparison, Failure> {
+        let activate = [id.to_owned()].into();
+        compare(past, now, &Choice { activate, ..Choice::default() })
+    }
+
+    fn changes(comparison: &Comparison) -> Vec<String> {
+        comparison.changes.iter().map(|one| one.states.item.to_string()).collect()
+    }
+
+    fn drift(comparison: &Comparison) -> Vec<(String, Why)> {
+        comparison.drift.iter().map(|one| (one.states.item.to_string(), one.why)).collect()
+    }
+
+    fn inline(documents: Option<&str>) -> Value {
+        let policy = |document| json!([{ "name": "p", "document": document }]);
+        json!({ "inlinePolicies": documents.map_or(json!([]), policy) })
+    }
+
+    fn credential(active: Option<bool>) -> Value {
+        let key = |active| json!([{ "kind": "accessKey", "id": "AKIA", "active": active }]);
+        json!({ "credentials": active.map_or(json!([]), key) })
+    }
+
+    #[derive(Debug, PartialEq, Eq)]
+    enum Judged {
+        Nothing,
+        Kept,
+        Changed,
+        Drifted,
+        Inactive,
+        MadeSince,
+        Gone,
+    }
+
+    fn judged(comparison: &Comparison, item: &str) -> Judged {
+        let is = |one: &Item| one.to_string() == item;
+        let lost = comparison.lost.iter().find_map(|lost| match lost {
+            Lost::CredentialMadeSince { .. } => Some(Judged::MadeSince),
+            Lost::CredentialGone(_) => Some(Judged::Gone),
+            _ => None,
+        });
+        let found = [
+            comparison.kept.iter().any(is).then_some(Judged::Kept),
+            comparison.changes.iter().any(|one| is(&one.states.item)).then_some(Judged::Changed),
+            comparison.drift.iter().any(|one| is(&one.states.item)).then_some(Judged::Drifted),
+            comparison.inactive.first().map(|_| Judged::Inactive),
+            lost,
+        ];
+        let mut found = found.into_iter().flatten();
+        let one = found.next().unwrap_or(Judged::Nothing);
+        assert_eq!(found.next(), None, "told twice");
+        one
+    }
+
+    #[test]
+    fn an_inline_policy_is_given_back_only_where_it_is_as_it_was_left() {
+        let (a, b) = (Some("a"), Some("b"));
+        for (before, now_is, expected) in [
+            (None, None, Judged::Nothing),
+            // Added since.
+            (None, a, Judged::Drifted),
+            (a, None, Judged::Changed),
+            (a, a, Judged::Kept),
+            (a, b, Judged::Drifted),
+            // White space is content.
+            (a, Some("a "), Judged::Drifted),
+        ] {
+            let comparison = planned(&past(inline(before)), &now(denied(inline(now_is))));
+            assert_eq!(judged(&comparison, "inline/p"), expected, "{before:?} {now_is:?}");
+        }
+    }
+
+    #[test]
+    fn a_boundary_is_given_back_only_where_the_deny_is_in_its_place() {
+        let (mine, other) = (Some(BOUNDARY), Some("arn:aws:iam::aws:policy/other"));
+        for (before, now_is, expected) in [
+            (None, None, Judged::Nothing),
+            (None, Some(DENY), Judged::Changed),
+            (None, other, Judged::Drifted),
+            (mine, Some(DENY), Judged::Changed),
+            (mine, mine, Judged::Kept),
+            (mine, other, Judged::Drifted),
+            (mine, None, Judged::Drifted),
+            // The customer's own deny is not ours to lift.
+            (Some(DENY), Some(DENY), Judged::Kept),
+            (Some(DENY), None, Judged::Drifted),
+        ] {
+            // Quarantine may have come before the evidence: what the incident met counts.
+            let mut past = past(json!({ "boundary": DENY }));
+            past.original.boundary_before = before.map(str::to_owned);
+            let comparison = planned(&past, &now(json!({ "boundary": now_is })));
+            assert_eq!(judged(&comparison, "boundary"), expected, "{before:?} {now_is:?}");
+        }
+    }
+
+    #[test]
+    fn the_deny_is_lifted_only_where_the_case_has_put_it_there() {
+        for (before, left, now_is, expected) in [
+            (false, true, true, Judged::Changed),
+            (false, true, false, Judged::Nothing),
+            (true, true, true, Judged::Kept),
+            (true, true, false, Judged::Drifted),
+            // At the policy limit the boundary alone is the deny: then another one attached it.
+            (false, false, true, Judged::Drifted),
+        ] {
+            let mut past = past(json!({ "attachedPolicies": [DENY] }));
+            past.original.denied_before = before.then_some(DenyBy::Policy);
+            let kept = if left { vec![DENY.to_owned()] } else { Vec::new() };
+            past.left.as_mut().unwrap().kept_policies = kept;
+            let attached = if now_is { json!([DENY]) } else { json!([]) };
+            let comparison = planned(&past, &now(json!({ "attachedPolicies": attached })));
+            assert_eq!(judged(&comparison, "deny"), expected, "{before} {left} {now_is}");
+        }
+    }
+
+    #[test]
+    fn a_credential_stays_inactive_unless_it_was_active_and_a_person_names_it() {
+        let (yes, no) = (Some(true), Some(false));
+        for (before, now_is, expected, activated) in [
+            (yes, yes, Judged::Kept, false),
+            (yes, no, Judged::Inactive, true),
+            (yes, None, Judged::Gone, false),
+            (no, no, Judged::Kept, false),
+            (no, yes, Judged::Drifted, false),
+            (no, None, Judged::Gone, false),
+            (None, yes, Judged::MadeSince, false),
+            (None, no, Judged::MadeSince, false),
+            (None, None, Judged::Nothing, false),
+        ] {
+            let (past, now) = (past(credential(before)), now(denied(credential(now_is))));
+            let comparison = planned(&past, &now);
+            assert_eq!(judged(&comparison, "accessKey/AKIA"), expected, "{before:?} {now_is:?}");
+            match activating(&past, &now, "AKIA") {
+                Ok(active) => {
+                    assert!(activated, "{before:?} {now_is:?}");
+                    assert_eq!(judged(&active, "accessKey/AKIA"), Judged::Changed);
+                }
+                Err(failure) => {
+                    assert_eq!((failure.name(), activated), ("ChoiceUnclear", false));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tag_is_ours_only_with_the_value_that_the_case_has_set() {
+        let before = json!({ "tags": { "FindingId": "theirs", "team": "a" } });
+        let mut past = past(before.clone());
+        let tagging = |name: &str, finding: &str| Tagging {
+            execution: execution(name),
+            finding_id: finding.into(),
+            remediation_date: "2026-01-01T00:00:00Z".into(),
+        };
+        past.tagged = vec![tagging("first", "one"), tagging("second", "two")];
+        let set = |by: &str, finding: &str| {
+            denied(json!({ "tags": {
+                "SecurityIncident": "true", "RemediationDate": "2026-01-01T00:00:00Z",
+                "FindingId": finding, "CordonExecution": execution(by).arn(),
+                "CordonEvidence": URI, "CordonEvidenceSha256": "ab", "team": "a",
+            }}))
+        };
+        let ours = [
+            "tag/CordonEvidence",
+            "tag/CordonEvidenceSha256",
+            "tag/CordonExecution",
+            "tag/RemediationDate",
+            "tag/FindingId",
+            "boundary",
+            "deny",
+            "tag/SecurityIncident",
+        ];
+        // Whichever of the case's executions has tagged it, and what it has overwritten comes back.
+        for (by, finding) in [("first", "one"), ("second", "two")] {
+            let comparison = planned(&past, &now(set(by, finding)));
+            assert_eq!(changes(&comparison), ours);
+            assert_eq!((drift(&comparison), comparison.shown), (vec![], vec![]));
+        }
+        let mut poisoned = set("second", "two");
+        poisoned["tags"]["CordonEvidence"] = json!("s3://elsewhere");
+        let comparison = planned(&past, &now(poisoned));
+        assert_eq!(drift(&comparison), [("tag/CordonEvidence".to_owned(), Why::Changed)]);
+        let key = "CordonEvidence".to_owned();
+        let differs =
+            Shown::TagDiffers { key, expected: URI.into(), says: "s3://elsewhere".into() };
+        assert_eq!(comparison.shown, [differs]);
+        // One that never was tagged has its own tags.
+        past.tagged = Vec::new();
+        let comparison = planned(&past, &now(denied(before)));
+        assert_eq!(changes(&comparison), ["boundary", "deny"]);
+    }
+
+    #[test]
+    fn what_stands_behind_an_item_has_to_be_as_it_was() {
+        let version = |document: &str| json!({ "version": "v1", "document": document });
+        let group = |policy: &str, document: &str| {
+            json!({
+                "name": "g", "attachedPolicies": [policy],
+                "inlinePolicies": [{ "name": "i", "document": document }],
+            })
+        };
+        let before = json!({
+            "attachedPolicies": [OWN], "groups": [group(OWN, "i")],
+            "customerPolicies": { OWN: version("a") },
+        });
+        let mut past = past(before);
+        past.original.boundary_before = Some(BOUNDARY.into());
+        let (own, member) = (format!("policy/{OWN}"), "group/g".to_owned());
+        let (gone, behind) = (Some(Why::Gone), Some(Why::ChangedBehind));
+        let today = |groups: Value, own: Value, boundary: Value| {
+            let mut now = now(denied(json!({})));
+            now.groups = serde_json::from_value(json!({ "g": groups })).unwrap();
+            let policies = json!({ OWN: own, BOUNDARY: boundary });
+            now.policies = serde_json::from_value(policies).unwrap();
+            now
+        };
+        let same = || (group(OWN, "i"), version("a"), version("b"));
+        let cases = [
+            (same(), None, None, None),
+            ((json!(null), version("a"), version("b")), None, gone, None),
+            ((group(OWN, "other"), version("a"), version("b")), None, behind, None),
+            ((group(QUARANTINE, "i"), version("a"), version("b")), None, behind, None),
+            ((group(OWN, "i"), version("other"), version("b")), behind, behind, None),
+            ((group(OWN, "i"), json!(null), version("b")), gone, behind, None),
+            ((group(OWN, "i"), version("a"), json!(null)), None, None, gone),
+        ];
+        for ((groups, policy, boundary), of_policy, of_group, of_boundary) in cases {
+            let now = today(groups, policy, boundary);
+            let comparison = planned(&past, &now);
+            let found = |name: &str| {
+                let all = drift(&comparison);
+                all.into_iter().find(|(item, _)| item == name).map(|(_, why)| why)
+            };
+            assert_eq!(
+                (found(&own), found(&member), found("boundary")),
+                (of_policy, of_group, of_boundary),
+                "{now:?}"
+            );
+            for (name, why) in
+                [(own.as_str(), of_policy), (&member, of_group), ("boundary", of_boundary)]
+            {
+                let accepted = accepting(&past, &now, &[name]);
+                let by_person = accepted.map(|it| it.changes.iter().any(|one| one.accepted));
+                let expected = if why == behind { Ok(true) } else { Err("ChoiceUnclear") };
+                assert_eq!(by_person.map_err(|failure| failure.name()), expected, "{name} {why:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_deny_comes_after_what_it_holds_in_check_and_what_is_taken_before_what_is_given() {
+        let before = json!({
+            "attachedPolicies": [OWN], "groups": [{ "name": "g", "attachedPolicies": [], "inlinePolicies": [] }],
+            "inlinePolicies": [{ "name": "a", "document": "{}" }],
+            "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }],
+            "tags": { "team": "a" },
+        });
+        let past = past(before);
+        let other = "arn:aws:iam::aws:policy/other";
+        let added = json!({
+            "attachedPolicies": [other], "tags": { "extra": "b" },
+            "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": false }],
+        });
+        let mut now = now(denied(added));
+        now.groups = serde_json::from_value(json!({
+            "g": { "name": "g", "attachedPolicies": [], "inlinePolicies": [] },
+        }))
+        .unwrap();
+        let accept = [format!("policy/{other}"), "tag/extra".into(), "tag/team".into()];
+        let choice = Choice { accept: accept.into(), activate: ["AKIA".to_owned()].into() };
+        let comparison = compare(&past, &now, &choice).unwrap();
+        let expected = [
+            "group/g",
+            &format!("policy/{other}"),
+            &format!("policy/{OWN}"),
+            "inline/a",
+            "tag/extra",
+            "tag/team",
+            "accessKey/AKIA",
+            "boundary",
+            "deny",
+        ];
+        assert_eq!(changes(&comparison), expected);
+    }
+
+    #[test]
+    fn of_two_incidents_at_once_the_first_to_reach_it_says_what_stood_before() {
+        let mut past = past(json!({ "boundary": DENY, "attachedPolicies": [DENY] }));
+        past.original.denied_before = Some(DenyBy::Policy);
+        past.original.boundary_before = Some(DENY.into());
+        let mut earlier = found(snapshot(json!({})));
+        // Written with more digits, and a text that sorts after the other.
+        earlier.incident.reach.since = "2026-01-01T00:00:00.250000Z".into();
+        earlier.boundary_before = Some(BOUNDARY.into());
+        past.later = vec![earlier];
+        let comparison = planned(&past, &now(denied(json!({}))));
+        assert_eq!(changes(&comparison), ["boundary", "deny"]);
+        assert_eq!(comparison.changes[0].states.before.as_deref(), Some(BOUNDARY));
+    }
+
+    #[test]
+    fn what_a_later_incident_took_was_not_there_before() {
+        let mut past = past(json!({}));
+        let added = json!({
+            "attachedPolicies": [OWN], "inlinePolicies": [{ "name": "p", "document": "{}" }],
+            "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }],
+        });
+        past.later = vec![found(snapshot(added))];
+        let comparison = planned(&past, &now(denied(credential(Some(false)))));
+        assert_eq!(changes(&comparison), ["boundary", "deny"]);
+        let taken = [Item::Policy { arn: OWN.into() }, Item::Inline { name: "p".into() }];
+        assert_eq!(comparison.shown, taken.map(|item| Shown::TakenLater { item }));
+        assert_eq!(judged(&comparison, "accessKey/AKIA"), Judged::MadeSince);
+    }
+
+    #[test]
+    fn a_case_that_was_not_read_back_is_taken_for_contained() {
+        let mut past = past(json!({
+            "attachedPolicies": [OWN],
+            "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }],
+        }));
+        past.left = None;
+        let comparison = planned(&past, &now(denied(credential(Some(false)))));
+        assert_eq!(
+            changes(&comparison),
+            [format!("policy/{OWN}"), "boundary".into(), "deny".into()]
+        );
+        assert_eq!(judged(&comparison, "accessKey/AKIA"), Judged::Inactive);
+        let untouched = json!({
+            "attachedPolicies": [OWN],
+            "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }],
+        });
+        assert_eq!(changes(&planned(&past, &now(untouched))), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_aws_itself_restricts_stays() {
+        let past = past(json!({}));
+        let now = now(denied(json!({ "attachedPolicies": [QUARANTINE] })));
+        let comparison = planned(&past, &now);
+        assert_eq!(
+            (changes(&comparison), drift(&comparison)),
+            (vec!["boundary".into(), "deny".into()], vec![])
+        );
+        assert_eq!(comparison.shown, [Shown::QuarantinedByAws { arn: QUARANTINE.into() }]);
+        let refused = accepting(&past, &now, &[&format!("policy/{QUARANTINE}")]);
+        assert_eq!(refused.unwrap_err().name(), "ChoiceUnclear");
+    }
+
+    #[test]
+    fn what_no_restore_gives_back_is_told() {
+        let password = |created: &str| json!({ "created": created });
+        let device = |serial: &str| json!([{ "serialNumber": serial }]);
+        let serial = |serial: &str| serial.to_owned();
+        for (before, now_is, expected) in [
+            (json!({}), json!({}), vec![]),
+            (
+                json!({ "loginProfile": password("1") }),
+                json!({ "loginProfile": password("1") }),
+                vec![Lost::PasswordToChange { created: "1".into(), since: false }],
+            ),
+            (
+                json!({ "loginProfile": password("1") }),
+                json!({ "loginProfile": password("2") }),
+                vec![Lost::PasswordToChange { created: "2".into(), since: true }],
+            ),
+            (
+                json!({}),
+                json!({ "loginProfile": password("2") }),
+                vec![Lost::PasswordToChange { created: "2".into(), since: true }],
+            ),
+            (json!({ "loginProfile": password("1") }), json!({}), vec![Lost::PasswordGone]),
+            (
+                json!({ "mfaDevices": device("a") }),
+                json!({ "mfaDevices": device("b") }),
+                vec![
+                    Lost::MfaMadeSince { serial: serial("b") },
+                    Lost::MfaGone { serial: serial("a") },
+                ],
+            ),
+            (
+                json!({ "trustPolicy": "a" }),
+                json!({ "trustPolicy": "b" }),
+                vec![Lost::TrustChanged { before: Some("a".into()), now: Some("b".into()) }],
+            ),
+        ] {
+            assert_eq!(planned(&past(before), &now(denied(now_is))).lost, expected);
+        }
+    }
+
+    #[test]
+    fn a_retirement_is_about_access_keys_and_its_tag_alone() {
+        let credentials = |active: bool| {
+            json!([
+                { "kind": "accessKey", "id": "AKIA", "active": active },
+                { "kind": "sshPublicKey", "id": "APKA", "active": active },
+            ])
+        };
+        let before = json!({ "credentials": credentials(true), "attachedPolicies": [OWN] });
+        let mut past = past(before);
+        past.original.case = None;
+        past.left = None;
+        let tags = json!({ "CordonRetirement": URI, "team": "a" });
+        let now = now(json!({ "credentials": credentials(false), "tags": tags }));
+        let comparison = planned(&past, &now);
+        assert_eq!(changes(&comparison), ["tag/CordonRetirement"]);
+        assert_eq!((drift(&comparison), comparison.lost), (vec![], vec![]));
+        let ids: Vec<_> = comparison.inactive.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(ids, ["AKIA"]);
+        let active = activating(&past, &now, "AKIA").unwrap();
+        assert_eq!(changes(&active), ["tag/CordonRetirement", "accessKey/AKIA"]);
+    }
+
+    #[test]
+    fn a_renamed_principal_is_shown_under_both_names() {
+        let past = past(json!({}));
+        let now = now(json!({ "arn": "arn:aws:iam::222222222222:user/adam", "name": "adam" }));
+        let before = past.original.principal.arn.clone();
+        assert_eq!(planned(&past, &now).shown, [Shown::Renamed { before }]);
+    }
+
+    #[test]
+    fn a_status_that_was_read_back_counts() {
+        let mut past = past(credential(Some(false)));
+        let key = Credential { kind: CredentialKind::AccessKey, id: "AKIA".into() };
+        let read = past.left.as_mut().unwrap();
+        read.credentials = vec![Status { credential: key, active: true }];
+        // It was left active, though it had been inactive: then it is made so again.
+        let comparison = planned(&past, &now(denied(credential(Some(true)))));
+        assert_eq!(judged(&comparison, "accessKey/AKIA"), Judged::Changed);
+    }
+}
