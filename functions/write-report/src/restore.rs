@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use incident::restore::{Change, Drift, Item, Plan, Why};
+use incident::restore::{Change, Drift, Item, Plan, States, Why};
 use incident::{Failure, Stored, ascii, cut, one_line};
 use serde::{Deserialize, Serialize};
 
@@ -411,7 +411,11 @@ fn stays_denied(plan: &Plan) -> bool {
 
 /// How many of what come back that the principal had and has not.
 fn given(plan: &Plan) -> Vec<String> {
-    let back = || plan.changes.iter().map(|one| &one.states).filter(|one| one.before.is_some());
+    let is_given = |one: &&States| match &one.item {
+        Item::Credential(_) => one.before.as_deref() == Some("Active"),
+        _ => one.before.is_some(),
+    };
+    let back = || plan.changes.iter().map(|one| &one.states).filter(is_given);
     let count = |is: fn(&Item) -> bool| back().filter(|one| is(&one.item)).count();
     let counts = [
         (count(|item| matches!(item, Item::Group { .. })), "group", "groups"),
