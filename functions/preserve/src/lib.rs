@@ -30,9 +30,7 @@ use serde_json::Value;
 use bucket::Object;
 use bucket::schema::canonical;
 use cases::{Case, Decision, Left, Opened, Reached};
-use document::{
-    Document, Incident, LeftBehind, Observed, Place, Read, Verified, left_at, time,
-};
+use document::{Document, Incident, LeftBehind, Observed, Place, Read, Verified, left_at, time};
 use snapshot::Snapshot;
 use today::Would;
 
