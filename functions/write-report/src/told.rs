@@ -75,9 +75,9 @@ fn change(states: &States, accepted: &str, page: &mut Page) {
             page.word(2, one_line(key, 128));
         }
         (Item::Credential(one), before) => {
-            let status = if before == Some("Active") { "active" } else { "inactive" };
+            let becomes = if before == Some("Active") { "active" } else { "inactive" };
             let (noun, id) = (one.kind.noun(), one_line(&one.id, 128));
-            page.item(format!("make the {noun} `{id}` {status}{accepted}"));
+            page.item(format!("make the {noun} `{id}` {becomes}{accepted}"));
         }
         (Item::Boundary, Some(arn)) => {
             page.item(format!("set the permissions boundary{accepted} to:"));

@@ -232,7 +232,9 @@ fn no_tag_and_no_document_forges_a_command() {
         for part in ["changes", "drift", "kept", "lost", "shown"] {
             for one in plan[part].as_array_mut().unwrap() {
                 let states = ["before", "left", "now", "says", "expected"];
-                states.iter().for_each(|state| fill(&mut one[state], &forged));
+                for state in states {
+                    fill(&mut one[state], &forged);
+                }
                 if one["item"]["type"] == "tag" || one["type"] == "tagDiffers" {
                     fill(&mut one["item"]["key"], &forged);
                     fill(&mut one["key"], &forged);
@@ -243,8 +245,8 @@ fn no_tag_and_no_document_forges_a_command() {
             }
         }
         let text = planned(&input).text;
-        let forges = |line: &&str| line.trim_start().starts_with("aws iam create-user");
-        assert_eq!(text.lines().find(forges), None, "{text}");
+        let is_forged = |line: &&str| line.trim_start().starts_with("aws iam create-user");
+        assert_eq!(text.lines().find(is_forged), None, "{text}");
     }
 }
 
