@@ -12,7 +12,9 @@ use crate::{EXTERNAL_ID, ORGANIZATION, REGION, SECURITY};
 
 /// How a command has ended, and what it printed.
 pub struct Printed {
+    /// How it has ended.
     pub status: ExitStatus,
+    /// Both streams, one after the other.
     pub text: String,
 }
 

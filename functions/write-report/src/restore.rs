@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use incident::restore::{Change, Drift, Item, Plan, Why};
+use incident::restore::{Change, Drift, Item, Plan, States, Why};
 use incident::{Failure, Stored, ascii, cut, one_line};
 use serde::{Deserialize, Serialize};
 
@@ -44,12 +44,12 @@ pub struct Planned {
 /// Fails with [`Failure::InvalidInput`] only where its own text can't be put into JSON.
 pub(crate) fn write(input: &RestorePlan) -> Result<Planned, Failure> {
     let of = |room| input.text(room);
-    let mut planned = input.planned(of(ROOMS[0]), of(ROOMS[0]))?;
+    let mut planned = input.planned(of(ROOMS[0]), &of(ROOMS[0]))?;
     for (text, copy) in [(ROOMS[0], ROOMS[1]), (ROOMS[0], ROOMS[2]), (ROOMS[2], ROOMS[2])] {
         if serde_json::to_vec(&planned).map_err(|error| unwritable(&error))?.len() <= LARGEST {
             break;
         }
-        planned = input.planned(of(text), of(copy))?;
+        planned = input.planned(of(text), &of(copy))?;
     }
     Ok(planned)
 }
@@ -99,12 +99,12 @@ impl Ending {
 }
 
 impl RestorePlan {
-    fn planned(&self, text: String, copy: String) -> Result<Planned, Failure> {
+    fn planned(&self, text: String, copy: &str) -> Result<Planned, Failure> {
         let subject = self.subject();
         let document = serde_json::to_string(&self.document(&subject));
         let document = document.map_err(|error| unwritable(&error))?;
         let short = cut(&format!("Cordon {subject}"), 140);
-        let message = serde_json::to_string(&Message::of(&copy, &short, &document));
+        let message = serde_json::to_string(&Message::of(copy, &short, &document));
         let message = message.map_err(|error| unwritable(&error))?;
         Ok(Planned { subject, verdict: Ending::of(&self.plan).word(), message, text })
     }
@@ -144,10 +144,12 @@ impl RestorePlan {
             ),
         }];
         if !GiveBack::of(plan).lift.is_empty() {
-            said.push(match stays_denied(plan) {
-                false => "Last the deny comes off: from then on it can act again.".to_owned(),
-                true => "Last our deny comes off; AWSDenyAll stands on it all the same.".to_owned(),
-            });
+            let last = if stays_denied(plan) {
+                "Last our deny comes off; AWSDenyAll stands on it all the same."
+            } else {
+                "Last the deny comes off: from then on it can act again."
+            };
+            said.push(last.to_owned());
         }
         said.extend(match plan.inactive.len() {
             0 => None,
@@ -411,7 +413,11 @@ fn stays_denied(plan: &Plan) -> bool {
 
 /// How many of what come back that the principal had and has not.
 fn given(plan: &Plan) -> Vec<String> {
-    let back = || plan.changes.iter().map(|one| &one.states).filter(|one| one.before.is_some());
+    let is_given = |one: &&States| match &one.item {
+        Item::Credential(_) => one.before.as_deref() == Some("Active"),
+        _ => one.before.is_some(),
+    };
+    let back = || plan.changes.iter().map(|one| &one.states).filter(is_given);
     let count = |is: fn(&Item) -> bool| back().filter(|one| is(&one.item)).count();
     let counts = [
         (count(|item| matches!(item, Item::Group { .. })), "group", "groups"),

@@ -65,16 +65,19 @@ fn change(states: &States, accepted: &str, page: &mut Page) {
             page.item(format!("delete the inline policy `{}`{accepted}", one_line(name, 128)));
         }
         (Item::Tag { key }, Some(value)) => {
-            page.item(format!("set the tag `{}`{accepted} to:", one_line(key, 128)));
+            page.item(format!("set the tag{accepted}:"));
+            page.word(2, one_line(key, 128));
+            page.indented(2, "to:");
             page.quote(2, one_line(value, 256));
         }
         (Item::Tag { key }, None) => {
-            page.item(format!("remove the tag `{}`{accepted}", one_line(key, 128)));
+            page.item(format!("remove the tag{accepted}:"));
+            page.word(2, one_line(key, 128));
         }
         (Item::Credential(one), before) => {
-            let status = if before == Some("Active") { "active" } else { "inactive" };
+            let becomes = if before == Some("Active") { "active" } else { "inactive" };
             let (noun, id) = (one.kind.noun(), one_line(&one.id, 128));
-            page.item(format!("make the {noun} `{id}` {status}{accepted}"));
+            page.item(format!("make the {noun} `{id}` {becomes}{accepted}"));
         }
         (Item::Boundary, Some(arn)) => {
             page.item(format!("set the permissions boundary{accepted} to:"));
@@ -172,9 +175,9 @@ fn one_lost(lost: &Lost, page: &mut Page) {
                 one_line(created, 40)
             ));
         }
-        Lost::PasswordGone => page.item(
-            "the console password was deleted: who needs one gets a new one, with a new MFA device",
-        ),
+        Lost::PasswordGone => {
+            page.item("the console password was deleted: who needs one gets a new one");
+        }
         Lost::MfaMadeSince { serial } => {
             page.item("an MFA device was added since: unless somebody knows it, remove it first");
             page.word(2, one_line(serial, 700));
@@ -246,10 +249,9 @@ fn one_shown(shown: &Shown, page: &mut Page) {
             page.word(2, one_line(before, 700));
         }
         Shown::TagDiffers { key, expected, says } => {
-            page.item(format!(
-                "the tag `{}` does not say what the execution's history says; it says:",
-                one_line(key, 128)
-            ));
+            page.item("a tag does not say what the execution's history says:");
+            page.word(2, one_line(key, 128));
+            page.indented(2, "says:");
             page.quote(2, one_line(says, 256));
             page.indented(2, "and ought to say:");
             page.quote(2, one_line(expected, 256));

@@ -49,7 +49,7 @@ async fn user(apart: &Apart<'_>) -> Result<User> {
     for number in 0..38 {
         user.tag(&format!("tag {number}"), "caf\u{e9}").await?;
     }
-    user.tag("FindingId", "the customer's own").await?;
+    user.tag("FindingId", "own caf\u{e9}\u{2028}+=@").await?;
     user.tag("RemediationDate", "").await?;
     iam.create_login_profile().user_name(name).password("Correct-horse-1").send().await?;
     let device = format!("device-{}", user.id);

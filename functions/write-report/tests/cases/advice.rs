@@ -106,11 +106,14 @@ fn whom_something_was_taken_from_can_have_it_back_by_one_command() {
         let taken: Vec<_> = outcomes.iter().filter(is_taken).collect();
         let execution = case.input["execution"].as_str().unwrap();
         for one in &taken {
-            let mut command =
-                format!("     make restore CONFIG=cordon.json EXECUTION='{execution}'");
-            if outcomes.len() > 1 {
-                command += &format!(" PRINCIPAL='{}'", one["principal"]["id"].as_str().unwrap());
-            }
+            let principal = one["principal"]["id"].as_str().unwrap();
+            let whom = if outcomes.len() > 1 {
+                format!(" PRINCIPAL='{principal}'")
+            } else {
+                String::new()
+            };
+            let command =
+                format!("     make restore CONFIG=cordon.json EXECUTION='{execution}'{whom}");
             assert!(mail.lines().any(|line| line == command), "{}: {mail}", case.name);
         }
         assert_eq!(mail.matches("make restore").count(), taken.len(), "{}: {mail}", case.name);
