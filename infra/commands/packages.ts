@@ -38,7 +38,9 @@ export function toolsEnvironment(): NodeJS.ProcessEnv {
 /** Has the same source become the same bytes, wherever it and its crates lie. */
 function anywhere(): NodeJS.ProcessEnv {
   const crates = process.env['CARGO_HOME'] ?? join(process.env['HOME'] ?? '', '.cargo');
-  const places = [`${TOP.replace(/\/$/, '')}=/cordon`, `${crates}=/cargo`];
+  const all = [`${TOP.replace(/\/$/, '')}=/cordon`, `${crates}=/cargo`];
+  // Flags are split at spaces: a place that has one stays as it is.
+  const places = all.filter((place) => !/\s/.test(place));
   return {
     RUSTFLAGS: places.map((place) => `--remap-path-prefix=${place}`).join(' '),
     CFLAGS: places.map((place) => `-ffile-prefix-map=${place}`).join(' '),
