@@ -46,6 +46,12 @@ const root = folder({
     "StartAt": "Begin",
     "States": { "Begin": { "Type": "Succeed" } }
   }`,
+  'statemachine/restore.asl.json': `{
+    "Comment": "\${Partition} \${AlertTopicArn} \${GetFindings}",
+    "StartAt": "Begin",
+    "States": { "Begin": { "Type": "Succeed" } }
+  }`,
+  'statemachine/restore-policy.json': policy('x:Y', '${AlertTopicArn}'),
   'statemachine/readiness-policy.json': policy('x:Y', '${OperationsTopicArn}'),
   'statemachine/readiness-policy-v2.json': policy('x:V2', '${IncidentResponseArn}'),
   'statemachine/execution-policy.json': {
@@ -243,6 +249,7 @@ describe('the security stack', () => {
         '/aws/lambda/cordon-preserve',
         '/aws/vendedlogs/states/cordon-incident-response',
         '/aws/vendedlogs/states/cordon-readiness',
+        '/aws/vendedlogs/states/cordon-restore',
       ].map((name) => ({
         Properties: { LogGroupName: name, RetentionInDays: 365 },
         UpdateReplacePolicy: 'Retain',
