@@ -77,7 +77,7 @@ pub enum Output {
         /// The finding, as the incident judged it.
         finding: Finding,
         /// The principal, as the incident identified it.
-        principal: Principal,
+        principal: Box<Principal>,
         /// Names of its groups.
         groups: Vec<String>,
         /// ARNs of the policies that it and its groups had.
@@ -113,7 +113,7 @@ pub async fn plan_restore(
             let Case { past, .. } = Box::pin(reader.read(&history, preserved)).await?;
             let (groups, policies) = past.behind();
             let (finding, principal) = (judged(&history)?, preserved.principal.clone());
-            Ok(Output::Found { finding, principal, groups, policies })
+            Ok(Output::Found { finding, principal: Box::new(principal), groups, policies })
         }
         Input::Plan(chosen) => Box::pin(plan(&reader, chosen)).await,
     }
@@ -340,9 +340,11 @@ mod tests {
 
     fn holds(keys: &'static [&'static str]) -> Rule {
         mock!(aws_sdk_s3::Client::list_objects_v2).then_http_response(move || {
-            let contents: String =
-                keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
-            respond(200, &format!("<ListBucketResult>{contents}</ListBucketResult>"))
+            let contents = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>"));
+            respond(
+                200,
+                &format!("<ListBucketResult>{}</ListBucketResult>", contents.collect::<String>()),
+            )
         })
     }
 
@@ -393,7 +395,7 @@ mod tests {
         for wanted in [None, Some("eve"), Some("AIDAEVE"), Some(eve().arn.as_str())] {
             let found = find(wire::execution().arn(), wanted, &rules, &case).await.unwrap();
             let Output::Found { principal, groups, policies, .. } = found else { panic!() };
-            assert_eq!((principal, groups), (eve(), vec!["g".to_owned()]));
+            assert_eq!((*principal, groups), (eve(), vec!["g".to_owned()]));
             // And what stands behind the boundary that was there before.
             let expected = ["arn:aws:iam::222222222222:policy/b", "arn:aws:iam::aws:policy/a"];
             assert_eq!(policies, expected);

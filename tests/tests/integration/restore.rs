@@ -502,13 +502,13 @@ async fn poisoned(aws: &LocalAws) -> Result<()> {
     ensure!(!planned["changes"].to_string().contains("forged"), "{planned:#}");
     let says = of_kind(&planned, "shown", "findingDiffers");
     ensure!(says.len() == 1 && says[0]["says"] == elsewhere, "{planned:#}");
-    let planted: BTreeSet<_> = of_kind(&planned, "shown", "planted")
+    let strange: BTreeSet<_> = of_kind(&planned, "shown", "planted")
         .into_iter()
         .filter_map(|one| one["uri"].as_str().and_then(|uri| uri.rsplit('/').next()))
         .collect();
     ensure!(
-        planted == BTreeSet::from(["original.json", "by-hand.json", "junk.json"]),
-        "{planted:?}"
+        strange == BTreeSet::from(["original.json", "by-hand.json", "junk.json"]),
+        "{strange:?}"
     );
 
     // Somebody else has the name: that is nobody to give anything to.

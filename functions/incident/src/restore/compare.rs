@@ -472,7 +472,7 @@ mod tests {
         Execution::try_from(format!("{machine}:{name}")).unwrap()
     }
 
-    fn snapshot(changes: Value) -> Snapshot {
+    fn snapshot(changes: &Value) -> Snapshot {
         let mut snapshot = json!({
             "kind": "User", "arn": "arn:aws:iam::222222222222:user/eve", "name": "eve",
             "path": "/", "id": "AIDAEVE", "boundary": null, "tags": {}, "attachedPolicies": [],
@@ -507,7 +507,7 @@ mod tests {
         Past {
             partition: "aws".into(),
             at: Stored { uri: URI.into(), version: None, sha256: "ab".into() },
-            original: found(snapshot(before)),
+            original: found(snapshot(&before)),
             later: Vec::new(),
             left: Some(Left {
                 schema: "cordon/left/2".into(),
@@ -526,7 +526,7 @@ mod tests {
             schema: "cordon/now/1".into(),
             execution: execution("plan"),
             at: "2026-01-02T00:00:00Z".into(),
-            principal: snapshot(principal),
+            principal: snapshot(&principal),
             groups: BTreeMap::new(),
             policies: BTreeMap::new(),
         }
@@ -838,7 +838,7 @@ mod tests {
         let mut past = past(json!({ "boundary": DENY, "attachedPolicies": [DENY] }));
         past.original.denied_before = Some(DenyBy::Policy);
         past.original.boundary_before = Some(DENY.into());
-        let mut earlier = found(snapshot(json!({})));
+        let mut earlier = found(snapshot(&json!({})));
         // Written with more digits, and a text that sorts after the other.
         earlier.incident.reach.since = "2026-01-01T00:00:00.250000Z".into();
         earlier.boundary_before = Some(BOUNDARY.into());
@@ -855,7 +855,7 @@ mod tests {
             "attachedPolicies": [OWN], "inlinePolicies": [{ "name": "p", "document": "{}" }],
             "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }],
         });
-        past.later = vec![found(snapshot(added))];
+        past.later = vec![found(snapshot(&added))];
         let comparison = planned(&past, &now(denied(credential(Some(false)))));
         assert_eq!(changes(&comparison), ["boundary", "deny"]);
         let taken = [Item::Policy { arn: OWN.into() }, Item::Inline { name: "p".into() }];
