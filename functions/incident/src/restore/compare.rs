@@ -503,11 +503,11 @@ mod tests {
         }
     }
 
-    fn past(before: Value) -> Past {
+    fn past(before: &Value) -> Past {
         Past {
             partition: "aws".into(),
             at: Stored { uri: URI.into(), version: None, sha256: "ab".into() },
-            original: found(snapshot(&before)),
+            original: found(snapshot(before)),
             later: Vec::new(),
             left: Some(Left {
                 schema: "cordon/left/2".into(),
@@ -521,12 +521,12 @@ mod tests {
         }
     }
 
-    fn now(principal: Value) -> Now {
+    fn now(principal: &Value) -> Now {
         Now {
             schema: "cordon/now/1".into(),
             execution: execution("plan"),
             at: "2026-01-02T00:00:00Z".into(),
-            principal: snapshot(&principal),
+            principal: snapshot(principal),
             groups: BTreeMap::new(),
             policies: BTreeMap::new(),
         }
@@ -616,7 +616,7 @@ mod tests {
             // White space is content.
             (a, Some("a "), Judged::Drifted),
         ] {
-            let comparison = planned(&past(inline(before)), &now(denied(inline(now_is))));
+            let comparison = planned(&past(&inline(before)), &now(&denied(inline(now_is))));
             assert_eq!(judged(&comparison, "inline/p"), expected, "{before:?} {now_is:?}");
         }
     }
@@ -637,9 +637,9 @@ mod tests {
             (Some(DENY), None, Judged::Drifted),
         ] {
             // Quarantine may have come before the evidence: what the incident met counts.
-            let mut past = past(json!({ "boundary": DENY }));
+            let mut past = past(&json!({ "boundary": DENY }));
             past.original.boundary_before = before.map(str::to_owned);
-            let comparison = planned(&past, &now(json!({ "boundary": now_is })));
+            let comparison = planned(&past, &now(&json!({ "boundary": now_is })));
             assert_eq!(judged(&comparison, "boundary"), expected, "{before:?} {now_is:?}");
         }
     }
@@ -654,12 +654,12 @@ mod tests {
             // At the policy limit the boundary alone is the deny: then another one attached it.
             (false, false, true, Judged::Drifted),
         ] {
-            let mut past = past(json!({ "attachedPolicies": [DENY] }));
+            let mut past = past(&json!({ "attachedPolicies": [DENY] }));
             past.original.denied_before = before.then_some(DenyBy::Policy);
             let kept = if left { vec![DENY.to_owned()] } else { Vec::new() };
             past.left.as_mut().unwrap().kept_policies = kept;
             let attached = if now_is { json!([DENY]) } else { json!([]) };
-            let comparison = planned(&past, &now(json!({ "attachedPolicies": attached })));
+            let comparison = planned(&past, &now(&json!({ "attachedPolicies": attached })));
             assert_eq!(judged(&comparison, "deny"), expected, "{before} {left} {now_is}");
         }
     }
@@ -678,7 +678,7 @@ mod tests {
             (None, no, Judged::MadeSince, false),
             (None, None, Judged::Nothing, false),
         ] {
-            let (past, now) = (past(credential(before)), now(denied(credential(now_is))));
+            let (past, now) = (past(&credential(before)), now(&denied(credential(now_is))));
             let comparison = planned(&past, &now);
             assert_eq!(judged(&comparison, "accessKey/AKIA"), expected, "{before:?} {now_is:?}");
             match activating(&past, &now, "AKIA") {
@@ -696,7 +696,7 @@ mod tests {
     #[test]
     fn a_tag_is_ours_only_with_the_value_that_the_case_has_set() {
         let before = json!({ "tags": { "FindingId": "theirs", "team": "a" } });
-        let mut past = past(before.clone());
+        let mut past = past(&before);
         let tagging = |name: &str, finding: &str| Tagging {
             execution: execution(name),
             finding_id: finding.into(),
@@ -722,13 +722,13 @@ mod tests {
         ];
         // Whichever of the case's executions has tagged it, and what it has overwritten comes back.
         for (by, finding) in [("first", "one"), ("second", "two")] {
-            let comparison = planned(&past, &now(set(by, finding)));
+            let comparison = planned(&past, &now(&set(by, finding)));
             assert_eq!(changes(&comparison), ours);
             assert_eq!((drift(&comparison), comparison.shown), (vec![], vec![]));
         }
         let mut poisoned = set("second", "two");
         poisoned["tags"]["CordonEvidence"] = json!("s3://elsewhere");
-        let comparison = planned(&past, &now(poisoned));
+        let comparison = planned(&past, &now(&poisoned));
         assert_eq!(drift(&comparison), [("tag/CordonEvidence".to_owned(), Why::Changed)]);
         let key = "CordonEvidence".to_owned();
         let differs =
@@ -736,7 +736,7 @@ mod tests {
         assert_eq!(comparison.shown, [differs]);
         // One that never was tagged has its own tags.
         past.tagged = Vec::new();
-        let comparison = planned(&past, &now(denied(before)));
+        let comparison = planned(&past, &now(&denied(before)));
         assert_eq!(changes(&comparison), ["boundary", "deny"]);
     }
 
@@ -753,12 +753,12 @@ mod tests {
             "attachedPolicies": [OWN], "groups": [group(OWN, "i")],
             "customerPolicies": { OWN: version("a") },
         });
-        let mut past = past(before);
+        let mut past = past(&before);
         past.original.boundary_before = Some(BOUNDARY.into());
         let (own, member) = (format!("policy/{OWN}"), "group/g".to_owned());
         let (gone, behind) = (Some(Why::Gone), Some(Why::ChangedBehind));
         let today = |groups: Value, own: Value, boundary: Value| {
-            let mut now = now(denied(json!({})));
+            let mut now = now(&denied(json!({})));
             now.groups = serde_json::from_value(json!({ "g": groups })).unwrap();
             let policies = json!({ OWN: own, BOUNDARY: boundary });
             now.policies = serde_json::from_value(policies).unwrap();
@@ -805,13 +805,13 @@ mod tests {
             "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }],
             "tags": { "team": "a" },
         });
-        let past = past(before);
+        let past = past(&before);
         let other = "arn:aws:iam::aws:policy/other";
         let added = json!({
             "attachedPolicies": [other], "tags": { "extra": "b" },
             "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": false }],
         });
-        let mut now = now(denied(added));
+        let mut now = now(&denied(added));
         now.groups = serde_json::from_value(json!({
             "g": { "name": "g", "attachedPolicies": [], "inlinePolicies": [] },
         }))
@@ -835,7 +835,7 @@ mod tests {
 
     #[test]
     fn of_two_incidents_at_once_the_first_to_reach_it_says_what_stood_before() {
-        let mut past = past(json!({ "boundary": DENY, "attachedPolicies": [DENY] }));
+        let mut past = past(&json!({ "boundary": DENY, "attachedPolicies": [DENY] }));
         past.original.denied_before = Some(DenyBy::Policy);
         past.original.boundary_before = Some(DENY.into());
         let mut earlier = found(snapshot(&json!({})));
@@ -843,20 +843,20 @@ mod tests {
         earlier.incident.reach.since = "2026-01-01T00:00:00.250000Z".into();
         earlier.boundary_before = Some(BOUNDARY.into());
         past.later = vec![earlier];
-        let comparison = planned(&past, &now(denied(json!({}))));
+        let comparison = planned(&past, &now(&denied(json!({}))));
         assert_eq!(changes(&comparison), ["boundary", "deny"]);
         assert_eq!(comparison.changes[0].states.before.as_deref(), Some(BOUNDARY));
     }
 
     #[test]
     fn what_a_later_incident_took_was_not_there_before() {
-        let mut past = past(json!({}));
+        let mut past = past(&json!({}));
         let added = json!({
             "attachedPolicies": [OWN], "inlinePolicies": [{ "name": "p", "document": "{}" }],
             "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }],
         });
         past.later = vec![found(snapshot(&added))];
-        let comparison = planned(&past, &now(denied(credential(Some(false)))));
+        let comparison = planned(&past, &now(&denied(credential(Some(false)))));
         assert_eq!(changes(&comparison), ["boundary", "deny"]);
         let taken = [Item::Policy { arn: OWN.into() }, Item::Inline { name: "p".into() }];
         assert_eq!(comparison.shown, taken.map(|item| Shown::TakenLater { item }));
@@ -865,12 +865,12 @@ mod tests {
 
     #[test]
     fn a_case_that_was_not_read_back_is_taken_for_contained() {
-        let mut past = past(json!({
+        let mut past = past(&json!({
             "attachedPolicies": [OWN],
             "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }],
         }));
         past.left = None;
-        let comparison = planned(&past, &now(denied(credential(Some(false)))));
+        let comparison = planned(&past, &now(&denied(credential(Some(false)))));
         assert_eq!(
             changes(&comparison),
             [format!("policy/{OWN}"), "boundary".into(), "deny".into()]
@@ -880,13 +880,13 @@ mod tests {
             "attachedPolicies": [OWN],
             "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }],
         });
-        assert_eq!(changes(&planned(&past, &now(untouched))), Vec::<String>::new());
+        assert_eq!(changes(&planned(&past, &now(&untouched))), Vec::<String>::new());
     }
 
     #[test]
     fn what_aws_itself_restricts_stays() {
-        let past = past(json!({}));
-        let now = now(denied(json!({ "attachedPolicies": [QUARANTINE] })));
+        let past = past(&json!({}));
+        let now = now(&denied(json!({ "attachedPolicies": [QUARANTINE] })));
         let comparison = planned(&past, &now);
         assert_eq!(
             (changes(&comparison), drift(&comparison)),
@@ -934,7 +934,7 @@ mod tests {
                 vec![Lost::TrustChanged { before: Some("a".into()), now: Some("b".into()) }],
             ),
         ] {
-            assert_eq!(planned(&past(before), &now(denied(now_is))).lost, expected);
+            assert_eq!(planned(&past(&before), &now(&denied(now_is))).lost, expected);
         }
     }
 
@@ -947,11 +947,11 @@ mod tests {
             ])
         };
         let before = json!({ "credentials": credentials(true), "attachedPolicies": [OWN] });
-        let mut past = past(before);
+        let mut past = past(&before);
         past.original.case = None;
         past.left = None;
         let tags = json!({ "CordonRetirement": URI, "team": "a" });
-        let now = now(json!({ "credentials": credentials(false), "tags": tags }));
+        let now = now(&json!({ "credentials": credentials(false), "tags": tags }));
         let comparison = planned(&past, &now);
         assert_eq!(changes(&comparison), ["tag/CordonRetirement"]);
         assert_eq!((drift(&comparison), comparison.lost), (vec![], vec![]));
@@ -963,20 +963,20 @@ mod tests {
 
     #[test]
     fn a_renamed_principal_is_shown_under_both_names() {
-        let past = past(json!({}));
-        let now = now(json!({ "arn": "arn:aws:iam::222222222222:user/adam", "name": "adam" }));
+        let past = past(&json!({}));
+        let now = now(&json!({ "arn": "arn:aws:iam::222222222222:user/adam", "name": "adam" }));
         let before = past.original.principal.arn.clone();
         assert_eq!(planned(&past, &now).shown, [Shown::Renamed { before }]);
     }
 
     #[test]
     fn a_status_that_was_read_back_counts() {
-        let mut past = past(credential(Some(false)));
+        let mut past = past(&credential(Some(false)));
         let key = Credential { kind: CredentialKind::AccessKey, id: "AKIA".into() };
         let read = past.left.as_mut().unwrap();
         read.credentials = vec![Status { credential: key, active: true }];
         // It was left active, though it had been inactive: then it is made so again.
-        let comparison = planned(&past, &now(denied(credential(Some(true)))));
+        let comparison = planned(&past, &now(&denied(credential(Some(true)))));
         assert_eq!(judged(&comparison, "accessKey/AKIA"), Judged::Changed);
     }
 }
