@@ -86,7 +86,7 @@ impl NewRole<'_> {
                 "Action": "sts:AssumeRole",
             }],
         });
-        let of_a_service = self.path.starts_with("/aws-");
+        let of_a_service = self.path.to_lowercase().starts_with("/aws-");
         let created = clients
             .iam()
             .create_role()

@@ -140,8 +140,13 @@ async fn observing(alone: &Alone<'_>) -> Result<()> {
     let judged = suspect.is_untouched(alone, End::Observed).await?;
     judged.told(&["would", &suspect.user.arn, "AdministratorAccess"])?;
     let below = format!("observed/{}/{}/", suspect.user.account, suspect.user.id);
-    let seen = alone.evidence_below(&below).await?;
-    let [seen] = seen.as_slice() else { anyhow::bail!("seen: {seen:?}") };
+    let own = format!("{}.json", judged.execution.name());
+    let stored = alone.evidence_below(&below).await?;
+    let (seen, told): (Vec<_>, Vec<_>) = stored.iter().partition(|one| one.name() == own);
+    let ([seen], [told]) = (seen.as_slice(), told.as_slice()) else {
+        anyhow::bail!("{own} is not stored, or not who has people told: {stored:?}")
+    };
+    ensure!(told.json()?["execution"] == judged.execution.arn.as_str(), "{:#}", told.json()?);
     judged.told(&[&seen.uri])?;
     ensure!(seen.json()?["principal"]["id"] == suspect.user.id.as_str(), "{:#}", seen.json()?);
     let evidence = alone.evidence_about(&suspect.user).await?;
