@@ -77,6 +77,8 @@ async fn no_secret_shows(aws: &LocalAws) -> Result<()> {
     }
     for (place, text) in &texts {
         ensure!(!secrets.show_in(text), "a secret is in {place}");
+        // Policies name the operation, and plans of restores hold policies.
+        let text = text.replace("GetSessionToken", "");
         let name = NAMES.iter().find(|name| text.contains(*name));
         ensure!(name.is_none(), "`{}` is in {place}", name.unwrap_or(&""));
     }

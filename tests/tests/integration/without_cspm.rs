@@ -291,7 +291,8 @@ async fn accuses_nobody(_cspm: &LocalAws) -> Result<()> {
 }
 
 async fn readiness(_: &LocalAws) -> Result<()> {
-    let aws = without_cspm().await?;
+    // No other test may close an account meanwhile.
+    let aws = without_cspm().await?.apart().await;
     let execution = aws.check_readiness(&json!({ "deep": false })).await?;
     let history = execution.history().await?;
     ensure!(!history.entered("TellReadiness"), "it was told that all is well");
