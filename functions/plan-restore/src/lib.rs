@@ -461,6 +461,9 @@ mod tests {
         let truth = original();
         let mut other = truth.clone();
         other["principal"]["id"] = json!("AIDAADAM");
+        // Of the same principal and case, in the same form, with more than it had.
+        let mut with_more = truth.clone();
+        with_more["principal"]["attachedPolicies"] = json!(["arn:aws:iam::aws:policy/More"]);
         let mut of_another_case = truth.clone();
         of_another_case["case"] = json!("0002");
         let mut formless = truth.clone();
@@ -468,6 +471,7 @@ mod tests {
         let mut of_another_form = truth.clone();
         of_another_form["schema"] = json!("cordon/now/1");
         for (told, lies) in [
+            (&truth, &with_more),
             (&truth, &other),
             (&other, &other),
             (&of_another_case, &of_another_case),

@@ -25,7 +25,7 @@ impl GiveBack {
     pub(crate) fn of(plan: &Plan) -> Self {
         let about = about(plan);
         let mut changes: Vec<&States> = plan.changes.iter().map(|one| &one.states).collect();
-        changes.sort_by_key(|one| order(one));
+        changes.sort_by_key(|one| one.order());
         let (close, rest): (Vec<&States>, Vec<&States>) =
             changes.into_iter().partition(|one| one.item == Item::Incident);
         let (lift, rest): (Vec<&States>, Vec<&States>) =
@@ -43,26 +43,6 @@ impl GiveBack {
 /// The principal of a plan.
 pub(crate) fn about(plan: &Plan) -> About<'_> {
     About::named(&plan.execution, plan.principal.kind, &plan.principal.name)
-}
-
-/// Rights first, what shows whose it is, what may use them, and last what holds all of it in
-/// check: of two denies the boundary, then the one that is attached. Of one kind what is taken
-/// away comes before what is given, lest a quota be in the way.
-pub(crate) fn order(change: &States) -> (u8, bool) {
-    (rank(&change.item), change.before.is_some())
-}
-
-fn rank(item: &Item) -> u8 {
-    match item {
-        Item::Group { .. } => 0,
-        Item::Policy { .. } => 1,
-        Item::Inline { .. } => 2,
-        Item::Tag { .. } => 3,
-        Item::Credential(_) => 4,
-        Item::Boundary => 5,
-        Item::Deny => 6,
-        Item::Incident => 7,
-    }
 }
 
 /// Whether a change takes the last deny of ours away.
@@ -87,14 +67,15 @@ fn removed(about: About<'_>, lost: &Lost) -> Option<Command> {
     }
 }
 
-/// One command for each change, in the order of [`rank`], but for tags, which go together: IAM
+/// One command for each change, in the order of [`States::order`], but for tags, which go together: IAM
 /// takes fifty at once.
 fn commands(about: About<'_>, changes: &[&States]) -> Vec<Command> {
     let is_tag = |one: &&States| matches!(one.item, Item::Tag { .. });
     let (tags, others): (Vec<&States>, Vec<&States>) =
         changes.iter().copied().partition(|one| is_tag(one));
-    let (rights, last): (Vec<&States>, Vec<&States>) =
-        others.into_iter().partition(|one| rank(&one.item) < 3);
+    let (rights, last): (Vec<&States>, Vec<&States>) = others.into_iter().partition(|one| {
+        matches!(one.item, Item::Group { .. } | Item::Policy { .. } | Item::Inline { .. })
+    });
     let of = |changes: Vec<&States>| -> Vec<Command> {
         changes.into_iter().filter_map(|one| command(about, one)).collect()
     };

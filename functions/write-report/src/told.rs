@@ -1,7 +1,6 @@
 use incident::restore::{Change, Drift, Item, Lost, Plan, Shown, States, Why};
 use incident::{Credential, one_line};
 
-use crate::give_back::order;
 use crate::page::Page;
 
 /// How much of a plan there is room for.
@@ -35,7 +34,7 @@ fn changes(plan: &Plan, room: Room, page: &mut Page) {
     }
     page.heading("What it gives back, in this order");
     let mut sorted: Vec<&Change> = plan.changes.iter().collect();
-    sorted.sort_by_key(|one| order(&one.states));
+    sorted.sort_by_key(|one| one.states.order());
     for one in sorted.iter().take(room.items) {
         change(&one.states, if one.accepted { ", as you have accepted" } else { "" }, page);
     }

@@ -105,8 +105,11 @@ pub fn compare(past: &Past, now: &Now, choice: &Choice) -> Result<Comparison, Fa
 }
 
 impl States {
-    /// What is taken away comes before what is given, lest a quota be in the way.
-    fn order(&self) -> (u8, bool) {
+    /// Where it comes in a restore: rights first, what shows whose it is, what may use them, and
+    /// last what holds all of it in check; of two denies the boundary, then the attached one. Of
+    /// one kind what is taken away comes before what is given, lest a quota be in the way.
+    #[must_use]
+    pub fn order(&self) -> (u8, bool) {
         let class = match self.item {
             Item::Group { .. } => 0,
             Item::Policy { .. } => 1,
