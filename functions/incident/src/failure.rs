@@ -204,11 +204,22 @@ pub enum Failure {
         /// In what it differs.
         why: String,
     },
+    /// The account is not any more as the plan was made by. What is not given back yet is not
+    /// given back: a person plans anew, and reads it.
+    #[error("the account has changed since it was planned: {0}")]
+    AccountChanged(String),
+    /// Another incident has stored evidence of the principal since it was planned. The deny
+    /// stands, or is put back.
+    #[error("another incident has reached it since it was planned: {0}")]
+    IncidentMeanwhile(String),
+    /// A credential that nobody knew is active: lifting the deny would let in whoever made it.
+    #[error("what was made since is active, and to be removed or made inactive first: {0}")]
+    CredentialMadeSince(String),
 }
 
 impl Failure {
     /// The name of each failure, in the order of the variants.
-    pub const NAMES: [&str; 31] = [
+    pub const NAMES: [&str; 34] = [
         "InvalidInput",
         "PolicyUnread",
         "ResponsePolicyInvalid",
@@ -240,6 +251,9 @@ impl Failure {
         "IncidentPending",
         "CaseNotNewest",
         "EvidenceMismatch",
+        "AccountChanged",
+        "IncidentMeanwhile",
+        "CredentialMadeSince",
     ];
 
     /// The name under which the state machine knows this failure.
@@ -277,6 +291,9 @@ impl Failure {
             Self::IncidentPending { .. } => "IncidentPending",
             Self::CaseNotNewest(_) => "CaseNotNewest",
             Self::EvidenceMismatch { .. } => "EvidenceMismatch",
+            Self::AccountChanged(_) => "AccountChanged",
+            Self::IncidentMeanwhile(_) => "IncidentMeanwhile",
+            Self::CredentialMadeSince(_) => "CredentialMadeSince",
         }
     }
 

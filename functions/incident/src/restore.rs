@@ -4,15 +4,17 @@
 //! back; anything else is drift, and stays as it is unless a person accepts it by name.
 
 mod compare;
+mod hold;
 mod record;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Credential, CredentialKind, Execution, Principal, Stored};
+use crate::{Credential, CredentialKind, Execution, Principal, Stored, deny_policy};
 
 pub use compare::{Choice, Comparison, Past, Tagging, compare};
+pub use hold::hold;
 pub use record::{Device, Found, Group, Inline, Left, Now, Pass, Password, Snapshot, Status};
 
 /// What a restore would do, by what was read of the principal at one time. Its object in the
@@ -36,6 +38,9 @@ pub struct Plan {
     pub principal: Principal,
     /// What the plan was made from.
     pub evidence: Sources,
+    /// What lay in the folder of the principal's cases then, below `evidence/<account>/<id>/`:
+    /// what comes to lie there since is of another incident.
+    pub files: Vec<String>,
     /// What is done, in this order. The deny comes after all that it holds in check, and the tag
     /// `SecurityIncident` last.
     pub changes: Vec<Change>,
@@ -59,6 +64,38 @@ impl Plan {
     /// The form of a plan that this is.
     pub const SCHEMA: &'static str = "cordon/plan/1";
 
+    /// When a restore deals with a change. What marks the principal as one that a restore may
+    /// change goes last.
+    #[must_use]
+    pub fn stage(&self, change: &States) -> Stage {
+        let deny = deny_policy(self.execution.partition());
+        let detaches = |one: &Change| one.states.item == Item::Deny && one.states.before.is_none();
+        match &change.item {
+            Item::Incident => Stage::RemoveTag,
+            Item::Tag { key } if self.case.is_none() && key == RETIREMENT => Stage::RemoveTag,
+            Item::Group { .. } | Item::Policy { .. } | Item::Inline { .. } | Item::Tag { .. } => {
+                Stage::GiveBack
+            }
+            Item::Deny if change.before.is_none() => Stage::LiftDeny,
+            // Where none of ours is attached, the boundary is the deny.
+            Item::Boundary
+                if change.now.as_ref() == Some(&deny) && !self.changes.iter().any(detaches) =>
+            {
+                Stage::LiftDeny
+            }
+            Item::Credential(_) | Item::Boundary | Item::Deny => Stage::SetStatuses,
+        }
+    }
+
+    /// What is done in a stage, in this order.
+    #[must_use]
+    pub fn of_stage(&self, stage: Stage) -> Vec<&States> {
+        let all = self.changes.iter().map(|change| &change.states);
+        let mut changes: Vec<&States> = all.filter(|one| self.stage(one) == stage).collect();
+        changes.sort_by_key(|one| one.order());
+        changes
+    }
+
     /// Does something with each text that may be long.
     pub fn each_text(&mut self, mut each: impl FnMut(&mut String)) {
         let changes = self.changes.iter_mut().map(|change| &mut change.states);
@@ -78,6 +115,38 @@ impl Plan {
             }
         }
     }
+}
+
+/// The tag that a retirement leaves.
+const RETIREMENT: &str = "CordonRetirement";
+
+/// What a restore does together, and reads back before it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// Groups, policies and tags, while the deny stands.
+    GiveBack,
+    /// Statuses of credentials and the boundary, while the attached deny stands.
+    SetStatuses,
+    /// The deny, if it is ours: from then on the principal can act again.
+    LiftDeny,
+    /// The tag by which people know who is contained.
+    RemoveTag,
+}
+
+impl Stage {
+    /// All of them, in their order.
+    pub const ALL: [Self; 4] = [Self::GiveBack, Self::SetStatuses, Self::LiftDeny, Self::RemoveTag];
+}
+
+/// What a finding was, in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Disposition {
+    /// It was wrong: it becomes SUPPRESSED, and is not contained again.
+    FalsePositive,
+    /// It was right, and is over: a recurrence is contained again.
+    Recovered,
 }
 
 /// A finding, as the execution judged it. Texts are hostile.

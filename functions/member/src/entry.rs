@@ -3,7 +3,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use incident::{AccountId, Execution, Failure, Kind, Principal};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The way into member accounts, through the role that is this step's own.
 #[derive(Debug)]
@@ -26,6 +26,17 @@ pub struct Grant<'a> {
     pub resources: Vec<String>,
 }
 
+/// A grant for one policy alone, the one that the call names.
+#[derive(Debug)]
+pub struct Only<'a> {
+    /// What may be done.
+    pub grant: Grant<'a>,
+    /// `iam:PolicyARN` or `iam:PermissionsBoundary`.
+    pub key: &'static str,
+    /// The policy's ARN.
+    pub arn: &'a str,
+}
+
 impl<'a> Grant<'a> {
     /// The actions of the principal's kind, on it and nothing else.
     #[must_use]
@@ -40,6 +51,10 @@ impl<'a> Grant<'a> {
             Kind::Role => of_role,
         };
         Self { actions, resources: principal.resources(partition) }
+    }
+
+    fn statement(&self) -> Value {
+        json!({"Effect": "Allow", "Action": self.actions, "Resource": self.resources})
     }
 }
 
@@ -76,8 +91,33 @@ impl Entry {
         account: &AccountId,
         grants: &[Grant<'_>],
     ) -> Result<aws_sdk_iam::Client, Failure> {
+        self.enter_with(execution, account, statements(grants)).await
+    }
+
+    /// The same, for `grants` and `only` alone.
+    pub async fn enter_only(
+        &self,
+        execution: &Execution,
+        account: &AccountId,
+        grants: &[Grant<'_>],
+        only: &Only<'_>,
+    ) -> Result<aws_sdk_iam::Client, Failure> {
+        let mut all = statements(grants);
+        let mut statement = only.grant.statement();
+        // A `*` in an ARN is a wildcard to the condition, and so in no name of a policy.
+        statement["Condition"] = json!({"ArnEquals": {only.key: only.arn}});
+        all.push(statement);
+        self.enter_with(execution, account, all).await
+    }
+
+    async fn enter_with(
+        &self,
+        execution: &Execution,
+        account: &AccountId,
+        statements: Vec<Value>,
+    ) -> Result<aws_sdk_iam::Client, Failure> {
         self.open_connection();
-        let credentials = self.assume(execution, account, session_policy(grants)).await?;
+        let credentials = self.assume(execution, account, policy(&statements)).await?;
         let iam = self.iam.clone().credentials_provider(credentials);
         Ok(aws_sdk_iam::Client::from_conf(iam.build()))
     }
@@ -143,15 +183,11 @@ impl Entry {
     }
 }
 
-fn session_policy(grants: &[Grant<'_>]) -> String {
-    let statements: Vec<_> = grants
-        .iter()
-        .map(|grant| json!({"Effect": "Allow", "Action": grant.actions, "Resource": grant.resources}))
-        .collect();
-    policy(&statements)
+fn statements(grants: &[Grant<'_>]) -> Vec<Value> {
+    grants.iter().map(Grant::statement).collect()
 }
 
-fn policy(statements: &[serde_json::Value]) -> String {
+fn policy(statements: &[Value]) -> String {
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 

@@ -19,7 +19,7 @@ use lambda::Measured;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use entry::{Entry, Grant};
+pub use entry::{Entry, Grant, Only};
 pub use readiness::Readiness;
 
 use readiness::{Answered, Asked};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sfn::Client;
 use bucket::{Bucket, Object, schema};
-use incident::restore::{Found, Left, Past, Shown};
+use incident::restore::{Found, Left, Now, Past, Shown};
 use incident::{AccountId, Execution, Failure, Stored, case_number, newest_case};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -18,12 +18,18 @@ const MOST: usize = 100;
 
 const EVIDENCE: &str = "cordon/evidence/2";
 const LEFT: &str = "cordon/left/2";
+const NOW: &str = "cordon/now/1";
+
+/// What closes a case, in its folder.
+pub(crate) const RESTORED: &str = "restored.json";
 
 /// A principal's case or retirement.
 pub(crate) struct Case {
     pub(crate) past: Past,
     /// How it was left, if it was read back.
     pub(crate) left: Option<Stored>,
+    /// What lies in the folder of the principal's cases.
+    pub(crate) files: Vec<String>,
     pub(crate) shown: Vec<Shown>,
 }
 
@@ -31,6 +37,14 @@ pub(crate) struct Case {
 pub(crate) struct Reader<'a> {
     pub(crate) states: &'a Client,
     pub(crate) bucket: &'a Bucket,
+    /// The execution that plans or restores.
+    pub(crate) by: &'a Execution,
+}
+
+/// Who gave a case back.
+#[derive(Deserialize)]
+struct Restored {
+    execution: Execution,
 }
 
 /// The executions that wrote in a case: their histories, or that theirs is gone.
@@ -66,10 +80,12 @@ impl Reader<'_> {
             tagged: Vec::new(),
         };
         let (mut left, mut shown) = (of.left.clone(), Vec::new());
-        let files = self.files(&principal.account, &principal.id, case.as_deref()).await?;
+        let folder = folder(&principal.account, &principal.id);
+        let all = self.bucket.list(&folder).await?;
+        let files = self.of_the_case(&folder, &all, case.as_deref()).await?;
         if case.is_none() {
             past.tagged.extend(of.tagged.clone());
-            return Ok(Case { past, left, shown });
+            return Ok(Case { past, left, files: all, shown });
         }
         let mut writers = Writers::new();
         for key in files.iter().take(MOST) {
@@ -116,44 +132,58 @@ impl Reader<'_> {
             }
             past.left = Some(read);
         }
-        Ok(Case { past, left, shown })
+        Ok(Case { past, left, files: all, shown })
     }
 
-    /// The objects of the case that is planned, but for how it was left. It has to be the newest,
+    /// The objects of the case that is planned, but for those of its end. It has to be the newest,
     /// and not given back yet; of a retirement there may be none.
-    async fn files(
+    async fn of_the_case(
         &self,
-        account: &AccountId,
-        id: &str,
+        folder: &str,
+        all: &[String],
         case: Option<&str>,
     ) -> Result<Vec<String>, Failure> {
-        let folder = format!("evidence/{account}/{id}/");
-        let keys = self.bucket.list(&folder).await?;
-        let (newest, _) = newest_case(keys.iter().filter_map(|key| case_number(key)));
+        let (newest, _) = newest_case(all.iter().filter_map(|key| case_number(key)));
         let newest = newest.map(|number| format!("{number:04}"));
-        let restored =
-            newest.as_ref().is_some_and(|case| keys.contains(&format!("{case}/restored.json")));
+        let uri = |case: &str| format!("{}{case}/", self.bucket.uri(folder));
+        let restored = match &newest {
+            Some(newest) => self.was_restored(folder, all, newest).await?,
+            None => false,
+        };
         let Some(case) = case else {
             return match newest {
                 Some(newest) if !restored => Err(Failure::CaseNotNewest(format!(
-                    "`{}{newest}/` is its case, and is to be restored first",
-                    self.bucket.uri(&folder)
+                    "`{}` is its case, and is to be restored first",
+                    uri(&newest)
                 ))),
                 _ => Ok(Vec::new()),
             };
         };
         if let Some(newest) = newest.filter(|newest| newest.as_str() > case) {
-            let newest = format!("{}{newest}/", self.bucket.uri(&folder));
-            return Err(Failure::CaseNotNewest(format!("`{newest}` is its newest case")));
+            return Err(Failure::CaseNotNewest(format!("`{}` is its newest case", uri(&newest))));
         }
         if restored {
-            let uri = self.bucket.uri(&folder);
-            return Err(Failure::NothingToRestore(format!("`{uri}{case}/` was given back")));
+            return Err(Failure::NothingToRestore(format!("`{}` was given back", uri(case))));
         }
-        let left = format!("{case}/left.json");
-        let own =
-            keys.into_iter().filter(|key| key.starts_with(&format!("{case}/")) && *key != left);
+        let ends = [format!("{case}/left.json"), format!("{case}/{RESTORED}")];
+        let own = all.iter().filter(|key| key.starts_with(&format!("{case}/")));
+        let own = own.filter(|key| !ends.contains(key));
         Ok(own.map(|key| format!("{folder}{key}")).collect())
+    }
+
+    /// Whether a case was given back, unless it was by this very execution, which goes on.
+    async fn was_restored(
+        &self,
+        folder: &str,
+        all: &[String],
+        case: &str,
+    ) -> Result<bool, Failure> {
+        let key = format!("{case}/{RESTORED}");
+        if !all.contains(&key) {
+            return Ok(false);
+        }
+        let restored: Restored = self.bucket.read(&format!("{folder}{key}")).await?.document()?;
+        Ok(restored.execution != *self.by)
     }
 
     /// The execution that an object says has written it, if that is one of ours.
@@ -196,6 +226,20 @@ impl Reader<'_> {
         }
     }
 
+    /// The principal as this execution has read it.
+    pub(crate) async fn present(
+        &self,
+        now: &Stored,
+        id: &str,
+        by: &Execution,
+    ) -> Result<Now, Failure> {
+        let present: Now = self.document(now, NOW).await?;
+        if present.principal.id != id || present.execution != *by {
+            return Err(mismatch(now, "it is of another principal or execution"));
+        }
+        Ok(present)
+    }
+
     /// The document that was stored, in its form.
     pub(crate) async fn document<T: DeserializeOwned>(
         &self,
@@ -204,6 +248,11 @@ impl Reader<'_> {
     ) -> Result<T, Failure> {
         document(&self.bucket.read_stored(stored).await?, form)
     }
+}
+
+/// The folder of a principal's cases.
+pub(crate) fn folder(account: &AccountId, id: &str) -> String {
+    format!("evidence/{account}/{id}/")
 }
 
 enum Writer<'a> {
@@ -221,7 +270,7 @@ fn is_ours(execution: &Execution, own: &Execution) -> bool {
     of(execution) == of(own)
 }
 
-fn document<T: DeserializeOwned>(object: &Object, form: &str) -> Result<T, Failure> {
+pub(crate) fn document<T: DeserializeOwned>(object: &Object, form: &str) -> Result<T, Failure> {
     let stored = &object.stored;
     let value: Value = object.document()?;
     if value.get("schema").and_then(Value::as_str) != Some(form) {

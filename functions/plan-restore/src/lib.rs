@@ -1,23 +1,24 @@
 //! Plans what a restore would give back: by the history of the incident's own execution, by the
-//! evidence that it names, and by the principal as it is now. Changes nothing in any account.
+//! evidence that it names, and by the principal as it is now. Holds a restore that is carried out
+//! to its plan, and closes the case after it. Changes nothing in any account.
 
+mod apply;
 mod case;
 mod history;
 
 use aws_sdk_sfn::Client;
 use bucket::Bucket;
 use bucket::schema::canonical;
-use incident::restore::{Choice, Finding, Now, Plan, Shown, Sources, compare};
-use incident::{Execution, Failure, Principal, Stored, cut, listed};
+use incident::restore::{Choice, Finding, Plan, Shown, Sources, compare};
+use incident::{Execution, Failure, Principal, Stored, cut, hex_digest, listed};
 use serde::{Deserialize, Serialize};
 
+pub use apply::{Applied, Closed, Held};
 use case::{Case, Reader, mismatch};
 use history::{History, Preserved};
 
 /// The machine whose executions are taken back.
 const MACHINE: &str = "cordon-incident-response";
-
-const NOW: &str = "cordon/now/1";
 
 /// So many bytes of a plan the state machine carries: with all that is around it, twice, a state
 /// has 256 KiB.
@@ -36,6 +37,10 @@ pub enum Input {
     Find(Asked),
     /// What a restore would do.
     Plan(Chosen),
+    /// Whether the principal still is as a plan was made by, and what is to be done next.
+    Hold(Applied),
+    /// The plan is carried out: what was done is recorded, and the case is closed.
+    Close(Applied),
 }
 
 /// Which incident is to be taken back.
@@ -60,8 +65,6 @@ pub struct Chosen {
     accept: Vec<String>,
     /// Ids of credentials that are to be active again.
     activate: Vec<String>,
-    /// How often the execution was redriven.
-    pass: u32,
     /// Where the principal lies as it is now.
     now: Stored,
     /// Where the finding says that evidence lies. Hostile.
@@ -90,24 +93,30 @@ pub enum Output {
         /// Where it lies whole. Its SHA-256 is the plan's digest.
         stored: Stored,
     },
+    /// What is to be done next of a plan that still holds.
+    Held(Held),
+    /// What was done.
+    Closed(Box<Closed>),
 }
 
-/// Says whom an incident is about, or plans its restore and stores the plan, once for each pass:
-/// what a retry finds stored by its own pass, it returns.
+/// Says whom an incident is about; plans its restore, and stores the plan under its digest; holds
+/// a restore to its plan; or closes the case. A repetition finds stored what it would store.
 ///
 /// Fails with [`Failure::IncidentForeign`] for an execution of another machine or account, with
 /// [`Failure::NothingToRestore`] where it has stored no evidence, or its history is gone; with
 /// [`Failure::IncidentPending`] and [`Failure::CaseNotNewest`] where a restore is not to be; with
-/// [`Failure::EvidenceMismatch`] where the evidence is not what the history says; and with
-/// [`Failure::ChoiceUnclear`] where a person has to choose otherwise.
+/// [`Failure::EvidenceMismatch`] where the evidence is not what the history says; with
+/// [`Failure::ChoiceUnclear`] where a person has to choose otherwise; and with
+/// [`Failure::AccountChanged`], [`Failure::CredentialMadeSince`] or
+/// [`Failure::IncidentMeanwhile`] where a plan does not hold any more.
 pub async fn plan_restore(
     states: &Client,
     bucket: &Bucket,
     input: Input,
 ) -> Result<Output, Failure> {
-    let reader = Reader { states, bucket };
     match input {
         Input::Find(asked) => {
+            let reader = Reader { states, bucket, by: &asked.execution };
             let history = incident(states, &asked).await?;
             let preserved = chosen(&history, asked.principal.as_deref())?;
             let Case { past, .. } = Box::pin(reader.read(&history, preserved)).await?;
@@ -115,24 +124,29 @@ pub async fn plan_restore(
             let (finding, principal) = (judged(&history)?, preserved.principal.clone());
             Ok(Output::Found { finding, principal: Box::new(principal), groups, policies })
         }
-        Input::Plan(chosen) => Box::pin(plan(&reader, chosen)).await,
+        Input::Plan(chosen) => Box::pin(plan(states, bucket, chosen)).await,
+        Input::Hold(applied) => {
+            Box::pin(apply::hold(states, bucket, applied)).await.map(Output::Held)
+        }
+        Input::Close(applied) => {
+            let closed = Box::pin(apply::close(states, bucket, applied)).await?;
+            Ok(Output::Closed(Box::new(closed)))
+        }
     }
 }
 
-async fn plan(reader: &Reader<'_>, chosen: Chosen) -> Result<Output, Failure> {
-    let Chosen { asked, accept, activate, pass, now, finding_says } = chosen;
-    let history = incident(reader.states, &asked).await?;
+async fn plan(states: &Client, bucket: &Bucket, chosen: Chosen) -> Result<Output, Failure> {
+    let Chosen { asked, accept, activate, now, finding_says } = chosen;
+    let reader = Reader { states, bucket, by: &asked.execution };
+    let history = incident(states, &asked).await?;
     let preserved = self::chosen(&history, asked.principal.as_deref())?;
-    let Case { past, left, mut shown } = Box::pin(reader.read(&history, preserved)).await?;
+    let Case { past, left, files, mut shown } = Box::pin(reader.read(&history, preserved)).await?;
     if !finding_says.is_empty() && !finding_says.contains(&past.at.uri) {
         let says = cut(&listed(&finding_says, 3), TEXT);
         shown.push(Shown::FindingDiffers { says });
     }
-    let present: Now = reader.document(&now, NOW).await?;
     let principal = &preserved.principal;
-    if present.principal.id != principal.id || present.execution != asked.execution {
-        return Err(mismatch(&now, "it is of another principal or execution"));
-    }
+    let present = reader.present(&now, &principal.id, &asked.execution).await?;
     let choice =
         Choice { accept: accept.into_iter().collect(), activate: activate.into_iter().collect() };
     let compared = compare(&past, &present, &choice)?;
@@ -147,6 +161,7 @@ async fn plan(reader: &Reader<'_>, chosen: Chosen) -> Result<Output, Failure> {
         case: past.original.case.clone(),
         principal: Principal { arn: is.arn, name: is.name, path: is.path, ..principal.clone() },
         evidence: Sources { original: past.at, left, now },
+        files,
         changes: compared.changes,
         inactive: compared.inactive,
         drift: compared.drift,
@@ -155,26 +170,28 @@ async fn plan(reader: &Reader<'_>, chosen: Chosen) -> Result<Output, Failure> {
         shown: [shown, compared.shown].concat(),
         cut: false,
     };
-    let (plan, stored) = store(reader.bucket, plan, pass).await?;
+    let stored = store(bucket, &plan).await?;
     Ok(Output::Planned { plan: Box::new(carried(plan)), stored })
 }
 
-/// Stores the plan. What a former attempt of this pass has stored is the plan.
-async fn store(bucket: &Bucket, plan: Plan, pass: u32) -> Result<(Plan, Stored), Failure> {
-    let Principal { account, id, .. } = &plan.principal;
-    let key = format!("plans/{account}/{id}/{}-{pass}.json", plan.execution.name());
-    if let Some(object) = bucket.create(&key, &canonical(&plan)?).await? {
-        return Ok((plan, object.stored));
+/// Stores the plan under its own digest, by which a person names it.
+async fn store(bucket: &Bucket, plan: &Plan) -> Result<Stored, Failure> {
+    let bytes = canonical(plan)?;
+    let digest = hex_digest(&bytes);
+    let key = key_of(&plan.principal, &digest, "json");
+    if let Some(object) = bucket.create(&key, &bytes).await? {
+        return Ok(object.stored);
     }
     let object = bucket.read(&key).await?;
-    let stored: Plan = object.document()?;
-    let same = stored.schema == Plan::SCHEMA
-        && stored.execution == plan.execution
-        && stored.evidence.now == plan.evidence.now;
-    if !same {
-        return Err(mismatch(&object.stored, "it is another execution's plan"));
+    if object.stored.sha256 != digest {
+        return Err(mismatch(&object.stored, "it is no plan"));
     }
-    Ok((stored, object.stored))
+    Ok(object.stored)
+}
+
+/// Where what belongs to a plan of the principal lies.
+fn key_of(principal: &Principal, digest: &str, end: &str) -> String {
+    format!("plans/{}/{}/{digest}.{end}", principal.account, principal.id)
 }
 
 /// The plan as a state can carry it.

@@ -1,4 +1,4 @@
-//! The principal as it is when its restore is planned, and what stands behind that which it had.
+//! The principal as it is when its restore is planned or carried out, and what stands behind that which it had.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +29,9 @@ pub struct Present {
     policies: Vec<String>,
     /// How often the execution was redriven.
     pass: u32,
+    /// How often this pass has read it before.
+    #[serde(default)]
+    reads: u32,
     /// When this pass entered the step (RFC 3339).
     entered: String,
 }
@@ -43,14 +46,14 @@ struct Document<'a> {
     policies: BTreeMap<String, Option<PolicyVersion>>,
 }
 
-/// Stores the principal as it is now, once for each pass: what a retry finds stored by its own
-/// pass, it returns. Fails with [`Failure::PrincipalVanished`] where nobody has its unique id.
+/// Stores the principal as it is now, once for each reading: what a retry finds stored by its own
+/// reading, it returns. Fails with [`Failure::PrincipalVanished`] where nobody has its unique id.
 pub(crate) async fn keep(
     entry: &Entry,
     bucket: &Bucket,
     asked: Present,
 ) -> Result<Stored, Failure> {
-    let Present { execution, principal, groups, policies, pass, entered } = asked;
+    let Present { execution, principal, groups, policies, pass, reads, entered } = asked;
     let snapshot = match Snapshot::read(entry, &execution, &principal).await {
         Err(vanished @ Failure::PrincipalVanished(_)) => {
             let renamed = renamed(entry, &execution, &principal).await?.ok_or(vanished)?;
@@ -78,7 +81,7 @@ pub(crate) async fn keep(
         policies,
     })?;
     let Principal { account, id, .. } = &principal;
-    let key = format!("plans/{account}/{id}/{}-{pass}.now.json", execution.name());
+    let key = format!("plans/{account}/{id}/{}-{pass}-{reads}.now.json", execution.name());
     if let Some(object) = bucket.create(&key, &bytes).await? {
         return Ok(object.stored);
     }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::record::{ACTIVE, Found, Group, Holds, INACTIVE, Left, Now, Snapshot};
-use super::{Change, Drift, Item, Lost, Shown, States, Version, Why};
+use super::{Change, Drift, Item, Lost, RETIREMENT, Shown, States, Version, Why};
 use crate::{
     Credential, CredentialKind, DenyBy, Execution, Failure, Stored, deny_policy, is_kept, tag_value,
 };
@@ -305,9 +305,6 @@ fn people_see_to(before: &Snapshot, now: &Snapshot) -> Vec<Lost> {
 }
 
 impl Past {
-    /// The tag that a retirement leaves.
-    const RETIREMENT: &str = "CordonRetirement";
-
     /// The groups, by name, and the policies, by ARN, that stand behind what it had.
     #[must_use]
     pub fn behind(&self) -> (Vec<String>, Vec<String>) {
@@ -405,17 +402,13 @@ impl Past {
                 .filter(|(item, _)| before.contains_key(*item))
                 .map(|(item, holds)| (item.clone(), holds.clone())),
         );
-        left.insert(Item::tag(Self::RETIREMENT), tag_value(&self.at.uri));
+        left.insert(Item::tag(RETIREMENT), tag_value(&self.at.uri));
         left
     }
 
     /// Whether a restore is about such an item.
     fn is_about(&self, item: &Item) -> bool {
-        let of_a_retirement = match item {
-            Item::Tag { key } => key == Self::RETIREMENT,
-            other => is_access_key(other),
-        };
-        self.original.case.is_some() || of_a_retirement
+        self.original.case.is_some() || is_of_a_retirement(item)
     }
 
     fn shown(&self, now: &Snapshot) -> Vec<Shown> {
@@ -428,7 +421,7 @@ impl Past {
             Some(_) => {
                 vec![("CordonEvidence", &self.at.uri), ("CordonEvidenceSha256", &self.at.sha256)]
             }
-            None => vec![(Self::RETIREMENT, &self.at.uri)],
+            None => vec![(RETIREMENT, &self.at.uri)],
         };
         for (key, value) in tags {
             let (says, expected) = (now.tags.get(key), tag_value(value));
@@ -450,6 +443,14 @@ impl Past {
         let by_aws = by_aws.filter(|arn| **arn != deny && is_kept(&self.partition, arn));
         shown.extend(by_aws.cloned().map(|arn| Shown::QuarantinedByAws { arn }));
         shown
+    }
+}
+
+/// Whether a retirement changes such an item.
+pub(super) fn is_of_a_retirement(item: &Item) -> bool {
+    match item {
+        Item::Tag { key } => key == RETIREMENT,
+        other => is_access_key(other),
     }
 }
 
