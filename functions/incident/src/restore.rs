@@ -158,6 +158,9 @@ pub struct Finding {
     /// `ProductArn`.
     #[serde(default)]
     pub product_arn: String,
+    /// `Types`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<String>,
     /// `Title` on one line.
     pub title: String,
     /// The severity's label.

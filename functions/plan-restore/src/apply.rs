@@ -68,6 +68,10 @@ pub struct Closed {
     reason: String,
     /// What the finding was.
     disposition: Disposition,
+    /// The execution that gave it back.
+    execution: Execution,
+    /// When it was read back (RFC 3339).
+    at: String,
     /// The record of it.
     record: Stored,
 }
@@ -201,8 +205,9 @@ pub(crate) async fn close(
         Some(object) => object.stored,
         None => recorded(&bucket.read(&key).await?, &applied.asked.execution, &stored)?,
     };
-    let disposition = applied.disposition;
-    Ok(Closed { plan: carried(plan), stored, by_hand, by, reason, disposition, record })
+    let Applied { asked: Asked { execution, .. }, disposition, .. } = applied;
+    let plan = carried(plan);
+    Ok(Closed { plan, stored, by_hand, by, reason, disposition, execution, at, record })
 }
 
 /// The record that lies there already, if it is of this execution and plan.

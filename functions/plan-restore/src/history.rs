@@ -7,7 +7,7 @@ use aws_calls::{Answer, all};
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus, HistoryEvent};
 use incident::restore::{Finding, Tagging};
-use incident::{Evidence, Execution, Failure, Principal, Stored};
+use incident::{Evidence, Execution, Failure, Principal, Stored, cut};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -135,6 +135,7 @@ impl History {
         match done.state {
             "Classify" => {
                 let Judged { finding } = read_as(&done.answered)?;
+                let finding = finding.map(|one| Finding { types: types(&done.asked), ..one });
                 self.finding = finding.or(self.finding.take());
             }
             "Preserve" => {
@@ -197,6 +198,14 @@ impl History {
     fn of_mut(&mut self, id: &str) -> Option<&mut Preserved> {
         self.preserved.iter_mut().find(|one| one.principal.id == id)
     }
+}
+
+/// The types of the finding that was judged, as it was read or sent.
+fn types(asked: &Value) -> Vec<String> {
+    let places = ["/record/0/Types", "/event/detail/findings/0/Types"];
+    let types = places.iter().find_map(|place| asked.pointer(place)?.as_array());
+    let types = types.into_iter().flatten().take(5);
+    types.filter_map(|one| one.as_str()).map(|one| cut(one, 200)).collect()
 }
 
 fn read_as<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {

@@ -24,7 +24,8 @@ const NOTE: usize = 512;
 pub struct Input {
     execution: Execution,
     finding: Finding,
-    workflow: Workflow,
+    /// What it becomes; nothing, where it stays what it is, and gets a note alone.
+    workflow: Option<Workflow>,
     /// How it ended for each principal.
     verdicts: Vec<Verdict>,
     /// The note for people; nothing, where no report could be written.
@@ -49,6 +50,14 @@ struct Finding {
 enum Workflow {
     Notified,
     Resolved,
+    Suppressed,
+}
+
+impl Workflow {
+    /// Whether a containment has come to this, and not a restore.
+    fn is_of_a_containment(self) -> bool {
+        matches!(self, Self::Notified | Self::Resolved)
+    }
 }
 
 /// The step's output.
@@ -71,41 +80,48 @@ pub fn client(config: &SdkConfig) -> Client {
 /// [`Failure::FindingNotUpdated`], one that it does not know with
 /// [`Failure::FindingNotFound`]; one without room for note and fields gets the workflow
 /// status alone. A finding of Security Hub without CSPM gets a status and a comment. Done
-/// twice, the finding is the same.
+/// twice, the finding is the same. After a restore it becomes SUPPRESSED, or stays what it is;
+/// note alone is added.
 ///
 /// Sources: Security Hub API Reference, `BatchUpdateFindings`, `BatchUpdateFindingsV2`.
 pub async fn resolve(hub: &Client, input: Input) -> Result<Output, Failure> {
     let Input { execution, finding, workflow, verdicts, note, fields } = input;
     let done = |one: &Verdict| matches!(one, Verdict::Contained | Verdict::Retired);
-    if workflow == Workflow::Resolved && (verdicts.is_empty() || !verdicts.iter().all(done)) {
+    if workflow == Some(Workflow::Resolved) && (verdicts.is_empty() || !verdicts.iter().all(done)) {
         return Err(Failure::InvalidInput("only what is contained is resolved".to_owned()));
     }
     let note = note.unwrap_or_else(|| format!("No report. Execution {}.", execution.name()));
-    let fields = fields.unwrap_or_else(|| {
-        HashMap::from([("CordonExecution".to_owned(), execution.arn().to_owned())])
+    // By the fields of a containment a recurrence is known: a restore leaves them as they are.
+    let of_a_containment = workflow.is_some_and(Workflow::is_of_a_containment);
+    let fields = fields.or_else(|| {
+        let field = ("CordonExecution".to_owned(), execution.arn().to_owned());
+        of_a_containment.then(|| HashMap::from([field]))
     });
     if incident::is_in_ocsf(&finding.product_arn) {
-        return ocsf::update(hub, finding, workflow, &note, &fields).await;
+        return ocsf::update(hub, finding, workflow, &note, &fields.unwrap_or_default()).await;
     }
     let note = one_line(&note, NOTE);
     let finding = AwsSecurityFindingIdentifier::builder()
         .id(finding.id)
         .product_arn(finding.product_arn)
         .build();
-    let status = match workflow {
+    let status = workflow.map(|workflow| match workflow {
         Workflow::Notified => WorkflowStatus::Notified,
         Workflow::Resolved => WorkflowStatus::Resolved,
-    };
-    let update = hub
-        .batch_update_findings()
-        .finding_identifiers(finding)
-        .workflow(WorkflowUpdate::builder().status(status).build());
+        Workflow::Suppressed => WorkflowStatus::Suppressed,
+    });
+    let workflow = status.map(|status| WorkflowUpdate::builder().status(status).build());
+    let update =
+        hub.batch_update_findings().finding_identifiers(finding).set_workflow(workflow.clone());
     let explained = update
         .clone()
         .note(NoteUpdate::builder().text(&note).updated_by("cordon").build())
-        .set_user_defined_fields(Some(fields));
+        .set_user_defined_fields(fields);
     let answer = send(explained).await?;
     if left_out(&answer).is_some_and(|(code, _)| code == "FindingSizeExceeded") {
+        if workflow.is_none() {
+            return Ok(Output { note: None });
+        }
         processed(&send(update).await?)?;
         return Ok(Output { note: None });
     }

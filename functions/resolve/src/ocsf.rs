@@ -13,6 +13,9 @@ use crate::{Finding, NOTE, Output, Workflow, is_done};
 /// `StatusId` of what people are told of: in progress.
 const IN_PROGRESS: i32 = 2;
 
+/// `StatusId` of what was wrong.
+const SUPPRESSED: i32 = 3;
+
 /// `StatusId` of what is done.
 const RESOLVED: i32 = 4;
 
@@ -33,16 +36,17 @@ const FIELDS: [&str; 6] = [
 pub(crate) async fn update(
     hub: &Client,
     finding: Finding,
-    workflow: Workflow,
+    workflow: Option<Workflow>,
     note: &str,
     fields: &HashMap<String, String>,
 ) -> Result<Output, Failure> {
     let comment = comment(note, fields);
-    let status = match workflow {
+    let status = workflow.map(|workflow| match workflow {
         Workflow::Notified => IN_PROGRESS,
+        Workflow::Suppressed => SUPPRESSED,
         Workflow::Resolved => RESOLVED,
-    };
-    let update = hub.batch_update_findings_v2().status_id(status).comment(&comment);
+    });
+    let update = hub.batch_update_findings_v2().set_status_id(status).comment(&comment);
     let Finding { id, product_arn, account, metadata_uid } = finding;
     let update = if let Some(uid) = metadata_uid {
         update.metadata_uids(uid)

@@ -26,6 +26,8 @@ pub(crate) enum Whose {
     Security,
     /// Of a member account.
     Account(String),
+    /// Of the account that administers GuardDuty for the organization.
+    GuardDuty,
     /// Of the organization's management account, or who administers root access for it.
     Management,
 }

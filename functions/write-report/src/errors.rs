@@ -2,10 +2,11 @@
 
 /// The errors of the state machine itself and of Lambda, beside
 /// [`incident::Failure::NAMES`] and [`incident::Refusal::ALL`].
-pub const OF_THE_MACHINE: [&str; 16] = [
+pub const OF_THE_MACHINE: [&str; 17] = [
     "ContainmentLimit",
     "UnusedPassword",
     "KeyStillActive",
+    "NotVisible",
     "PolicyUnread",
     "DenyUnavailable",
     "UnknownResponse",
@@ -447,6 +448,25 @@ fn of_restores(error: &str) -> Option<Words> {
             "the evidence is not what the execution's history says",
             "Somebody has planted or changed evidence. CloudTrail knows who called s3:PutObject. \
              Give nothing back by it.",
+        ),
+        "AccountChanged" => (
+            "the account has changed since the plan",
+            "Find out who changed what the words above name, and whether it is an attacker's.",
+        ),
+        "IncidentMeanwhile" => (
+            "another incident has reached the principal since the plan",
+            "Read the other incident's mail: it may be the attacker. Give nothing back before \
+             that is clear.",
+        ),
+        "CredentialMadeSince" => (
+            "a credential that was made since is active",
+            "Find out who made what the words above name. Make it inactive, or delete it: whoever \
+             needs it makes it active once the deny is lifted.",
+        ),
+        "NotVisible" => (
+            "IAM does not show what was given back",
+            "IAM does not show what was given back, after more than half a minute. Look at the AWS \
+             Health Dashboard, and for whoever takes it away again.",
         ),
         _ => return None,
     })

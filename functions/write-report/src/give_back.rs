@@ -1,4 +1,4 @@
-use incident::restore::{Change, Item, Lost, Plan, States};
+use incident::restore::{Item, Lost, Plan, Stage, States};
 use incident::{Credential, deny_policy};
 
 use crate::commands::About;
@@ -16,7 +16,7 @@ pub(crate) struct GiveBack {
     pub(crate) look: Vec<Command>,
     /// What lifts the deny; nothing, where none of ours stands.
     pub(crate) lift: Vec<Command>,
-    /// What takes the tag `SecurityIncident` away.
+    /// What takes the tag away by which people know it.
     pub(crate) close: Vec<Command>,
 }
 
@@ -24,12 +24,10 @@ impl GiveBack {
     /// The commands of a plan, in an order that does not hang on the plan's own.
     pub(crate) fn of(plan: &Plan) -> Self {
         let about = about(plan);
-        let mut changes: Vec<&States> = plan.changes.iter().map(|one| &one.states).collect();
-        changes.sort_by_key(|one| one.order());
-        let (close, rest): (Vec<&States>, Vec<&States>) =
-            changes.into_iter().partition(|one| one.item == Item::Incident);
-        let (lift, rest): (Vec<&States>, Vec<&States>) =
-            rest.into_iter().partition(|one| is_lift(plan, one));
+        let under_the_deny = [Stage::GiveBack, Stage::SetStatuses];
+        let rest = under_the_deny.map(|stage| plan.of_stage(stage)).concat();
+        let lift = plan.of_stage(Stage::LiftDeny);
+        let close = plan.of_stage(Stage::RemoveTag);
         Self {
             remove: plan.lost.iter().filter_map(|lost| removed(about, lost)).collect(),
             under_the_deny: commands(about, &rest),
@@ -43,19 +41,6 @@ impl GiveBack {
 /// The principal of a plan.
 pub(crate) fn about(plan: &Plan) -> About<'_> {
     About::named(&plan.execution, plan.principal.kind, &plan.principal.name)
-}
-
-/// Whether a change takes the last deny of ours away.
-fn is_lift(plan: &Plan, change: &States) -> bool {
-    let detaches = |one: &Change| one.states.item == Item::Deny && one.states.before.is_none();
-    match change.item {
-        Item::Deny => change.before.is_none(),
-        Item::Boundary => {
-            let deny = deny_policy(plan.execution.partition());
-            change.now.as_deref() == Some(&deny) && !plan.changes.iter().any(detaches)
-        }
-        _ => false,
-    }
 }
 
 /// A credential or a device that the case did not know.

@@ -14,6 +14,7 @@ mod note;
 mod page;
 mod readiness;
 mod restore;
+mod restored;
 mod sentences;
 mod shell;
 mod told;
@@ -31,6 +32,7 @@ use facts::{Ending, Facts};
 pub use input::{Finding, Input, Judged, Kind, Recurrence, Source};
 pub use readiness::{Mail, Readiness};
 pub use restore::{Planned, RestorePlan};
+pub use restored::{RestoreFailure, Restored, Told};
 
 /// How large the answer is at most, as JSON: SNS takes 256 KiB for all copies of a message
 /// together, and a state carries no more.
@@ -64,6 +66,10 @@ pub enum Asked {
     Readiness(Readiness),
     /// What a restore would give back.
     RestorePlan(Box<RestorePlan>),
+    /// What a restore has given back.
+    Restored(Box<Restored>),
+    /// How a restore has failed.
+    RestoreFailure(Box<RestoreFailure>),
 }
 
 impl Asked {
@@ -72,7 +78,10 @@ impl Asked {
     pub fn measured(&self) -> Option<Measured> {
         match self {
             Self::Incident(input) => input.measured(),
-            Self::Readiness(_) | Self::RestorePlan(_) => None,
+            Self::Readiness(_)
+            | Self::RestorePlan(_)
+            | Self::Restored(_)
+            | Self::RestoreFailure(_) => None,
         }
     }
 }
@@ -84,6 +93,10 @@ impl<'de> Deserialize<'de> for Asked {
             serde_json::from_value(readiness.take()).map(Self::Readiness)
         } else if let Some(plan) = input.get_mut("restorePlan") {
             serde_json::from_value(plan.take()).map(Self::RestorePlan)
+        } else if let Some(restored) = input.get_mut("restored") {
+            serde_json::from_value(restored.take()).map(Self::Restored)
+        } else if let Some(failure) = input.get_mut("restoreFailure") {
+            serde_json::from_value(failure.take()).map(Self::RestoreFailure)
         } else {
             serde_json::from_value(input).map(Self::Incident)
         };
@@ -101,6 +114,8 @@ pub enum Written {
     Mail(Mail),
     /// Of a restore's plan.
     Planned(Planned),
+    /// Of a restore that was carried out, or failed.
+    Told(Told),
 }
 
 /// Finds the words for whichever it is.
@@ -109,6 +124,8 @@ pub fn write(asked: &Asked) -> Result<Written, Failure> {
         Asked::Incident(input) => write_report(input).map(Written::Report),
         Asked::Readiness(found) => readiness::write(found).map(Written::Mail),
         Asked::RestorePlan(plan) => restore::write(plan).map(Written::Planned),
+        Asked::Restored(restored) => restored::write(restored).map(Written::Told),
+        Asked::RestoreFailure(failed) => restored::write_failure(failed).map(Written::Told),
     }
 }
 

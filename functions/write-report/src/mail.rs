@@ -350,6 +350,7 @@ pub(crate) fn step(page: &mut Page, number: usize, step: &Step) {
         let whose = match whose {
             Whose::Security => "the security account, where Cordon runs".to_owned(),
             Whose::Account(account) => format!("account {account}"),
+            Whose::GuardDuty => "the account that administers GuardDuty".to_owned(),
             Whose::Management => "the management account, or who manages root access".to_owned(),
         };
         if !lines.is_empty() {

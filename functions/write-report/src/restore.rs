@@ -209,6 +209,11 @@ impl RestorePlan {
             .set("PRINCIPAL", &self.plan.principal.id)
     }
 
+    /// The command that has Cordon carry it out.
+    fn apply(&self) -> Command {
+        self.plan_again().set("APPLY", &self.stored.sha256).set("REASON", "…").set("BY", "…")
+    }
+
     fn steps(&self) -> Vec<Step> {
         let plan = &self.plan;
         let commands = GiveBack::of(plan);
@@ -220,6 +225,15 @@ impl RestorePlan {
                  come again: sessions that still live count as activity, and would have it \
                  contained again.",
             ));
+        }
+        if !plan.changes.is_empty() {
+            steps.push(
+                Step::of(
+                    "Have Cordon do exactly this, where `restorers` of its configuration lets \
+                     somebody; say who you are, and why. Or do it by hand, as below:",
+                )
+                .run(Whose::Security, vec![self.apply()]),
+            );
         }
         if !plan.lost.is_empty() {
             let text = if commands.remove.is_empty() {
@@ -385,7 +399,7 @@ impl RestorePlan {
 }
 
 /// A name as one of several in a variable of `make restore`.
-fn word(name: &str) -> String {
+pub(crate) fn word(name: &str) -> String {
     let escaped = |c: char| {
         let backslash = (c.is_whitespace() || c == '\\').then_some('\\');
         backslash.into_iter().chain([c])
@@ -394,19 +408,19 @@ fn word(name: &str) -> String {
 }
 
 /// The label, where it is one.
-fn severity(label: &str) -> String {
+pub(crate) fn severity(label: &str) -> String {
     let is_label = !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_uppercase());
     if is_label { cut(label, 20) } else { "UNKNOWN".to_owned() }
 }
 
-fn object(stored: &Stored, page: &mut Page) {
+pub(crate) fn object(stored: &Stored, page: &mut Page) {
     page.word(2, one_line(&stored.uri, 1_000));
     page.alone(2, format!("SHA-256 {}", one_line(&stored.sha256, 64)));
 }
 
 /// Whether it can't act whatever a restore takes away: a deny was there before, or is no longer
 /// as it was left.
-fn stays_denied(plan: &Plan) -> bool {
+pub(crate) fn stays_denied(plan: &Plan) -> bool {
     let stands = |one: &Drift| one.states.item == Item::Deny && one.states.now.is_some();
     plan.kept.contains(&Item::Deny) || plan.drift.iter().any(stands)
 }

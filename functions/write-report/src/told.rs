@@ -27,13 +27,25 @@ fn and_more(page: &mut Page, all: usize, room: Room) {
     }
 }
 
+/// Tells what was done of a plan, and what was left out.
+pub(crate) fn after(plan: &Plan, by_hand: &[Item], room: Room, page: &mut Page) {
+    let done = plan.changes.iter().filter(|change| !by_hand.contains(&change.states.item));
+    list("What was done, in this order", done.collect(), room, page);
+    inactive(&plan.inactive, room, page);
+    drift(&plan.drift, room, page);
+    lost(&plan.lost, room, page);
+}
+
 /// What is done, in its order.
 fn changes(plan: &Plan, room: Room, page: &mut Page) {
-    if plan.changes.is_empty() {
+    list("What it gives back, in this order", plan.changes.iter().collect(), room, page);
+}
+
+fn list(heading: &str, mut sorted: Vec<&Change>, room: Room, page: &mut Page) {
+    if sorted.is_empty() {
         return;
     }
-    page.heading("What it gives back, in this order");
-    let mut sorted: Vec<&Change> = plan.changes.iter().collect();
+    page.heading(heading);
     sorted.sort_by_key(|one| one.states.order());
     for one in sorted.iter().take(room.items) {
         change(&one.states, if one.accepted { ", as you have accepted" } else { "" }, page);

@@ -1,0 +1,491 @@
+//! The words of a restore that was carried out, or that failed on the way.
+
+use std::collections::BTreeMap;
+
+use incident::restore::{Disposition, Item, Plan};
+use incident::{Execution, Failed, Failure, Kind, Principal, Stored, ascii, cut, one_line};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+use crate::advice::{Step, Whose};
+use crate::cause::Said;
+use crate::errors::{UNKNOWN, meaning};
+use crate::give_back::about;
+use crate::message::{Content, Message, Metadata, Notification, brief, escaped};
+use crate::page::Page;
+use crate::restore::{object, severity, stays_denied, word};
+use crate::shell::Command;
+use crate::told::{Room, after};
+use crate::{mail, unwritable};
+
+/// For so long an exemption is proposed.
+const EXEMPT: Duration = Duration::days(30);
+
+/// What was given back, by `plan-restore`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restored {
+    /// The execution that gave it back.
+    execution: Execution,
+    /// The plan, which was carried out. All that was read of the principal is hostile.
+    plan: Plan,
+    /// Where it lies.
+    stored: Stored,
+    /// What a person has to do yet.
+    by_hand: Vec<Item>,
+    /// Who asked for it, as stated.
+    by: String,
+    /// Why, as stated.
+    reason: String,
+    /// What the finding was.
+    disposition: Disposition,
+    /// When it was read back (RFC 3339).
+    at: String,
+    /// The record that closes the case.
+    record: Stored,
+}
+
+/// What failed of a restore, and how far it had come.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreFailure {
+    /// The execution that restores, or plans.
+    execution: Execution,
+    /// What failed.
+    failure: Failed,
+    /// Which incident was to be taken back. As a person gave it.
+    incident: String,
+    /// Whom, if that is known.
+    principal: Option<Principal>,
+    /// The digest of the plan that was to be carried out; none, where only a plan was to be made.
+    apply: Option<String>,
+    /// What was begun last, if anything was.
+    begun: Option<Begun>,
+    /// The plan, if it was read.
+    plan: Option<Stored>,
+}
+
+/// What a restore does, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Begun {
+    GiveBack,
+    SetStatuses,
+    LiftDeny,
+    RemoveTag,
+    Close,
+}
+
+/// The step's output for both.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// The mail's subject: ASCII, fewer than 100 characters.
+    pub subject: String,
+    /// How it ended, in one word, for a message attribute.
+    pub verdict: &'static str,
+    /// The finding's note.
+    pub note: String,
+    /// The message, for `MessageStructure=json`: a copy for each protocol.
+    pub message: String,
+    /// The mail's text.
+    pub text: String,
+}
+
+/// Whom and what a message is about.
+struct About<'a> {
+    execution: &'a Execution,
+    incident: &'a str,
+    principal: Option<&'a Principal>,
+    verdict: &'static str,
+    phrase: &'static str,
+    severity: String,
+}
+
+/// Writes what was given back.
+pub(crate) fn write(restored: &Restored) -> Result<Told, Failure> {
+    let Restored { plan, execution, by, reason, disposition, .. } = restored;
+    let about = About {
+        execution,
+        incident: plan.incident.arn(),
+        principal: Some(&plan.principal),
+        verdict: if restored.by_hand.is_empty() { "restored" } else { "restoredInPart" },
+        phrase: if restored.by_hand.is_empty() { "given back" } else { "given back in part" },
+        severity: severity(&plan.finding.severity),
+    };
+    let what = match disposition {
+        Disposition::FalsePositive => "false positive",
+        Disposition::Recovered => "recovered",
+    };
+    let note = format!(
+        "{} `{}` was given back what it had ({what}), by {}: {}",
+        plan.principal.kind.noun(),
+        one_line(&plan.principal.name, 64),
+        one_line(by, 100),
+        one_line(reason, 200)
+    );
+    about.told(&restored.first(), &restored.steps(), cut(&note, 512), restored.text())
+}
+
+/// Writes what failed.
+pub(crate) fn write_failure(failed: &RestoreFailure) -> Result<Told, Failure> {
+    let about = About {
+        execution: &failed.execution,
+        incident: &failed.incident,
+        principal: failed.principal.as_ref(),
+        verdict: if failed.apply.is_some() { "restoreFailed" } else { "planFailed" },
+        phrase: if failed.apply.is_some() { "restore failed" } else { "no restore is planned" },
+        severity: "RESTORE".to_owned(),
+    };
+    about.told(&failed.first(), &failed.steps(), String::new(), failed.text())
+}
+
+impl About<'_> {
+    fn told(
+        &self,
+        said: &[String],
+        steps: &[Step],
+        note: String,
+        text: String,
+    ) -> Result<Told, Failure> {
+        let subject = self.subject();
+        let document = serde_json::to_string(&self.document(&subject, said, steps));
+        let document = document.map_err(|error| unwritable(&error))?;
+        let short = cut(&format!("Cordon {subject}"), 140);
+        let message = serde_json::to_string(&Message::of(&text, &short, &document));
+        let message = message.map_err(|error| unwritable(&error))?;
+        Ok(Told { subject, verdict: self.verdict, note, message, text })
+    }
+
+    /// The subject: no two executions share one.
+    fn subject(&self) -> String {
+        let number = mail::number_of(self.execution);
+        let begin = format!("[{}] {}: ", self.severity, self.phrase);
+        let Some(Principal { account, kind, name, .. }) = self.principal else {
+            return format!("{begin}nobody known yet ({number})");
+        };
+        let (noun, end) = (kind.noun(), format!(" in {account} ({number})"));
+        let room = mail::MOST_OF_A_SUBJECT.saturating_sub(begin.len() + noun.len() + 1 + end.len());
+        format!("{begin}{noun}/{}{end}", ascii(name, room))
+    }
+
+    fn document(&self, subject: &str, said: &[String], steps: &[Step]) -> Notification {
+        let said: Vec<String> = said.iter().map(|one| escaped(one)).collect();
+        let mut context = BTreeMap::new();
+        let mut set = |field: &str, value: String| {
+            context.insert(field.to_owned(), escaped(&value));
+        };
+        set("verdict", self.verdict.to_owned());
+        set("execution", self.execution.arn().to_owned());
+        set("incident", one_line(self.incident, 700));
+        if let Some(principal) = self.principal {
+            set("account", principal.account.to_string());
+            set("principalArn", one_line(&principal.arn, 700));
+            set("principalId", one_line(&principal.id, 128));
+        }
+        let arns = self.principal.map(|one| escaped(&one_line(&one.arn, 700)));
+        Notification {
+            version: "1.0",
+            source: "custom",
+            content: Content {
+                text_type: "client-markdown",
+                title: cut(&escaped(subject), 250),
+                description: cut(&said.join("\n"), 4_000),
+                next_steps: steps.iter().take(6).map(|step| brief(&step.text)).collect(),
+                keywords: vec!["restore".to_owned(), self.verdict.to_owned()],
+            },
+            metadata: Metadata {
+                thread_id: cut(&mail::number_of(self.execution), 12),
+                summary: cut(&escaped(subject), 250),
+                event_type: self.verdict.to_owned(),
+                related_resources: arns.into_iter().collect(),
+                additional_context: context,
+            },
+        }
+    }
+}
+
+fn who(principal: &Principal) -> String {
+    let name = one_line(&principal.name, 128);
+    format!("the {} `{name}` in account {}", principal.kind.noun(), principal.account)
+}
+
+impl Restored {
+    fn first(&self) -> Vec<String> {
+        let plan = &self.plan;
+        let who = who(&plan.principal);
+        let mut said = vec![match plan.case {
+            Some(_) if stays_denied(plan) => format!(
+                "All that the plan gives back to {who} is given back, as read back; AWSDenyAll \
+                 stands on it all the same."
+            ),
+            Some(_) => format!(
+                "All that the plan gives back to {who} is given back, and our deny is off, as read \
+                 back: it can act again."
+            ),
+            None => format!("The keys of {who} are as the plan has them, as read back."),
+        }];
+        said.extend(match self.by_hand.len() {
+            0 => None,
+            1 => Some("One group is left to you.".to_owned()),
+            n => Some(format!("{n} groups are left to you.")),
+        });
+        said.push(match self.disposition {
+            Disposition::FalsePositive => {
+                "The finding was called a false positive: where Security Hub still has it, it is \
+                 SUPPRESSED, and is not contained again."
+                    .to_owned()
+            }
+            Disposition::Recovered => {
+                "The finding stays what it was, with a note: if the attack goes on, the principal is \
+                 contained again."
+                    .to_owned()
+            }
+        });
+        said
+    }
+
+    fn text(&self) -> String {
+        let plan = &self.plan;
+        let mut page = Page::default();
+        page.prose(self.first().join(" "));
+        page.heading("Who asked for it, as stated");
+        page.quote(2, one_line(&self.by, 300));
+        page.quote(2, one_line(&self.reason, 300));
+        after(plan, &self.by_hand, Room { commands: false, items: 20 }, &mut page);
+        page.heading("What to do now");
+        for (number, step) in (1..).zip(&self.steps()) {
+            mail::step(&mut page, number, step);
+        }
+        page.heading("Record");
+        object(&self.record, &mut page);
+        page.heading("Plan");
+        object(&self.stored, &mut page);
+        page.heading("Finding");
+        page.word(2, one_line(&plan.finding.id, 512));
+        page.heading("Execution");
+        page.indented(2, "This one:");
+        page.alone(2, self.execution.arn());
+        page.indented(2, "The incident's:");
+        page.alone(2, plan.incident.arn());
+        page.to_string()
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let plan = &self.plan;
+        let mut steps = Vec::new();
+        if !self.by_hand.is_empty() {
+            let back = plan.changes.iter().map(|change| &change.states);
+            let commands = back.filter(|states| self.by_hand.contains(&states.item));
+            let commands = commands.filter_map(|states| match &states.item {
+                Item::Group { name } => {
+                    Some(about(plan).group(name, states.before.is_some()))
+                }
+                _ => None,
+            });
+            let account = Whose::Account(plan.principal.account.to_string());
+            let text = "Put it into its groups, which Cordon may not (`restoreGroups`):";
+            steps.push(Step::of(text).run(account, commands.collect()));
+        }
+        if self.disposition == Disposition::FalsePositive {
+            steps.extend(self.never_again());
+        }
+        if !plan.inactive.is_empty() {
+            steps.push(Step::of(
+                "Give whoever needs a credential a new one: the old ones stay inactive, since they \
+                 may be known to others.",
+            ));
+        }
+        if !plan.lost.is_empty() {
+            steps.push(Step::of("See to what does not come back, if that is not done yet."));
+        }
+        if steps.is_empty() {
+            steps.push(Step::of("Nothing. Tell the principal's owner."));
+        }
+        steps
+    }
+
+    /// What keeps a false positive from coming again, since the next finding has another id.
+    fn never_again(&self) -> Vec<Step> {
+        let Principal { arn, kind, name, .. } = &self.plan.principal;
+        let mut steps = Vec::new();
+        if let Ok(at) = OffsetDateTime::parse(&self.at, &Rfc3339)
+            && let Some(until) = at.replace_nanosecond(0).ok().and_then(|at| at.checked_add(EXEMPT))
+            && let Ok(until) = until.format(&Rfc3339)
+        {
+            let reason = ascii(&one_line(&self.reason, 100), 100);
+            let exempt = json!({ "principal": arn, "until": until, "reason": reason });
+            let command =
+                Command::make("policy").set("SET", &format!("exemptPrincipals+={exempt}"));
+            steps.push(
+                Step::of(
+                    "The next finding has another id, and would be contained. If the same is bound \
+                     to come again, exempt the principal for a while:",
+                )
+                .run(Whose::Security, vec![command]),
+            );
+        }
+        if let Some(kind_of_finding) = guardduty_type(&self.plan)
+            && *kind == Kind::User
+            && let Some(region) = self.plan.finding.id.split(':').nth(3)
+        {
+            let criteria = json!({ "Criterion": {
+                "resource.accessKeyDetails.userName": { "Eq": [name] },
+                "type": { "Eq": [kind_of_finding] },
+            }});
+            let filter = format!("cordon-{}", mail::number_of(&self.execution));
+            let command = Command::aws("guardduty create-filter", region)
+                .flag("--detector-id")
+                .flag(DETECTOR)
+                .with("--name", &filter)
+                .with("--action", "ARCHIVE")
+                .with("--finding-criteria", &criteria.to_string());
+            steps.push(
+                Step::of(
+                    "Or have GuardDuty itself suppress this type of finding about this user, in \
+                     the account that administers GuardDuty:",
+                )
+                .run(Whose::GuardDuty, vec![command]),
+            );
+        }
+        steps
+    }
+}
+
+/// The detector of the account and Region, of which there is one.
+///
+/// Source: GuardDuty API Reference, `ListDetectors`.
+const DETECTOR: &str =
+    "\"$(aws guardduty list-detectors --query 'DetectorIds[0]' --output text)\"";
+
+/// The type of the finding, as GuardDuty spells it, where it is one of GuardDuty's.
+///
+/// Source: GuardDuty User Guide, "GuardDuty finding format"; ASFF has `TTPs/` before it and a dash
+/// for the slash.
+fn guardduty_type(plan: &Plan) -> Option<String> {
+    let finding = &plan.finding;
+    if !finding.product_arn.ends_with(":product/aws/guardduty") {
+        return None;
+    }
+    finding.types.iter().find_map(|kind| {
+        let kind = kind.rsplit('/').next()?;
+        let (purpose, rest) = kind.split_once(':')?;
+        let (resource, family) = rest.split_once('-')?;
+        let is_word = |text: &str| !text.is_empty() && text.bytes().all(is_of_a_type);
+        let all = [purpose, resource, family].into_iter().all(is_word);
+        all.then(|| format!("{purpose}:{resource}/{family}"))
+    })
+}
+
+fn is_of_a_type(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b".!&-".contains(&byte)
+}
+
+impl RestoreFailure {
+    fn first(&self) -> Vec<String> {
+        let who = self.principal.as_ref().map_or_else(|| "the principal".to_owned(), who);
+        if self.apply.is_none() {
+            return vec![
+                "No restore could be planned. Nothing was changed in any account.".to_owned(),
+            ];
+        }
+        let how_far = match self.begun {
+            None => format!("Nothing was given back to {who}, and nothing was changed."),
+            Some(Begun::GiveBack | Begun::SetStatuses) => format!(
+                "Some may be given back to {who} already. The deny was not touched: it stands if it \
+                 stood."
+            ),
+            Some(Begun::LiftDeny) if self.failure.error == "IncidentMeanwhile" => format!(
+                "Another incident has reached {who} meanwhile: the deny was put back, unless it \
+                 says otherwise below."
+            ),
+            Some(Begun::LiftDeny) => format!(
+                "All else is given back to {who}, and the deny may be lifted already: look."
+            ),
+            Some(Begun::RemoveTag) => {
+                format!("All is given back to {who}, and the deny is lifted; its tag may be left.")
+            }
+            Some(Begun::Close) => format!(
+                "All is given back to {who}, and the deny is lifted. What comes after that is not \
+                 all done."
+            ),
+        };
+        vec!["A restore has failed on its way.".to_owned(), how_far]
+    }
+
+    fn text(&self) -> String {
+        let mut page = Page::default();
+        page.prose(self.first().join(" "));
+        page.heading("What failed");
+        let said = Said::of(&self.failure);
+        page.indented(
+            2,
+            format!(
+                "{} failed with {}:",
+                one_line(&self.failure.state, 80),
+                one_line(&self.failure.error, 120)
+            ),
+        );
+        page.quote(2, said.words);
+        page.heading("What to do now");
+        for (number, step) in (1..).zip(&self.steps()) {
+            mail::step(&mut page, number, step);
+        }
+        if let Some(plan) = &self.plan {
+            page.heading("Plan");
+            object(plan, &mut page);
+        }
+        page.heading("Execution");
+        page.indented(2, "This one:");
+        page.alone(2, self.execution.arn());
+        page.indented(2, "The incident's, as it was given:");
+        page.word(2, one_line(&self.incident, 700));
+        page.to_string()
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let region = self.execution.region();
+        let mut steps = Vec::new();
+        if let (Some(Begun::LiftDeny), Some(principal)) = (self.begun, &self.principal) {
+            let about =
+                crate::commands::About::named(&self.execution, principal.kind, &principal.name);
+            let account = || Whose::Account(principal.account.to_string());
+            steps.push(
+                Step::of("See whether the deny stands:")
+                    .run(account(), vec![about.get(), about.list_attached()]),
+            );
+        }
+        let error = self.failure.error.as_str();
+        steps.push(Step::of(meaning(error).unwrap_or(UNKNOWN).todo));
+        if PLAN_AGAIN.contains(&error) {
+            let mut plan = Command::make("restore").set("EXECUTION", &self.incident);
+            if let Some(principal) = &self.principal {
+                plan = plan.set("PRINCIPAL", &word(&principal.id));
+            }
+            steps.push(
+                Step::of("Then plan anew, and read the plan:").run(Whose::Security, vec![plan]),
+            );
+        } else {
+            let redrive = Command::aws("stepfunctions redrive-execution", region)
+                .with("--execution-arn", self.execution.arn());
+            steps.push(
+                Step::of("Then redrive this execution, which goes on where the account is:")
+                    .run(Whose::Security, vec![redrive]),
+            );
+        }
+        steps
+    }
+}
+
+/// Failures after which the same would fail again.
+const PLAN_AGAIN: [&str; 8] = [
+    "AccountChanged",
+    "CaseNotNewest",
+    "ChoiceUnclear",
+    "EvidenceMismatch",
+    "IncidentForeign",
+    "IncidentMeanwhile",
+    "NothingToRestore",
+    "PrincipalVanished",
+];
