@@ -160,7 +160,7 @@ export class SecurityStack extends CordonStack {
         Partition: this.partition,
         AlertTopicArn: topics.responders.topicArn,
         GetFindings: v2 ? 'getFindingsV2' : 'getFindings',
-        RestoreGroups: 'false',
+        RestoreGroups: 'true',
       },
     });
 

@@ -81,9 +81,11 @@ async fn make(restorer: &Restorer<'_>, changes: &[&States]) -> Result<(), Failur
     if changes.iter().all(|one| matches!(one.item, Item::Tag { .. } | Item::Incident)) {
         return restorer.tag(changes).await;
     }
-    concurrently(changes.iter().map(async |one| restorer.change(&one.item, one.before.as_deref()).await))
-        .await
-        .map(drop)
+    concurrently(
+        changes.iter().map(async |one| restorer.change(&one.item, one.before.as_deref()).await),
+    )
+    .await
+    .map(drop)
 }
 
 /// Takes the deny of ours away, and puts it back where another incident has come meanwhile.
@@ -124,6 +126,7 @@ async fn since(bucket: &Bucket, plan: &Plan) -> Result<Option<String>, Failure> 
     let known: BTreeSet<&String> = plan.files.iter().collect();
     let files = bucket.list(&folder).await?;
     let new = files.iter().filter(|key| !known.contains(key));
-    let new: Vec<_> = new.map(|key| format!("`{}`", bucket.uri(&format!("{folder}{key}")))).collect();
+    let new: Vec<_> =
+        new.map(|key| format!("`{}`", bucket.uri(&format!("{folder}{key}")))).collect();
     Ok((!new.is_empty()).then(|| listed(&new, 3)))
 }

@@ -220,11 +220,7 @@ fn recorded(object: &Object, by: &Execution, plan: &Stored) -> Result<Stored, Fa
     Ok(object.stored.clone())
 }
 
-async fn holding(
-    states: &Client,
-    bucket: &Bucket,
-    applied: &Applied,
-) -> Result<Holding, Failure> {
+async fn holding(states: &Client, bucket: &Bucket, applied: &Applied) -> Result<Holding, Failure> {
     for (what, stated) in [("BY", &applied.by), ("REASON", &applied.reason)] {
         if one_line(stated, STATED).is_empty() {
             return Err(Failure::ChoiceUnclear(format!("{what} says nothing")));
@@ -235,7 +231,8 @@ async fn holding(
     let history = crate::incident(states, asked).await?;
     let preserved = crate::chosen(&history, asked.principal.as_deref())?;
     let principal = &preserved.principal;
-    let (plan, stored) = plan_of(bucket, &key_of(principal, &applied.apply, "json"), applied).await?;
+    let (plan, stored) =
+        plan_of(bucket, &key_of(principal, &applied.apply, "json"), applied).await?;
     if plan.incident != history.execution || plan.principal.id != principal.id {
         return Err(mismatch(&stored, "it is of another incident or principal"));
     }
@@ -278,6 +275,7 @@ fn since(bucket: &Bucket, plan: &Plan, files: &[String]) -> Option<String> {
     let own = plan.case.as_ref().map(|case| format!("{case}/{RESTORED}"));
     let new = files.iter().filter(|key| !known.contains(key) && Some(*key) != own.as_ref());
     let folder = folder(&plan.principal.account, &plan.principal.id);
-    let new: Vec<_> = new.map(|key| format!("`{}`", bucket.uri(&format!("{folder}{key}")))).collect();
+    let new: Vec<_> =
+        new.map(|key| format!("`{}`", bucket.uri(&format!("{folder}{key}")))).collect();
     (!new.is_empty()).then(|| listed(&new, 3))
 }

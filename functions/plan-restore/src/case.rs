@@ -182,8 +182,12 @@ impl Reader<'_> {
         if !all.contains(&key) {
             return Ok(false);
         }
-        let restored: Restored = self.bucket.read(&format!("{folder}{key}")).await?.document()?;
-        Ok(restored.execution != *self.by)
+        let object = self.bucket.read(&format!("{folder}{key}")).await;
+        match object.and_then(|object| object.document::<Restored>()) {
+            Ok(restored) => Ok(restored.execution != *self.by),
+            Err(Failure::EvidenceUnreadable { .. }) => Ok(true),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The execution that an object says has written it, if that is one of ours.

@@ -538,7 +538,7 @@ mod tests {
                 "schema": Plan::SCHEMA, "execution": planning(), "at": "t",
                 "incident": wire::execution(), "case": "0001", "principal": eve(),
                 "finding": { "id": "", "title": "", "severity": "", "account": "" },
-                "evidence": { "original": stored, "left": null, "now": stored },
+                "evidence": { "original": stored, "left": null, "now": stored }, "files": [],
                 "changes": document(length), "inactive": [], "drift": [], "kept": [], "lost": [],
                 "shown": [],
             }))

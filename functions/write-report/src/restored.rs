@@ -279,9 +279,7 @@ impl Restored {
             let back = plan.changes.iter().map(|change| &change.states);
             let commands = back.filter(|states| self.by_hand.contains(&states.item));
             let commands = commands.filter_map(|states| match &states.item {
-                Item::Group { name } => {
-                    Some(about(plan).group(name, states.before.is_some()))
-                }
+                Item::Group { name } => Some(about(plan).group(name, states.before.is_some())),
                 _ => None,
             });
             let account = Whose::Account(plan.principal.account.to_string());
@@ -356,8 +354,7 @@ impl Restored {
 /// The detector of the account and Region, of which there is one.
 ///
 /// Source: GuardDuty API Reference, `ListDetectors`.
-const DETECTOR: &str =
-    "\"$(aws guardduty list-detectors --query 'DetectorIds[0]' --output text)\"";
+const DETECTOR: &str = "\"$(aws guardduty list-detectors --query 'DetectorIds[0]' --output text)\"";
 
 /// The type of the finding, as GuardDuty spells it, where it is one of GuardDuty's.
 ///

@@ -71,6 +71,7 @@ mod released;
 mod repetition;
 mod response_policy;
 mod restore;
+mod restore_applied;
 mod restore_by_hand;
 mod stolen;
 mod suspect;
@@ -133,6 +134,7 @@ fn run() -> anyhow::Result<ExitCode> {
     without_cspm::add_to(&mut trials);
     readiness::add_to(&mut trials);
     restore::add_to(&mut trials);
+    restore_applied::add_to(&mut trials);
     restore_by_hand::add_to(&mut trials);
     deployed::add_to(&mut trials);
     drill::add_to(&mut trials);

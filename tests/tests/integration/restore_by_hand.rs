@@ -26,7 +26,7 @@ const ODD: &str = "\n{\r\n\t\"Version\" : \"2012-10-17\",\n  \"Statement\": [ { 
                    \"arn:aws:s3:::caf\u{e9}-it's-$(id)-`id`\\\\u00e9/*\" } ]\n}\n\n";
 
 /// A user with one of everything that a containment takes away or touches.
-async fn user(apart: &Apart<'_>) -> Result<User> {
+pub(crate) async fn user(apart: &Apart<'_>) -> Result<User> {
     let user = apart.user().path("/it's/$(id)/").boundary(POWER_USER).create().await?;
     let (iam, name) = (user.account_root().iam(), &user.name);
     user.attach(ADMINISTRATOR_ACCESS).await?;
@@ -61,7 +61,7 @@ async fn user(apart: &Apart<'_>) -> Result<User> {
 }
 
 /// All that IAM tells of an account and of a user's credentials there, a line for each.
-async fn account(user: &User) -> Result<BTreeSet<String>> {
+pub(crate) async fn account(user: &User) -> Result<BTreeSet<String>> {
     let (iam, name) = (user.account_root().iam(), &user.name);
     let mut all = BTreeSet::new();
     let mut note = |what: &dyn Debug| all.insert(format!("{what:?}"));
