@@ -6,7 +6,7 @@ use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::{StatusType, Tag};
 use incident::restore::{Item, States};
 use incident::{Credential, CredentialKind, Execution, Failure, Kind, Principal, deny_policy};
-use member::principal::{find_same, vanished};
+use member::principal::find_same;
 use member::{Entry, Grant, Only};
 
 /// Whoever makes changes of one principal.
@@ -23,7 +23,7 @@ impl Restorer<'_> {
     /// Makes the item hold `value`, or not be there. Done twice, the second changes nothing. Fails
     /// with [`Failure::PrincipalVanished`], and changes nothing, where the name is another's.
     pub(crate) async fn change(&self, item: &Item, value: Option<&str>) -> Result<(), Failure> {
-        let changed = match item {
+        match item {
             Item::Group { name } => self.group(name, value.is_some()).await,
             Item::Policy { arn } => self.policy(arn, value.is_some()).await,
             Item::Deny => {
@@ -34,8 +34,7 @@ impl Restorer<'_> {
             Item::Boundary => self.boundary(value).await,
             Item::Tag { key } => self.tags(&[(key, value)]).await,
             Item::Incident => self.tags(&[("SecurityIncident", value)]).await,
-        };
-        changed.map_err(|failure| vanished(failure, self.principal))
+        }
     }
 
     /// Makes tags, all of which come or all of which go, hold what they held before.
@@ -48,7 +47,7 @@ impl Restorer<'_> {
                 _ => None,
             })
             .collect();
-        self.tags(&tags).await.map_err(|failure| vanished(failure, self.principal))
+        self.tags(&tags).await
     }
 
     /// A session that may do this to the principal and nothing else, once it is seen to be the

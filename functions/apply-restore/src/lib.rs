@@ -130,3 +130,266 @@ async fn since(bucket: &Bucket, plan: &Plan) -> Result<Option<String>, Failure> 
         new.map(|key| format!("`{}`", bucket.uri(&format!("{folder}{key}")))).collect();
     Ok((!new.is_empty()).then(|| listed(&new, 3)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_sdk_iam::Client;
+    use incident::hex_digest;
+    use serde_json::{Value, json};
+    use wire::{
+        DENY, HttpResponse, Rule, builder, done, error, eve, mock, namesake, respond, shows,
+    };
+
+    use super::*;
+
+    const OWN: &str = "arn:aws:iam::222222222222:policy/own";
+    const KNOWN: &str = "0001/original.json";
+
+    /// A plan of these changes: item, before, now.
+    fn plan(principal: &incident::Principal, changes: &[(Value, Value, Value)]) -> Value {
+        let stored = json!({ "uri": "s3://b/k", "version": null, "sha256": "ab" });
+        let changes = changes.iter().map(|(item, before, now)| {
+            json!({ "item": item, "before": before, "left": now, "now": now, "accepted": false })
+        });
+        json!({
+            "schema": Plan::SCHEMA, "execution": wire::execution(), "at": "t",
+            "incident": wire::execution(), "case": "0001", "principal": principal,
+            "finding": { "id": "f", "title": "", "severity": "", "account": "222222222222" },
+            "evidence": { "original": stored, "left": null, "now": stored }, "files": [KNOWN],
+            "changes": changes.collect::<Vec<_>>(), "inactive": [], "drift": [], "kept": [],
+            "lost": [], "shown": [],
+        })
+    }
+
+    fn is_stored(plan: &Value) -> Rule {
+        let bytes = plan.to_string();
+        mock!(aws_sdk_s3::Client::get_object).then_http_response(move || respond(200, &bytes))
+    }
+
+    /// What the folder holds, the first time and then.
+    fn lists(first: &'static [&'static str], then: &'static [&'static str]) -> Rule {
+        let asked = Mutex::new(false);
+        mock!(aws_sdk_s3::Client::list_objects_v2).then_http_response(move || {
+            let mut asked = asked.lock().unwrap();
+            let keys = if *asked { then } else { first };
+            *asked = true;
+            let folder = "evidence/222222222222/AIDAEVE";
+            let keys =
+                keys.iter().map(|key| format!("<Contents><Key>{folder}/{key}</Key></Contents>"));
+            let keys = keys.collect::<String>();
+            respond(200, &format!("<ListBucketResult>{keys}</ListBucketResult>"))
+        })
+    }
+
+    /// Lets everybody in, and keeps the policies of the sessions.
+    fn lets_in(policies: &Arc<Mutex<Vec<Value>>>) -> Rule {
+        let policies = Arc::clone(policies);
+        mock!(aws_sdk_sts::Client::assume_role)
+            .match_requests(move |ask| {
+                let policy = serde_json::from_str(ask.policy().unwrap()).unwrap();
+                policies.lock().unwrap().push(policy);
+                true
+            })
+            .then_http_response(wire::credentials)
+    }
+
+    /// Does a stage, where these rules are all that may be called.
+    async fn does(
+        stage: Stage,
+        plan: &Value,
+        list: &Rule,
+        iam: &[&Rule],
+    ) -> (Result<Vec<String>, Failure>, Vec<Value>) {
+        let policies = Arc::default();
+        let sts = wire::sts(&[&lets_in(&policies)]);
+        let entry = Entry::new(sts, wire::iam(iam), "role".into(), "id".into());
+        let bucket = Bucket::new(wire::s3(&[&is_stored(plan), list]), "b".into());
+        let sha256 = hex_digest(plan.to_string().as_bytes());
+        let stored = Stored { uri: "s3://b/plans/p.json".into(), version: None, sha256 };
+        let input = Input { execution: wire::execution(), stage, plan: stored, groups: true };
+        let output = apply_restore(&entry, &bucket, input).await;
+        let policies = policies.lock().unwrap().clone();
+        (output.map(|output| output.done), policies)
+    }
+
+    fn statement(action: &str, resources: &[&str], condition: Option<Value>) -> Value {
+        let mut statement = json!({ "Effect": "Allow", "Action": [action], "Resource": resources });
+        if let Some(condition) = condition {
+            statement["Condition"] = json!({ "ArnEquals": condition });
+        }
+        statement
+    }
+
+    #[tokio::test]
+    async fn each_change_has_a_session_that_may_make_it_and_nothing_else() {
+        let eve_alone =
+            ["arn:aws:iam::222222222222:user/eve", "arn:aws:iam::222222222222:user/*/eve"];
+        let group = ["arn:aws:iam::222222222222:group/g", "arn:aws:iam::222222222222:group/*/g"];
+        let policy = |arn: &str| Some(json!({ "iam:PolicyARN": arn }));
+        let own_key = json!({ "type": "credential", "kind": "accessKey", "id": "AKIA" });
+        let nothing = Value::Null;
+        let rules = [
+            mock!(Client::add_user_to_group)
+                .match_requests(|add| {
+                    (add.user_name(), add.group_name()) == (Some("eve"), Some("g"))
+                })
+                .then_http_response(done),
+            mock!(Client::attach_user_policy)
+                .match_requests(|to| to.policy_arn() == Some(OWN))
+                .then_http_response(done),
+            mock!(Client::put_user_policy)
+                .match_requests(|put| put.policy_document() == Some("{ }\n"))
+                .then_http_response(done),
+            mock!(Client::untag_user)
+                .match_requests(|untag| untag.tag_keys() == ["FindingId"])
+                .then_http_response(done),
+            mock!(Client::update_access_key)
+                .match_requests(|update| {
+                    update.user_name() == Some("eve")
+                        && update.status().is_some_and(|status| status.as_str() == "Active")
+                })
+                .then_http_response(done),
+            mock!(Client::delete_user_permissions_boundary).then_http_response(done),
+        ];
+        for (stage, change, action, resources, condition) in [
+            (
+                Stage::GiveBack,
+                (json!({ "type": "group", "name": "g" }), json!("g"), nothing.clone()),
+                "iam:AddUserToGroup",
+                group,
+                None,
+            ),
+            (
+                Stage::GiveBack,
+                (json!({ "type": "policy", "arn": OWN }), json!(OWN), nothing.clone()),
+                "iam:AttachUserPolicy",
+                eve_alone,
+                policy(OWN),
+            ),
+            (
+                Stage::GiveBack,
+                (json!({ "type": "inline", "name": "i" }), json!("{ }\n"), nothing.clone()),
+                "iam:PutUserPolicy",
+                eve_alone,
+                None,
+            ),
+            (
+                Stage::GiveBack,
+                (json!({ "type": "tag", "key": "FindingId" }), nothing.clone(), json!("f")),
+                "iam:UntagUser",
+                eve_alone,
+                None,
+            ),
+            (
+                Stage::SetStatuses,
+                (own_key, json!("Active"), json!("Inactive")),
+                "iam:UpdateAccessKey",
+                eve_alone,
+                None,
+            ),
+            (
+                Stage::LiftDeny,
+                (json!({ "type": "boundary" }), nothing.clone(), json!(DENY)),
+                "iam:DeleteUserPermissionsBoundary",
+                eve_alone,
+                None,
+            ),
+        ] {
+            let plan = plan(&eve(), &[change]);
+            let shows = shows(&eve(), None);
+            let all: Vec<&Rule> = std::iter::once(&shows).chain(&rules).collect();
+            let (output, policies) = does(stage, &plan, &lists(&[KNOWN], &[KNOWN]), &all).await;
+            assert_eq!(output.unwrap().len(), 1, "{action}");
+            let see = statement("iam:GetUser", &eve_alone, None);
+            let may = statement(action, &resources, condition);
+            let expected = json!({ "Version": "2012-10-17", "Statement": [see, may] });
+            assert_eq!(policies, [expected], "{action}");
+        }
+        assert_eq!(rules.each_ref().map(Rule::num_calls), [1; 6]);
+    }
+
+    #[tokio::test]
+    async fn a_namesake_is_given_nothing() {
+        let attach = mock!(Client::attach_user_policy).then_http_response(done);
+        let change = (json!({ "type": "policy", "arn": OWN }), json!(OWN), Value::Null);
+        let rules = [&shows(&namesake(), None), &attach];
+        let list = lists(&[KNOWN], &[KNOWN]);
+        let (output, _) = does(Stage::GiveBack, &plan(&eve(), &[change]), &list, &rules).await;
+        assert_eq!(output.unwrap_err().name(), "PrincipalVanished");
+        assert_eq!(attach.num_calls(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_done_already_is_no_failure_and_what_is_gone_is_one() {
+        let gone = || error("NoSuchEntity");
+        for (before, rule, expected) in [
+            (Value::Null, mock!(Client::detach_role_policy).then_http_response(gone), Ok(1)),
+            (
+                json!(OWN),
+                mock!(Client::attach_role_policy).then_http_response(gone),
+                Err("NotFound"),
+            ),
+        ] {
+            let now = if before.is_null() { json!(OWN) } else { Value::Null };
+            let change = (json!({ "type": "policy", "arn": OWN }), before, now);
+            let rules = [&shows(&builder(), None), &rule];
+            let list = lists(&[KNOWN], &[KNOWN]);
+            let plan = plan(&builder(), &[change]);
+            let (output, _) = does(Stage::GiveBack, &plan, &list, &rules).await;
+            assert_eq!(output.map(|done| done.len()).map_err(|failure| failure.name()), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_deny_is_lifted_only_while_no_other_incident_has_come() {
+        let deny = (json!({ "type": "deny" }), Value::Null, json!(DENY));
+        for (first, then, lifted, put_back) in [
+            (&[KNOWN][..], &[KNOWN][..], 1, 0),
+            (&[KNOWN, "0001/other.json"], &[KNOWN], 0, 1),
+            (&[KNOWN], &[KNOWN, "0002/original.json"], 1, 1),
+        ] {
+            let detach = mock!(Client::detach_user_policy).then_http_response(done);
+            let attach = mock!(Client::attach_user_policy)
+                .match_requests(|to| to.policy_arn() == Some(DENY))
+                .then_http_response(done);
+            let rules = [&shows(&eve(), None), &detach, &attach];
+            let plan = plan(&eve(), std::slice::from_ref(&deny));
+            let (output, _) = does(Stage::LiftDeny, &plan, &lists(first, then), &rules).await;
+            let expected = if put_back == 0 { Ok(1) } else { Err("IncidentMeanwhile") };
+            let output = output.map(|done| done.len()).map_err(|failure| failure.name());
+            assert_eq!(output, expected, "{first:?} {then:?}");
+            assert_eq!((detach.num_calls(), attach.num_calls()), (lifted, put_back));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deny_that_can_not_be_put_back_is_told() {
+        let deny = (json!({ "type": "deny" }), Value::Null, json!(DENY));
+        let refused: fn() -> HttpResponse = || error("AccessDenied");
+        let attach = mock!(Client::attach_user_policy).then_http_response(refused);
+        let rules = [&shows(&eve(), None), &attach];
+        let list = lists(&["0002/original.json"], &[]);
+        let (output, _) = does(Stage::LiftDeny, &plan(&eve(), &[deny]), &list, &rules).await;
+        let said = output.unwrap_err().chain();
+        assert!(said.contains("could not be put back") && said.contains("0002"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn another_plan_than_that_of_the_digest_is_not_carried_out() {
+        let forged = plan(&eve(), &[]);
+        let bucket = Bucket::new(wire::s3(&[&is_stored(&forged)]), "b".into());
+        let entry = Entry::new(wire::sts(&[]), wire::iam(&[]), "role".into(), "id".into());
+        let uri = "s3://b/plans/p.json".into();
+        let stored = Stored { uri, version: None, sha256: "5e".repeat(32) };
+        let input = Input {
+            execution: wire::execution(),
+            stage: Stage::GiveBack,
+            plan: stored,
+            groups: true,
+        };
+        let failure = apply_restore(&entry, &bucket, input).await.unwrap_err();
+        assert_eq!(failure.name(), "EvidenceMismatch");
+    }
+}

@@ -102,11 +102,13 @@ impl Entry {
         grants: &[Grant<'_>],
         only: &Only<'_>,
     ) -> Result<aws_sdk_iam::Client, Failure> {
+        let Only { grant: Grant { actions, resources }, key, arn } = only;
         let mut all = statements(grants);
-        let mut statement = only.grant.statement();
-        // A `*` in an ARN is a wildcard to the condition, and so in no name of a policy.
-        statement["Condition"] = json!({"ArnEquals": {only.key: only.arn}});
-        all.push(statement);
+        // IAM lets no `*` into a policy's name, which the condition would take for a wildcard.
+        all.push(json!({
+            "Effect": "Allow", "Action": actions, "Resource": resources,
+            "Condition": { "ArnEquals": { *key: arn } },
+        }));
         self.enter_with(execution, account, all).await
     }
 

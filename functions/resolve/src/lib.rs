@@ -263,6 +263,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_restore_leaves_the_fields_of_its_containment_and_what_it_does_not_suppress() {
+        for (workflow, expected) in
+            [(json!("SUPPRESSED"), Some(WorkflowStatus::Suppressed)), (json!(null), None)]
+        {
+            let processed = r#"{"ProcessedFindings": [{"Id": "f", "ProductArn": "p"}],
+                                "UnprocessedFindings": []}"#;
+            let update = mock!(Client::batch_update_findings)
+                .match_requests(move |update| {
+                    let status = update.workflow().and_then(|workflow| workflow.status());
+                    update.note().is_some_and(|note| note.text() == Some("given back"))
+                        && update.user_defined_fields().is_none()
+                        && status == expected.as_ref()
+                })
+                .then_http_response(move || respond(200, processed));
+            let of_a_restore = json!({
+                "execution": wire::execution(), "workflow": workflow, "verdicts": [],
+                "finding": { "id": "f", "productArn": "p", "account": "222222222222" },
+                "note": "given back",
+            });
+            let hub = wire::security_hub(&[&update]);
+            resolve(&hub, serde_json::from_value(of_a_restore).unwrap()).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn what_security_hub_refuses_is_said_as_what_it_means() {
         for (status, code, name) in [
             (429, "TooManyRequestsException", "Throttled"),

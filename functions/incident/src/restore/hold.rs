@@ -105,3 +105,198 @@ impl Plan {
         self.lost.iter().any(since)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::restore::{Stage, record};
+
+    const DENY: &str = "arn:aws:iam::aws:policy/AWSDenyAll";
+    const OWN: &str = "arn:aws:iam::222222222222:policy/own";
+    const EXECUTION: &str = "arn:aws:states:us-east-1:111111111111:execution:cordon-restore:plan";
+
+    /// A user as a containment left it, with these fields otherwise.
+    fn now(changes: &Value) -> record::Now {
+        let mut principal = json!({
+            "kind": "User", "arn": "arn:aws:iam::222222222222:user/eve", "name": "eve",
+            "path": "/", "id": "AIDAEVE", "boundary": DENY, "tags": { "SecurityIncident": "true" },
+            "attachedPolicies": [DENY], "customerPolicies": {}, "inlinePolicies": [],
+            "trustPolicy": null, "groups": [], "loginProfile": null, "mfaDevices": [],
+            "credentials": [
+                { "kind": "accessKey", "id": "AKIA", "active": false },
+                { "kind": "accessKey", "id": "SINCE", "active": false },
+            ],
+        });
+        for (field, value) in changes.as_object().unwrap() {
+            principal[field] = value.clone();
+        }
+        let now = json!({
+            "schema": "cordon/now/1", "execution": EXECUTION, "at": "t", "principal": principal,
+            "groups": { "g": { "name": "g", "attachedPolicies": [], "inlinePolicies": [] } },
+            "policies": { OWN: { "version": "v1", "document": "{}" } },
+        });
+        serde_json::from_value(now).unwrap()
+    }
+
+    fn plan() -> Plan {
+        let stored = json!({ "uri": "s3://b/k", "version": null, "sha256": "ab" });
+        let change = |item: Value, before: Option<&str>, now: Option<&str>| json!({ "item": item, "before": before, "left": now, "now": now, "accepted": false });
+        let since = json!({ "kind": "accessKey", "id": "SINCE" });
+        serde_json::from_value(json!({
+            "schema": Plan::SCHEMA, "execution": EXECUTION, "at": "t", "incident": EXECUTION,
+            "case": "0001", "finding": { "id": "f", "title": "", "severity": "", "account": "" },
+            "principal": {
+                "arn": "arn:aws:iam::222222222222:user/eve", "account": "222222222222",
+                "kind": "User", "name": "eve", "path": "/", "id": "AIDAEVE", "boundary": null,
+                "deniedBefore": null, "accessKeys": [],
+            },
+            "evidence": { "original": stored, "left": null, "now": stored }, "files": [],
+            "changes": [
+                change(json!({ "type": "policy", "arn": OWN }), Some(OWN), None),
+                change(json!({ "type": "boundary" }), None, Some(DENY)),
+                change(json!({ "type": "deny" }), None, Some(DENY)),
+                change(json!({ "type": "incident" }), None, Some("true")),
+            ],
+            "inactive": [{ "kind": "accessKey", "id": "AKIA" }], "drift": [], "kept": [],
+            "lost": [
+                { "type": "credentialMadeSince", "active": true, "kind": since["kind"], "id": since["id"] },
+                { "type": "mfaMadeSince", "serial": "m" },
+            ],
+            "shown": [],
+        }))
+        .unwrap()
+    }
+
+    fn left(then: &Value, changes: &Value) -> Result<Vec<String>, &'static str> {
+        let plan = plan();
+        let held = hold(&plan, &now(then), &now(changes));
+        held.map(|left| left.into_iter().map(|one| one.states.item.to_string()).collect())
+            .map_err(|failure| failure.name())
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_as_it_was_planned_or_was_done_since_holds() {
+        let policy = format!("policy/{OWN}");
+        let all = [policy.as_str(), "boundary", "deny", "tag/SecurityIncident"];
+        let then = json!({});
+        assert_eq!(left(&then, &then), Ok(names(&all)));
+        let attached = json!({ "attachedPolicies": [DENY, OWN] });
+        assert_eq!(left(&then, &attached), Ok(names(&all[1..])));
+        let bound = json!({ "attachedPolicies": [DENY, OWN], "boundary": null });
+        assert_eq!(left(&then, &bound), Ok(names(&all[2..])));
+        let lifted = json!({ "attachedPolicies": [OWN], "boundary": null });
+        assert_eq!(left(&then, &lifted), Ok(names(&all[3..])));
+        let done = json!({ "attachedPolicies": [OWN], "boundary": null, "tags": {} });
+        assert_eq!(left(&then, &done), Ok(names(&[])));
+    }
+
+    #[test]
+    fn whatever_else_has_changed_ends_it() {
+        for changes in [
+            json!({ "arn": "arn:aws:iam::222222222222:user/adam" }),
+            json!({ "attachedPolicies": [DENY, "arn:aws:iam::aws:policy/other"] }),
+            json!({ "boundary": "arn:aws:iam::222222222222:policy/boundary" }),
+            json!({ "tags": { "SecurityIncident": "false" } }),
+            json!({ "tags": { "SecurityIncident": "true", "team": "a" } }),
+            json!({ "inlinePolicies": [{ "name": "p", "document": "{}" }] }),
+            json!({ "groups": [{ "name": "g", "attachedPolicies": [], "inlinePolicies": [] }] }),
+            json!({ "loginProfile": { "created": "1" } }),
+            json!({ "mfaDevices": [{ "serialNumber": "n" }] }),
+            json!({ "trustPolicy": "{}" }),
+            // One was made active, one was deleted, one is new.
+            json!({ "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }] }),
+            json!({ "credentials": [{ "kind": "accessKey", "id": "SINCE", "active": false }] }),
+            json!({ "credentials": [
+                { "kind": "accessKey", "id": "AKIA", "active": false },
+                { "kind": "accessKey", "id": "NEW", "active": false },
+            ] }),
+        ] {
+            assert_eq!(left(&json!({}), &changes), Err("AccountChanged"), "{changes}");
+        }
+        for (part, changes) in [
+            ("policies", json!({ OWN: { "version": "v2", "document": "{\"a\": 1}" } })),
+            ("policies", json!({ OWN: null })),
+            (
+                "groups",
+                json!({ "g": { "name": "g", "attachedPolicies": [OWN], "inlinePolicies": [] } }),
+            ),
+            ("groups", json!({ "g": null })),
+        ] {
+            let mut behind = now(&json!({}));
+            match part {
+                "policies" => behind.policies = serde_json::from_value(changes).unwrap(),
+                _ => behind.groups = serde_json::from_value(changes).unwrap(),
+            }
+            let failure = hold(&plan(), &now(&json!({})), &behind).unwrap_err();
+            assert_eq!(failure.name(), "AccountChanged", "{part}");
+        }
+    }
+
+    #[test]
+    fn what_was_made_since_may_go_and_may_not_be_active() {
+        let credentials = |active: Option<bool>| {
+            let since = active
+                .map(|active| json!({ "kind": "accessKey", "id": "SINCE", "active": active }));
+            let all = [Some(json!({ "kind": "accessKey", "id": "AKIA", "active": false })), since];
+            json!({ "credentials": all.into_iter().flatten().collect::<Vec<_>>() })
+        };
+        let then = credentials(Some(true));
+        for (is, expected) in
+            [(Some(true), Err("CredentialMadeSince")), (Some(false), Ok(4)), (None, Ok(4))]
+        {
+            assert_eq!(left(&then, &credentials(is)).map(|left| left.len()), expected, "{is:?}");
+        }
+        let device = json!({ "mfaDevices": [{ "serialNumber": "m" }] });
+        assert_eq!(left(&device, &json!({})).map(|left| left.len()), Ok(4));
+        let other = json!({ "mfaDevices": [{ "serialNumber": "n" }] });
+        assert_eq!(left(&other, &json!({})), Err("AccountChanged"));
+    }
+
+    #[test]
+    fn a_retired_user_has_lived_on() {
+        let mut plan = plan();
+        plan.case = None;
+        plan.changes = serde_json::from_value(json!([{
+            "item": { "type": "credential", "kind": "accessKey", "id": "AKIA" },
+            "before": "Active", "left": "Inactive", "now": "Inactive", "accepted": false,
+        }]))
+        .unwrap();
+        let lived = json!({
+            "tags": { "team": "a" }, "attachedPolicies": [OWN], "loginProfile": { "created": "1" },
+            "credentials": [
+                { "kind": "accessKey", "id": "AKIA", "active": false },
+                { "kind": "accessKey", "id": "SINCE", "active": true },
+            ],
+        });
+        assert_eq!(hold(&plan, &now(&json!({})), &now(&lived)).unwrap().len(), 1);
+        let retired = json!({ "tags": { "CordonRetirement": "elsewhere" } });
+        let failure = hold(&plan, &now(&json!({})), &now(&retired)).unwrap_err();
+        assert_eq!(failure.name(), "AccountChanged");
+    }
+
+    #[test]
+    fn the_deny_comes_off_after_all_that_it_holds_in_check() {
+        let stages = |plan: &Plan| -> Vec<Stage> {
+            plan.changes.iter().map(|change| plan.stage(&change.states)).collect()
+        };
+        let mut plan = plan();
+        let [give, set, lift, tag] = Stage::ALL;
+        assert_eq!(stages(&plan), [give, set, lift, tag]);
+        // At the limit of policies the boundary is the deny.
+        plan.changes.retain(|change| change.states.item != Item::Deny);
+        assert_eq!(stages(&plan), [give, lift, tag]);
+        plan.changes.retain(|change| change.states.item != Item::Incident);
+        plan.changes.push(plan.changes[0].clone());
+        let retirement = Item::Tag { key: "CordonRetirement".into() };
+        plan.changes[0].states.item = retirement;
+        assert_eq!(stages(&plan)[0], give);
+        plan.case = None;
+        assert_eq!(stages(&plan)[0], tag);
+    }
+}
