@@ -110,8 +110,9 @@ pending: packages
 observe-report: packages
 	$(command) observe-report '$(config)'
 
-# What a restore of an incident would give back, planned now; changes nothing:
+# What a restore of an incident would give back, planned now, which changes nothing; or that plan done:
 # make restore CONFIG=path EXECUTION=arn [PRINCIPAL=id] [ACCEPT='item …'] [ACTIVATE='id …']
+# make restore CONFIG=path EXECUTION=arn [PRINCIPAL=id] APPLY=digest REASON='…' BY='…' [DISPOSITION=false-positive]
 restore: packages
 	$(command) restore '$(config)'
 

@@ -3,6 +3,7 @@ import { App } from 'aws-cdk-lib';
 import { readConfiguration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
 import { OrganizationStack } from '../lib/organization-stack.ts';
+import { RestoreStack } from '../lib/restore-stack.ts';
 import { sayMistakes, warn } from '../lib/say-mistakes.ts';
 import { type Former, SecurityStack } from '../lib/security-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
@@ -25,16 +26,15 @@ sayMistakes(() => {
       ...(former !== undefined && { former: JSON.parse(former) as Former }),
     });
   }
-  const member = new MemberStack(app, 'CordonMember', {
-    configuration,
-    steps,
-    protection: readProtection(folder('functions')),
-  });
-  const { organizationalUnits } = configuration;
+  const roles = { configuration, steps, protection: readProtection(folder('functions')) };
+  const member = new MemberStack(app, 'CordonMember', roles);
+  const { organizationalUnits, restorers } = configuration;
+  const restore = restorers && new RestoreStack(app, 'CordonRestore', roles);
   if (organizationalUnits !== undefined) {
     new OrganizationStack(app, 'CordonOrganization', {
       configuration,
       member,
+      ...(restore && { restore }),
       organizationalUnits,
     });
   }

@@ -5,7 +5,14 @@ import { isBootstrapped } from './bootstrap.ts';
 import { buildPackages } from './packages.ts';
 import { createResponsePolicy } from './response-policy.ts';
 import { cdkBootstrap, cdkIn, synthesize } from './run.ts';
-import { deployedResources, deployedTags, SECURITY_STACK, stacksOf } from './stacks.ts';
+import {
+  deployedResources,
+  deployedTags,
+  RESTORE_STACK,
+  SECURITY_STACK,
+  stacksOf,
+  stands,
+} from './stacks.ts';
 
 /** Deploys all stacks for whose accounts there are credentials, or those of `ACCOUNT`. */
 export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Promise<void> {
@@ -20,7 +27,13 @@ export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Pr
   }
   await synthesize(config, contextFor(security));
   for (const account of accounts) {
-    for (const stack of stacksOf(configuration, account.id)) await deployStack(account, stack);
+    const stacks = stacksOf(configuration, account.id);
+    for (const stack of stacks) await deployStack(account, stack);
+    if (!stacks.includes(RESTORE_STACK) && (await stands(account, RESTORE_STACK))) {
+      console.log(
+        `${RESTORE_STACK} in ${account.id} stands, and admits a role that is of no use any more. Delete it: make destroy CONFIG=${config} ACCOUNT=${account.id} STACK=${RESTORE_STACK}`,
+      );
+    }
   }
   for (const id of lacking) {
     console.log(

@@ -6,6 +6,7 @@ import {
   deleteStack,
   MEMBER_STACK,
   ORGANIZATION_STACK,
+  RESTORE_STACK,
   SECURITY_STACK,
   stands,
   whatStays,
@@ -49,7 +50,7 @@ async function refuseWhileMembersStand(
   const { accounts } = await accountsToTouch(configuration);
   const left: string[] = [];
   for (const account of accounts) {
-    for (const stack of [ORGANIZATION_STACK, MEMBER_STACK]) {
+    for (const stack of [ORGANIZATION_STACK, RESTORE_STACK, MEMBER_STACK]) {
       if (await stands(account, stack)) left.push(`ACCOUNT=${account.id} STACK=${stack}`);
     }
   }

@@ -27,7 +27,7 @@ export class DeployedMachine {
   readonly client: SFNClient;
   readonly arn: string;
 
-  private constructor(client: SFNClient, arn: string) {
+  constructor(client: SFNClient, arn: string) {
     this.client = client;
     this.arn = arn;
   }

@@ -1,37 +1,107 @@
 import {
   type HistoryEvent,
   paginateGetExecutionHistory,
+  SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { type Configuration, readConfiguration } from '../lib/config.ts';
+import { RESTORER_ROLE, ROLE_PATH } from '../lib/names.ts';
+import { clientOf, theAccount } from './accounts.ts';
 import { Failure } from './failure.ts';
 import { DeployedMachine } from './machines.ts';
 
-/** Plans now what a restore of an incident would give back, and prints the plan. */
+/** What a person decides on, as people write it and as the machine reads it. */
+const DISPOSITIONS = new Map([
+  ['false-positive', 'falsePositive'],
+  ['recovered', 'recovered'],
+]);
+
+/**
+ * Plans now what a restore of an incident would give back, and prints the plan; with `APPLY`, does
+ * what a plan says, and prints what was done.
+ */
 export async function restore(config: string, variables: NodeJS.ProcessEnv): Promise<void> {
-  const { EXECUTION, PRINCIPAL, ACCEPT, ACTIVATE } = variables;
-  if (!EXECUTION) {
-    throw new Failure("no incident: give its execution, as in `EXECUTION='arn:…'`");
-  }
-  const machine = await DeployedMachine.find(config, 'cordon-restore');
+  const configuration = readConfiguration(config);
+  const input = requestOf(variables, configuration);
+  const machine = await machineOf(config, configuration, variables['BY']);
   const { executionArn = '' } = await machine.client.send(
-    new StartExecutionCommand({
-      stateMachineArn: machine.arn,
-      input: JSON.stringify({
-        execution: EXECUTION,
-        ...(PRINCIPAL && { principal: PRINCIPAL }),
-        accept: words(ACCEPT),
-        activate: words(ACTIVATE),
-      }),
-    }),
+    new StartExecutionCommand({ stateMachineArn: machine.arn, input: JSON.stringify(input) }),
   );
   console.error(`${executionArn} …`);
   const { status, output = '{}' } = await machine.ended(executionArn);
   if (status !== 'SUCCEEDED') {
-    throw new Failure(`nothing is planned: ${await whatFailed(machine, executionArn)}`);
+    const what = 'apply' in input ? 'the restore is not done to its end' : 'nothing is planned';
+    throw new Failure(`${what}: ${await whatFailed(machine, executionArn)}`);
   }
-  const { text, digest } = JSON.parse(output) as { text: string; digest: string };
+  const { text, digest } = JSON.parse(output) as { text: string; digest?: string };
   console.log(text);
-  console.log(`Plan ${digest}`);
+  if (digest !== undefined) console.log(`Plan ${digest}`);
+}
+
+/** What the machine is asked for, or a line that says why it is not. */
+export function requestOf(
+  { EXECUTION, PRINCIPAL, ACCEPT, ACTIVATE, APPLY, REASON, BY, DISPOSITION }: NodeJS.ProcessEnv,
+  { restorers }: Pick<Configuration, 'restorers'>,
+): Readonly<Record<string, unknown>> {
+  if (!EXECUTION) {
+    throw new Failure("no incident: give its execution, as in `EXECUTION='arn:…'`");
+  }
+  const incident = { execution: EXECUTION, ...(PRINCIPAL && { principal: PRINCIPAL }) };
+  if (!APPLY) return { ...incident, accept: words(ACCEPT), activate: words(ACTIVATE) };
+  if (restorers === undefined) {
+    throw new Failure(
+      'no restore is applied here: name who may have it done as `restorers` in the configuration and `make deploy`, or run the commands that the plan has',
+    );
+  }
+  if (!/^[0-9a-f]{64}$/.test(APPLY)) {
+    throw new Failure('`APPLY` is no digest of a plan: give its 64 hexadecimal digits');
+  }
+  if (ACCEPT || ACTIVATE) {
+    throw new Failure('`ACCEPT` and `ACTIVATE` belong to a plan: plan with them, and apply that');
+  }
+  if (!REASON || !BY) {
+    throw new Failure("say why, and who you are: `REASON='…' BY='…'`");
+  }
+  const disposition = DISPOSITIONS.get(DISPOSITION || 'recovered');
+  if (disposition === undefined) {
+    const known = [...DISPOSITIONS.keys()].join(' or ');
+    throw new Failure(`\`DISPOSITION\` is \`${DISPOSITION}\`: write ${known}`);
+  }
+  return { ...incident, apply: APPLY, reason: REASON, by: BY, disposition };
+}
+
+/** The machine as the person may start it: where restorers are named, by the role of theirs. */
+async function machineOf(
+  config: string,
+  configuration: Configuration,
+  by: string | undefined,
+): Promise<DeployedMachine> {
+  const { partition, region, securityAccount, restorers } = configuration;
+  if (restorers === undefined) return DeployedMachine.find(config, 'cordon-restore');
+  const person = clientOf(await theAccount(configuration, securityAccount));
+  const { Credentials } = await new STSClient(person).send(
+    new AssumeRoleCommand({
+      RoleArn: `arn:${partition}:iam::${securityAccount}:role${ROLE_PATH}${RESTORER_ROLE}`,
+      RoleSessionName: sessionName(by),
+    }),
+  );
+  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = Credentials ?? {};
+  const credentials = {
+    accessKeyId: AccessKeyId,
+    secretAccessKey: SecretAccessKey,
+    sessionToken: SessionToken,
+  };
+  return new DeployedMachine(
+    new SFNClient({ region, credentials }),
+    `arn:${partition}:states:${region}:${securityAccount}:stateMachine:cordon-restore`,
+  );
+}
+
+/** Who it is, as far as STS takes it for a session's name: CloudTrail then says so. */
+export function sessionName(by = ''): string {
+  const taken = by.replace(/[^\w+=,.@-]+/g, '-').slice(0, 64);
+  return taken.length < 2 ? `restorer-${taken}` : taken;
 }
 
 /** Names with space between them; an item's own name may have some, after a backslash. */

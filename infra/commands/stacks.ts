@@ -12,17 +12,21 @@ import { type Account, clientOf } from './accounts.ts';
 
 export const SECURITY_STACK = 'CordonSecurity';
 export const MEMBER_STACK = 'CordonMember';
+/** The role that grants, where restores are applied. */
+export const RESTORE_STACK = 'CordonRestore';
 /** The member roles in whole OUs, by StackSet. */
 export const ORGANIZATION_STACK = 'CordonOrganization';
 
 /** The stacks that belong into an account, in the order in which they are deployed. */
 export function stacksOf(configuration: Configuration, id: string): readonly string[] {
-  const { securityAccount, securityAccountUsers, organizationalUnits } = configuration;
+  const { securityAccount, securityAccountUsers, organizationalUnits, restorers } = configuration;
   const isSecurity = id === securityAccount;
+  const isEntered = !isSecurity || securityAccountUsers;
   const runsStackSets = organizationalUnits !== undefined && id === stackSetAccount(configuration);
   return [
     ...(isSecurity ? [SECURITY_STACK] : []),
-    ...(!isSecurity || securityAccountUsers ? [MEMBER_STACK] : []),
+    ...(isEntered ? [MEMBER_STACK] : []),
+    ...(isEntered && restorers !== undefined ? [RESTORE_STACK] : []),
     ...(runsStackSets ? [ORGANIZATION_STACK] : []),
   ];
 }

@@ -28,6 +28,19 @@ export function mistakes(document: unknown): Mistake[] {
       remedy: 'name whom you mean',
     })),
     ...ofOtherPartitions(document, text(document, 'region')),
+    ...groupsOfNobody(document),
+  ];
+}
+
+function groupsOfNobody(document: unknown): Mistake[] {
+  if (member(document, 'restoreGroups') !== true) return [];
+  if (member(document, 'restorers') !== undefined) return [];
+  return [
+    {
+      at: 'restoreGroups',
+      wrong: 'is `true` without `restorers`, so that nobody could have a restore applied',
+      remedy: 'name them, or leave both out',
+    },
   ];
 }
 
@@ -114,6 +127,7 @@ function arns(document: unknown): Text[] {
   return [
     ...texts(document, 'protectedPrincipals'),
     ...texts(document, 'operators'),
+    ...texts(document, 'restorers'),
     ...endpoints(document, 'responders'),
     ...endpoints(document, 'operations'),
     { at: 'permissionsBoundary', text: boundary },

@@ -53,6 +53,10 @@ export interface Configuration {
   readonly protectedPrincipals: readonly string[];
   /** ARN patterns of the principals that operate Cordon and deploy it. */
   readonly operators: readonly string[];
+  /** ARNs of who may have a restore applied; unless set, nothing that grants is deployed. */
+  readonly restorers?: readonly string[];
+  /** Whether a restore puts users back into their groups, which no condition can bound. */
+  readonly restoreGroups: boolean;
   readonly evidenceRetentionDays: number;
   readonly evidenceLock: EvidenceLock;
   readonly logRetentionDays: number;

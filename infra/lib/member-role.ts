@@ -74,6 +74,9 @@ export class MemberRole extends Construct {
           policyName: step.state,
           policyDocument: forTemplate(step.memberPolicy, {}),
         },
+        ...(configuration.restoreGroups && step.groupsPolicy !== undefined
+          ? [{ policyName: 'Groups', policyDocument: forTemplate(step.groupsPolicy, {}) }]
+          : []),
       ],
       ...(managedPolicies.length > 0 && { managedPolicyArns: [...managedPolicies] }),
     });

@@ -1,10 +1,8 @@
-import { BootstraplessSynthesizer } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Configuration } from './config.ts';
-import { CordonStack } from './cordon-stack.ts';
-import { MemberRole } from './member-role.ts';
-import { changesSomething, protectedArns, type Protection, SharedDeny } from './shared-deny.ts';
-import { actsInMembers, type StepFolder } from './step-folder.ts';
+import { RolesStack } from './roles-stack.ts';
+import type { Protection } from './shared-deny.ts';
+import { actsInMembers, grants, type StepFolder } from './step-folder.ts';
 
 export interface MemberStackProps {
   readonly configuration: Configuration;
@@ -12,36 +10,14 @@ export interface MemberStackProps {
   readonly protection: Protection;
 }
 
-/**
- * The roles that the steps assume in a member account, one for each, and what none of them may do
- * that change something.
- *
- * It is for any account, has no assets and needs no bootstrap, so its template serves as it is:
- * as a stack of one account's own, and as a StackSet (`OrganizationStack`). IAM is global: one
- * Region is enough.
- */
-export class MemberStack extends CordonStack {
-  constructor(
-    scope: Construct,
-    id: string,
-    { configuration, steps, protection }: MemberStackProps,
-  ) {
-    super(scope, id, configuration, {
+/** The roles that contain principals in a member account: none of them grants anything. */
+export class MemberStack extends RolesStack {
+  constructor(scope: Construct, id: string, { steps, ...props }: MemberStackProps) {
+    super(scope, id, {
+      ...props,
+      steps: steps.filter(actsInMembers).filter((step) => !grants(step)),
       description: 'Cordon: the roles that contain principals in this account, one for each step',
-      synthesizer: new BootstraplessSynthesizer(),
+      deny: 'Deny',
     });
-    const { arns } = new SharedDeny(this, 'Deny', {
-      policy: protection.policy,
-      arns: protectedArns(protection, configuration),
-    });
-    for (const step of steps.filter(actsInMembers)) {
-      const managedPolicies = changesSomething(step) ? arns : [];
-      new MemberRole(this, step.state, { step, configuration, managedPolicies });
-    }
-  }
-
-  /** Its template, once all else of the app is there: what only synthesis adds is in it. */
-  get template(): object {
-    return this.resolve(this._toCloudFormation()) as object;
   }
 }

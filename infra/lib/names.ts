@@ -16,9 +16,12 @@ export function memberRoleName(state: string): string {
   return `SecurityRemediation-${state}`;
 }
 
-/** The Deny that all member roles share which change something, in parts. */
-export function denyPolicyName(part: number): string {
-  return `SecurityRemediation-Deny-${part}`;
+/** The role in the security account by which people have restores planned and applied. */
+export const RESTORER_ROLE = 'CordonRestorer';
+
+/** The Deny that all roles of a member stack share which change something, in parts. */
+export function denyPolicyName(deny: string, part: number): string {
+  return `SecurityRemediation-${deny}-${part}`;
 }
 
 /** The parameter that holds the response policy. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { CfnOutput, CfnResource, RemovalPolicy } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, CfnResource, RemovalPolicy } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { AlertTopics } from './alert-topics.ts';
 import type { Configuration, Partition } from './config.ts';
@@ -10,10 +10,12 @@ import { FindingRules } from './finding-rules.ts';
 import { DefinitionError, stepsOf } from './definition.ts';
 import { RESPONSE_POLICY } from './names.ts';
 import { Operations } from './operations.ts';
+import { fillPolicy, readPolicyFile } from './policy-file.ts';
 import { Readiness } from './readiness.ts';
+import { Restorer } from './restorer.ts';
 import { StateMachine } from './state-machine.ts';
 import { Step } from './step.ts';
-import type { StepFolder } from './step-folder.ts';
+import { grants, type StepFolder } from './step-folder.ts';
 import { Watch } from './watch.ts';
 
 export interface SecurityStackProps {
@@ -40,6 +42,7 @@ export interface Former {
 export class SecurityStack extends CordonStack {
   constructor(scope: Construct, id: string, props: SecurityStackProps) {
     const { configuration } = props;
+    const { restorers } = configuration;
     const v2 = configuration.findings === 'v2';
     const asDeployed = props.former && { tags: props.former.tags };
     super(
@@ -95,7 +98,9 @@ export class SecurityStack extends CordonStack {
       }),
     };
 
-    const steps = props.steps.map(
+    const absent = props.steps.filter((step) => grants(step) && restorers === undefined);
+    const present = props.steps.filter((step) => !absent.includes(step));
+    const steps = present.map(
       (step) =>
         new Step(this, step.state, {
           step,
@@ -147,22 +152,36 @@ export class SecurityStack extends CordonStack {
       },
     });
 
-    // A person starts it. No rule does.
+    // A person starts it. No rule does. Where restores are not applied, it may invoke no function
+    // for it, and names one that is not there.
     const restore = new StateMachine(this, 'Restore', {
       name: 'restore',
-      description: 'Cordon: the state machine that plans what a restore would give back',
+      description: 'Cordon: the state machine that plans restores, and applies them',
       definition: definition('restore'),
       policy: join(props.stateMachine, 'restore-policy.json'),
       logRetentionDays: configuration.logRetentionDays,
-      placeholders: { ...placeholders, ...functionArns(ofRestore) },
+      placeholders: {
+        ...placeholders,
+        ...functionArns(ofRestore),
+        ...named(absent, () => []),
+      },
       substitutions: {
         ...functionArns(ofRestore),
+        ...named(absent, (step) => this.functionArn(step)),
+        RestoreGroups: `${configuration.restoreGroups}`,
         Partition: this.partition,
         AlertTopicArn: topics.responders.topicArn,
         GetFindings: v2 ? 'getFindingsV2' : 'getFindings',
-        RestoreGroups: 'true',
       },
     });
+
+    if (restorers !== undefined) {
+      const policy = readPolicyFile(join(props.stateMachine, 'restorer-policy.json'));
+      new Restorer(this, 'Restorer', {
+        restorers,
+        policy: fillPolicy(policy, { ...placeholders, RestoreArn: restore.arn }),
+      });
+    }
 
     // The action itself is made once, with CreateActionTarget: CloudFormation's
     // AWS::SecurityHub::ActionTarget is not yet in all Regions. The home Region's console offers
@@ -202,12 +221,28 @@ export class SecurityStack extends CordonStack {
     new CfnOutput(this, 'ResponsePolicyParameter', { value: RESPONSE_POLICY });
     if (!v2) new CfnOutput(this, 'CustomActionArn', { value: customActionArn });
   }
+
+  /** The ARN that the step's function would have. */
+  private functionArn({ name }: StepFolder): string {
+    return this.formatArn({
+      service: 'lambda',
+      resource: 'function',
+      resourceName: `cordon-${name}`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+  }
 }
 
 function functionArns(steps: readonly Step[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    steps.map(({ state, functionArn }) => [`${state}FunctionArn`, functionArn]),
-  );
+  return named(steps, ({ functionArn }) => functionArn);
+}
+
+/** What the placeholder of each step's function stands for. */
+function named<T extends { readonly state: string }, V>(
+  steps: readonly T[],
+  value: (step: T) => V,
+): Readonly<Record<string, V>> {
+  return Object.fromEntries(steps.map((step) => [`${step.state}FunctionArn`, value(step)]));
 }
 
 const CONSOLES: Readonly<Record<Partition, string>> = {

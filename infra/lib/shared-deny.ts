@@ -87,12 +87,14 @@ export function protectedArns(
 }
 
 export interface SharedDenyProps {
+  /** What its policies are named after, each for one stack: an account may have several. */
+  readonly name: string;
   readonly policy: PolicyFile;
   readonly arns: readonly string[];
 }
 
 /**
- * One Deny for all roles that change something, in as many managed policies as its list of
+ * One Deny for all roles of a stack that change something, in as many managed policies as its list of
  * principals takes. Roles that only read don't carry it: what is protected has to be seen to be
  * left to people.
  */
@@ -100,12 +102,12 @@ export class SharedDeny extends Construct {
   /** ARNs of the policies. */
   readonly arns: readonly string[];
 
-  constructor(scope: Construct, id: string, { policy, arns }: SharedDenyProps) {
+  constructor(scope: Construct, id: string, { name, policy, arns }: SharedDenyProps) {
     super(scope, id);
     this.arns = split(policy, arns).map((part, n) => {
       const managed = new CfnManagedPolicy(this, `Policy${n + 1}`, {
         path: ROLE_PATH,
-        managedPolicyName: denyPolicyName(n + 1),
+        managedPolicyName: denyPolicyName(name, n + 1),
         description: 'Cordon: what none of its roles may do that change something',
         policyDocument: forTemplate(part, {}),
       });

@@ -15,6 +15,8 @@ export interface StepFolder {
   readonly executionPolicyV2?: PolicyFile;
   /** What it may do in a member account, if it acts there. */
   readonly memberPolicy?: PolicyFile;
+  /** What it may do there besides, where restores put users back into groups. */
+  readonly groupsPolicy?: PolicyFile;
 }
 
 /** A step that acts in member accounts. */
@@ -22,6 +24,11 @@ export type MemberStepFolder = StepFolder & Required<Pick<StepFolder, 'memberPol
 
 export function actsInMembers(step: StepFolder): step is MemberStepFolder {
   return step.memberPolicy !== undefined;
+}
+
+/** Whether it is the step whose role grants, which people opt for by naming `restorers`. */
+export function grants({ state }: StepFolder): boolean {
+  return state === 'ApplyRestore';
 }
 
 /**
@@ -35,6 +42,7 @@ export function discoverSteps(functions: string): StepFolder[] {
       const executionPolicy = join(functions, name, 'execution-policy.json');
       const executionPolicyV2 = join(functions, name, 'execution-policy-v2.json');
       const memberPolicy = join(functions, name, 'member-policy.json');
+      const groupsPolicy = join(functions, name, 'groups-policy.json');
       if (!existsSync(executionPolicy) && !existsSync(memberPolicy)) return [];
       return {
         name,
@@ -44,6 +52,7 @@ export function discoverSteps(functions: string): StepFolder[] {
           executionPolicyV2: readPolicyFile(executionPolicyV2),
         }),
         ...(existsSync(memberPolicy) && { memberPolicy: readPolicyFile(memberPolicy) }),
+        ...(existsSync(groupsPolicy) && { groupsPolicy: readPolicyFile(groupsPolicy) }),
       };
     });
 }

@@ -58,6 +58,7 @@ const DEFAULTS = {
   architecture: 'arm64',
   findings: 'cspm',
   operators: [],
+  restoreGroups: false,
   evidenceLock: 'governance',
   logRetentionDays: 365,
   tags: {},
@@ -101,6 +102,11 @@ describe('the configuration', () => {
   it('may say all that its schema knows', () => {
     const optional = {
       operators: ['arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/*'],
+      restorers: [
+        'arn:aws:iam::111111111111:user/people/ann',
+        'arn:aws:iam::999999999999:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_A_1',
+      ],
+      restoreGroups: true,
       evidenceLock: 'compliance',
       logRetentionDays: 30,
       tags: { 'cost centre': '4711', Größe: '' },

@@ -22,7 +22,7 @@ const ACKNOWLEDGED = JSON.parse(
 /** A finding, in which the names of its own step stand for those of any. */
 function finding(rule: string, path: string): string {
   const step = STEPS.find(({ state }) => path.split('/')[1] === state);
-  if (path.startsWith('CordonMember/') || step === undefined) return `${rule} at ${path}`;
+  if (!path.startsWith('CordonSecurity/') || step === undefined) return `${rule} at ${path}`;
   const { name, state } = step;
   const anyStep = rule
     .replace(`cordon-${name}:`, 'cordon-${name}:')
@@ -62,7 +62,7 @@ describe('cdk-nag', () => {
     const { app, ...stacks } = product(WITH_ALL_OPTIONS);
     for (const stack of Object.values(stacks)) new CfnTopic(stack, 'Open');
     const open = findings(app, WITH_ALL_OPTIONS).filter((one) => one.endsWith('/Open'));
-    for (const stack of ['CordonSecurity', 'CordonMember', 'CordonOrganization']) {
+    for (const stack of ['CordonSecurity', 'CordonMember', 'CordonRestore', 'CordonOrganization']) {
       assert.ok(open.includes(`AwsSolutions-SNS3 at ${stack}/Open`), open.join('\n'));
     }
   });

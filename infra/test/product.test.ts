@@ -5,9 +5,11 @@ import { describe, it } from 'node:test';
 import validateDefinition from 'asl-validator';
 import type { Configuration } from '../lib/config.ts';
 import { type PolicyFile, readPolicyFile } from '../lib/policy-file.ts';
-import { actsInMembers, executionPolicy } from '../lib/step-folder.ts';
+import { actsInMembers, executionPolicy, grants } from '../lib/step-folder.ts';
 import { Synthesized } from './fixture.ts';
 import { CONFIGURATIONS, product, PROTECTION, STATE_MACHINE, STEPS } from './product.ts';
+
+const CONTAINING = STEPS.filter(actsInMembers).filter((step) => !grants(step));
 
 const DEFINITIONS = ['incident-response', 'readiness', 'restore'].map((name) =>
   readFileSync(join(STATE_MACHINE, `${name}.asl.json`), 'utf8'),
@@ -46,6 +48,14 @@ function asDeployed(file: PolicyFile, known: Readonly<Record<string, string>>): 
   return JSON.parse(text);
 }
 
+/** A policy that may invoke one function less. */
+function withoutFunction(policy: unknown, state: string): unknown {
+  const text = JSON.stringify(policy);
+  const without = text.replace(new RegExp(`,?"\\$\\{${state}FunctionArn\\}"`), '');
+  assert.notEqual(without, text);
+  return JSON.parse(without.replace('[,', '['));
+}
+
 function onlyPolicy(stack: Synthesized, RoleName: string): unknown {
   const policies = stack.one('AWS::IAM::Role', { RoleName }).Properties['Policies'];
   const [policy] = policies as [{ PolicyDocument: unknown }];
@@ -54,11 +64,14 @@ function onlyPolicy(stack: Synthesized, RoleName: string): unknown {
 }
 
 for (const configuration of CONFIGURATIONS) {
-  const { partition, region, securityAccount, findings } = configuration;
+  const { partition, region, securityAccount, findings, restorers } = configuration;
+  const deployed = STEPS.filter((step) => !grants(step) || restorers !== undefined);
   describe(`in the partition ${partition}, with findings of ${findings}`, () => {
-    const { security, member } = product(configuration);
+    const { security, member, restore } = product(configuration);
     const securityStack = new Synthesized(security);
     const memberStack = new Synthesized(member);
+    const restoreStack = restore && new Synthesized(restore);
+    const memberStacks = [memberStack, ...(restoreStack ? [restoreStack] : [])];
 
     it("each role's policy in the security account is its file", () => {
       const names = new Map([
@@ -83,7 +96,11 @@ for (const configuration of CONFIGURATIONS) {
           `{"Fn::GetAtt":["${securityStack.one('AWS::StepFunctions::StateMachine', { StateMachineName: 'cordon-incident-response' }).id}","Arn"]}`,
           '${IncidentResponseArn}',
         ],
-        ...STEPS.map(({ name, state }): [string, string] => {
+        [
+          `{"Fn::GetAtt":["${securityStack.one('AWS::StepFunctions::StateMachine', { StateMachineName: 'cordon-restore' }).id}","Arn"]}`,
+          '${RestoreArn}',
+        ],
+        ...deployed.map(({ name, state }): [string, string] => {
           const { id } = securityStack.one('AWS::Lambda::Function', {
             FunctionName: `cordon-${name}`,
           });
@@ -97,7 +114,7 @@ for (const configuration of CONFIGURATIONS) {
         '${HubArn}': `arn:${partition}:securityhub:${region}:${securityAccount}:${findings === 'v2' ? 'hubv2/*' : 'hub/default'}`,
         '${ResponsePolicyParameterArn}': `arn:${partition}:ssm:${region}:${securityAccount}:parameter/cordon/response-policy`,
       };
-      for (const step of STEPS) {
+      for (const step of deployed) {
         const { name, state } = step;
         assert.deepEqual(
           readable(onlyPolicy(securityStack, `Cordon-${state}`), names),
@@ -111,10 +128,20 @@ for (const configuration of CONFIGURATIONS) {
         readable(onlyPolicy(securityStack, 'Cordon-IncidentResponse'), names),
         asDeployed(readPolicyFile(join(STATE_MACHINE, 'execution-policy.json')), known),
       );
+      const ofRestore = asDeployed(
+        readPolicyFile(join(STATE_MACHINE, 'restore-policy.json')),
+        known,
+      );
       assert.deepEqual(
         readable(onlyPolicy(securityStack, 'Cordon-Restore'), names),
-        asDeployed(readPolicyFile(join(STATE_MACHINE, 'restore-policy.json')), known),
+        restorers === undefined ? withoutFunction(ofRestore, 'ApplyRestore') : ofRestore,
       );
+      if (restorers !== undefined) {
+        assert.deepEqual(
+          readable(onlyPolicy(securityStack, 'CordonRestorer'), names),
+          asDeployed(readPolicyFile(join(STATE_MACHINE, 'restorer-policy.json')), known),
+        );
+      }
       const file = findings === 'v2' ? 'readiness-policy-v2.json' : 'readiness-policy.json';
       assert.deepEqual(
         readable(onlyPolicy(securityStack, 'Cordon-Readiness'), names),
@@ -127,12 +154,71 @@ for (const configuration of CONFIGURATIONS) {
         ['{"Ref":"AWS::Partition"}', '${AWS::Partition}'],
         ['{"Ref":"AWS::AccountId"}', '${AWS::AccountId}'],
       ]);
-      for (const { state, memberPolicy } of STEPS.filter(actsInMembers)) {
+      for (const { state, memberPolicy } of CONTAINING) {
         assert.deepEqual(
           readable(onlyPolicy(memberStack, `SecurityRemediation-${state}`), names),
           asDeployed(memberPolicy, {}),
         );
       }
+      const [granting] = STEPS.filter(grants).filter(actsInMembers);
+      assert.ok(granting?.groupsPolicy);
+      const policies = restoreStack?.one('AWS::IAM::Role').Properties['Policies'];
+      const { memberPolicy, groupsPolicy } = granting;
+      assert.deepEqual(
+        readable(policies, names),
+        restorers && [
+          { PolicyName: 'ApplyRestore', PolicyDocument: asDeployed(memberPolicy, {}) },
+          ...(configuration.restoreGroups
+            ? [{ PolicyName: 'Groups', PolicyDocument: asDeployed(groupsPolicy, {}) }]
+            : []),
+        ],
+      );
+    });
+
+    it('nothing that grants is deployed unless people name restorers', () => {
+      const names = [securityStack, memberStack].flatMap((stack) =>
+        [...stack.all('AWS::IAM::Role'), ...stack.all('AWS::Lambda::Function')].map(
+          ({ Properties }) => Properties['RoleName'] ?? Properties['FunctionName'],
+        ),
+      );
+      assert.deepEqual(
+        names.filter((name) => /(Restorer|ApplyRestore|apply-restore)$/.test(name as string)),
+        restorers ? ['Cordon-ApplyRestore', 'CordonRestorer', 'cordon-apply-restore'] : [],
+      );
+      const { Properties } = securityStack.one('AWS::StepFunctions::StateMachine', {
+        StateMachineName: 'cordon-restore',
+      });
+      const { ApplyRestoreFunctionArn, RestoreGroups } = Properties[
+        'DefinitionSubstitutions'
+      ] as Record<string, unknown>;
+      assert.deepEqual(
+        [typeof ApplyRestoreFunctionArn, RestoreGroups],
+        restorers ? ['object', `${configuration.restoreGroups}`] : ['string', 'false'],
+      );
+    });
+
+    it('only the restorers may have one applied, by a role that can do no more', () => {
+      if (restorers === undefined) return;
+      const role = securityStack.one('AWS::IAM::Role', { RoleName: 'CordonRestorer' }).Properties;
+      assert.deepEqual(
+        [role['Path'], role['MaxSessionDuration'], role['AssumeRolePolicyDocument']],
+        [
+          '/cordon/',
+          3600,
+          {
+            Version: '2012-10-17',
+            Statement: [
+              {
+                Sid: 'OnlyTheRestorers',
+                Effect: 'Allow',
+                Principal: { AWS: restorers },
+                Action: 'sts:AssumeRole',
+              },
+            ],
+          },
+        ],
+      );
+      assert.equal(role['ManagedPolicyArns'], undefined);
     });
 
     it('the roles that change something, and no others, carry the shared Deny', () => {
@@ -149,6 +235,18 @@ for (const configuration of CONFIGURATIONS) {
           (state) => `SecurityRemediation-${state}`,
         ),
       );
+    });
+
+    it('the role that grants carries a Deny of its own, for CordonMember may not be there', () => {
+      if (restoreStack === undefined) return;
+      const { id, Properties } = restoreStack.one('AWS::IAM::ManagedPolicy');
+      const ofMembers = memberStack.one('AWS::IAM::ManagedPolicy').Properties;
+      assert.deepEqual(Properties, {
+        ...ofMembers,
+        ManagedPolicyName: 'SecurityRemediation-RestoreDeny-1',
+      });
+      const { ManagedPolicyArns } = restoreStack.one('AWS::IAM::Role').Properties;
+      assert.deepEqual(ManagedPolicyArns, [{ Ref: id }]);
     });
 
     it('the shared Deny is its file, with the list of what is protected and with the configured', () => {
@@ -168,7 +266,8 @@ for (const configuration of CONFIGURATIONS) {
     });
 
     it('each member role admits the role of one function', () => {
-      const admitted = memberStack.all('AWS::IAM::Role').map(({ Properties }) => {
+      const roles = memberStacks.flatMap((stack) => stack.all('AWS::IAM::Role'));
+      const admitted = roles.map(({ Properties }) => {
         const { Statement } = Properties['AssumeRolePolicyDocument'] as {
           Statement: { Principal: unknown; Condition: { ArnEquals: unknown } }[];
         };
@@ -182,7 +281,7 @@ for (const configuration of CONFIGURATIONS) {
       });
       assert.deepEqual(
         admitted,
-        STEPS.filter(actsInMembers).map(({ state }) => {
+        [...CONTAINING, ...deployed.filter(grants)].map(({ state }) => {
           const role = `arn:${partition}:iam::${securityAccount}:role/cordon/Cordon-${state}`;
           const one = [{ AWS: securityAccount }, { 'aws:PrincipalArn': role }];
           return [`SecurityRemediation-${state}`, [one, one]];
@@ -191,7 +290,7 @@ for (const configuration of CONFIGURATIONS) {
     });
 
     it('every ARN is of that partition', () => {
-      const partitions = [securityStack, memberStack].flatMap(({ json }) => [
+      const partitions = [securityStack, ...memberStacks].flatMap(({ json }) => [
         ...JSON.stringify(
           readable(json, new Map([['{"Ref":"AWS::Partition"}', partition]])),
         ).matchAll(/\barn:([^:]+):/g),
@@ -239,7 +338,7 @@ function listed(partition: string, principals: readonly string[] = []): string[]
   const arn = (account: string, resource: string) => `arn:${partition}:iam::${account}:${resource}`;
   return [
     ...everywhere.map(({ resource }) => arn('222222222222', resource)),
-    arn('111111111111', 'role/cordon/Cordon-*'),
+    arn('111111111111', 'role/cordon/Cordon*'),
     arn('111111111111', 'role/cdk-*'),
     arn('999999999999', 'role/cdk-*'),
     arn('111111111111', 'user/operators/*'),
@@ -266,6 +365,7 @@ function filledIn(
     ContainmentsTable: 'cordon-containments',
     ConsoleUrl: 'https://console.example.com',
     GetFindings: findings === 'v2' ? 'getFindingsV2' : 'getFindings',
+    RestoreGroups: 'true',
     ...Object.fromEntries(
       STEPS.map(({ name, state }) => [
         `${state}FunctionArn`,
@@ -285,10 +385,13 @@ describe('the policy files', () => {
       'readiness-policy.json',
       'readiness-policy-v2.json',
       'restore-policy.json',
+      'restorer-policy.json',
     ].map((file) => readPolicyFile(join(STATE_MACHINE, file))),
     PROTECTION.policy,
-    ...STEPS.flatMap(({ executionPolicy, executionPolicyV2, memberPolicy }) =>
-      [executionPolicy, executionPolicyV2, memberPolicy].filter((file) => file !== undefined),
+    ...STEPS.flatMap(({ executionPolicy, executionPolicyV2, memberPolicy, groupsPolicy }) =>
+      [executionPolicy, executionPolicyV2, memberPolicy, groupsPolicy].filter(
+        (file) => file !== undefined,
+      ),
     ),
   ];
 

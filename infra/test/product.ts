@@ -3,6 +3,7 @@ import type { App } from 'aws-cdk-lib';
 import type { Configuration } from '../lib/config.ts';
 import { MemberStack } from '../lib/member-stack.ts';
 import { OrganizationStack } from '../lib/organization-stack.ts';
+import { RestoreStack } from '../lib/restore-stack.ts';
 import { SecurityStack } from '../lib/security-stack.ts';
 import { readProtection } from '../lib/shared-deny.ts';
 import { discoverSteps } from '../lib/step-folder.ts';
@@ -14,7 +15,10 @@ export const STATE_MACHINE = folder('statemachine');
 export const STEPS = discoverSteps(folder('functions'));
 export const PROTECTION = readProtection(folder('functions'));
 
-/** A Region of each partition, with a configuration for it; and one for either Security Hub. */
+/**
+ * A Region of each partition, with a configuration for it, in which restores are applied; and one
+ * for the other Security Hub, without that.
+ */
 export const CONFIGURATIONS: readonly Configuration[] = [
   { region: 'us-east-1', partition: 'aws' },
   { region: 'cn-north-1', partition: 'aws-cn' },
@@ -28,6 +32,10 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     protectedPrincipals: [`arn:${partition}:iam::*:role/break-glass`],
     profiles: { '999999999999': 'management', '444444444444': 'sandbox' },
     managementAccount: '999999999999',
+    ...(findings === 'cspm' && {
+      restorers: [`arn:${partition}:iam::111111111111:role/OnCall`],
+      restoreGroups: partition === 'aws',
+    }),
     operators: [
       `arn:${partition}:iam::*:user/operators/*`,
       `arn:${partition}:iam::999999999999:role/Ops`,
@@ -41,6 +49,7 @@ export const OPTIONAL = {
   logRetentionDays: 30,
   tags: { 'cost centre': '4711', team: 'security' },
   permissionsBoundary: 'boundaries/Cordon',
+  restorers: ['arn:aws:iam::111111111111:user/people/ann', 'arn:aws:iam::111111111111:role/OnCall'],
 } as const;
 
 export const WITH_ALL_OPTIONS = configuration({
@@ -57,19 +66,23 @@ export function product(
   security: SecurityStack;
   member: MemberStack;
   organization: OrganizationStack;
+  /** Where restores are applied. */
+  restore?: RestoreStack;
 } {
   const scope = app(outdir);
-  const member = new MemberStack(scope, 'CordonMember', {
-    configuration,
-    steps: STEPS,
-    protection: PROTECTION,
-  });
+  const roles = { configuration, steps: STEPS, protection: PROTECTION };
+  const member = new MemberStack(scope, 'CordonMember', roles);
+  const restore = configuration.restorers && {
+    restore: new RestoreStack(scope, 'CordonRestore', roles),
+  };
   return {
     app: scope,
     member,
+    ...restore,
     organization: new OrganizationStack(scope, 'CordonOrganization', {
       configuration,
       member,
+      ...restore,
       organizationalUnits: ['ou-ab12-11111111', 'ou-ab12-22222222', 'ou-ab12-33333333'],
     }),
     security: new SecurityStack(scope, 'CordonSecurity', {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { Failure } from '../commands/failure.ts';
+import { requestOf, sessionName } from '../commands/restore.ts';
 import { assigned, computed, type Json, statesIn, type Values } from './machine.ts';
 import { STATE_MACHINE } from './product.ts';
 
@@ -111,6 +113,83 @@ describe('the restore machine', () => {
       const Execution = { ...context.Execution, RedriveCount };
       const states = { context: { ...context, Execution } };
       assert.equal(await computed(Choices[0]?.Condition, { redrives }, states), expected);
+    }
+  });
+});
+
+describe('make restore', () => {
+  const restorers = ['arn:aws:iam::111111111111:role/OnCall'];
+  const plan = { EXECUTION: INCIDENT, PRINCIPAL: 'AIDAEVE' };
+  const apply = { ...plan, APPLY: '0f'.repeat(32), REASON: 'it was us', BY: 'ann@example.com' };
+
+  it('plans, whoever may have it done', () => {
+    const input = { execution: INCIDENT, principal: 'AIDAEVE', accept: ['a b', 'c'], activate: [] };
+    for (const configuration of [{}, { restorers }]) {
+      assert.deepEqual(requestOf({ ...plan, ACCEPT: 'a\\ b  c', APPLY: '' }, configuration), input);
+    }
+  });
+
+  it('has a plan done, for a reason and in a name', () => {
+    const input = {
+      execution: INCIDENT,
+      principal: 'AIDAEVE',
+      apply: '0f'.repeat(32),
+      reason: 'it was us',
+      by: 'ann@example.com',
+    };
+    for (const [DISPOSITION, disposition] of [
+      ['false-positive', 'falsePositive'],
+      ['recovered', 'recovered'],
+      // Then a recurrence is contained again.
+      [undefined, 'recovered'],
+    ] as const) {
+      const asked = requestOf({ ...apply, ...(DISPOSITION && { DISPOSITION }) }, { restorers });
+      assert.deepEqual(asked, { ...input, disposition });
+    }
+  });
+
+  for (const [why, changes, configuration, message] of [
+    ['no incident', { EXECUTION: '' }, { restorers }, /^no incident: give its execution/],
+    ['no restorers', {}, {}, /^no restore is applied here: name who may .+ as `restorers`/],
+    ['a short digest', { APPLY: '0f' }, { restorers }, /^`APPLY` is no digest of a plan/],
+    [
+      'another digest',
+      { APPLY: '0g'.repeat(32) },
+      { restorers },
+      /^`APPLY` is no digest of a plan/,
+    ],
+    ['a choice of drift', { ACCEPT: 'boundary' }, { restorers }, /^`ACCEPT` and `ACTIVATE` belong/],
+    ['a choice of keys', { ACTIVATE: 'AKIA' }, { restorers }, /^`ACCEPT` and `ACTIVATE` belong/],
+    ['no reason', { REASON: '' }, { restorers }, /^say why, and who you are: `REASON=/],
+    ['no name', { BY: '' }, { restorers }, /^say why, and who you are: `REASON=/],
+    [
+      'a typo',
+      { DISPOSITION: 'constructor' },
+      { restorers },
+      /^`DISPOSITION` is `constructor`: write/,
+    ],
+  ] as const) {
+    it(`refuses in one line, given ${why}`, () => {
+      assert.throws(
+        () => requestOf({ ...apply, ...changes }, configuration),
+        (error) =>
+          error instanceof Failure && /^.+$/.test(error.message) && message.test(error.message),
+      );
+    });
+  }
+
+  it('names the session after who it is, as far as STS takes that', () => {
+    for (const [by, name] of [
+      ['ann@example.com', 'ann@example.com'],
+      ['Ann (on call) / Öttö', 'Ann-on-call-tt-'],
+      ['a'.repeat(65), 'a'.repeat(64)],
+      ['安', 'restorer--'],
+      ['', 'restorer-'],
+      [undefined, 'restorer-'],
+    ] as const) {
+      assert.equal(sessionName(by), name);
+      // AWS STS API Reference, AssumeRole, RoleSessionName.
+      assert.match(name, /^[\w+=,.@-]{2,64}$/);
     }
   });
 });

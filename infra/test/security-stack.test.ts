@@ -47,7 +47,7 @@ const root = folder({
     "States": { "Begin": { "Type": "Succeed" } }
   }`,
   'statemachine/restore.asl.json': `{
-    "Comment": "\${Partition} \${AlertTopicArn} \${GetFindings}",
+    "Comment": "\${Partition} \${AlertTopicArn} \${GetFindings} \${RestoreGroups}",
     "StartAt": "Begin",
     "States": { "Begin": { "Type": "Succeed" } }
   }`,

@@ -37,10 +37,12 @@ describe('the templates', () => {
   it('are what was reviewed: after a change, BLESS=1 npm test, and read what changed', () => {
     const [configuration] = CONFIGURATIONS;
     assert.ok(configuration);
-    const { security, member } = product(configuration);
+    const { security, member, restore } = product(configuration);
+    assert.ok(restore);
     const templates = {
       CordonSecurity: reviewable(security),
       CordonMember: reviewable(member),
+      CordonRestore: reviewable(restore),
     };
     if (process.env['BLESS'] !== undefined) {
       writeFileSync(SNAPSHOT, `${JSON.stringify(templates, null, 1)}\n`);

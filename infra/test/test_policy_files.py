@@ -37,6 +37,7 @@ PLACEHOLDERS = {
     "OperationsTopicArn": f"arn:aws:sns:{ACCOUNT}:Operations",
     "ProtectedArns": "arn:aws:iam::111111111111:role/protected",
     "ResponsePolicyParameterArn": f"arn:aws:ssm:{ACCOUNT}:parameter/cordon/response-policy",
+    "RestoreArn": f"arn:aws:states:{ACCOUNT}:stateMachine:cordon-restore",
     "TopicKeyArn": f"arn:aws:kms:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 }
 

@@ -28,6 +28,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'silence-is-counted': 'the alarm on silence shows it, within seven days',
   'stack-tags-write-parameters': DEPLOYS,
   'states-names-list-errors': FAULT,
+  'tag-condition': 'it takes `restorers`, and a restore shows it: without the tag it is refused',
   'unlisted-error-names': FAULT,
   'unlisted-finding-types': SERVICE,
   'update-event-keeps-fields': SERVICE,

@@ -98,6 +98,8 @@ def _request_context(original, service, action, body, query):
         context |= _present({"iam:PermissionsBoundary": _boundary(action, given)})
         if action.partition(":")[2] in _NAMES_POLICY:
             context |= _present({"iam:PolicyARN": given.get("PolicyArn")})
+        if action.partition(":")[2] not in _ON_GROUP:
+            context |= _resource_tags(given)
     else:
         context |= _present(
             {
@@ -107,6 +109,18 @@ def _request_context(original, service, action, body, query):
             }
         )
     return context
+
+
+def _resource_tags(given: dict) -> dict:
+    """The tags of the user or role that a call is about, under both names that IAM has for them.
+
+    Groups have none, and a call about a group is not about the user whom it names too.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html#access_tags_control-resources
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_identityandaccessmanagement.html
+    """
+    records = (found(kind, given.get(kind.parameter, "")) or {} for kind in (ROLES, USERS))
+    tags = [tag for record in records for tag in record.get("Tags", ())]
+    return {f"{service}:ResourceTag/{tag['Key']}": tag["Value"] for service in ("aws", "iam") for tag in tags}
 
 
 def _s3_context(original, iam_action, query_params, path="", headers=None):

@@ -75,6 +75,61 @@ class Conditions(LocalAwsTest):
         both = [{"Key": "incident", "Value": "1"}, {"Key": "team", "Value": "x"}]
         self.refused("AccessDenied", iam.tag_user, UserName="tagger", Tags=both)
 
+    def test_tags_of_a_user_and_of_a_role_decide(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html#access_tags_control-resources"""
+        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{MEMBER}:root"}, "Action": "sts:AssumeRole"}
+        root = self.aws.root("iam")
+        for key in ("aws:ResourceTag/Incident", "iam:ResourceTag/incident"):
+            name = key.replace("/", ".").replace(":", ".")
+            for tagged, value in ((f"{name}.yes", "true"), (f"{name}.no", "false"), (f"{name}.none", None)):
+                user_with(self.aws, tagged)
+                role_with(self.aws, tagged, trust)
+                if value:
+                    tags = [{"Key": "Incident", "Value": value}]
+                    root.tag_user(UserName=tagged, Tags=tags)
+                    root.tag_role(RoleName=tagged, Tags=tags)
+            condition = {"StringEquals": {key: "true"}}
+            actions = ["iam:AttachUserPolicy", "iam:AttachRolePolicy", "iam:UntagUser", "iam:AddUserToGroup"]
+            iam = self.aws.client("iam", user_with(self.aws, f"{name}.giver", allow(actions, Condition=condition)))
+            for other in ("no", "none"):
+                given = {"PolicyArn": ADMINISTRATOR}
+                self.refused("AccessDenied", iam.attach_user_policy, UserName=f"{name}.{other}", **given)
+                self.refused("AccessDenied", iam.attach_role_policy, RoleName=f"{name}.{other}", **given)
+            iam.attach_user_policy(UserName=f"{name}.yes", PolicyArn=ADMINISTRATOR)
+            iam.attach_role_policy(RoleName=f"{name}.yes", PolicyArn=ADMINISTRATOR)
+            root.create_group(GroupName=f"{name}.group")
+            joins = {"UserName": f"{name}.yes", "GroupName": f"{name}.group"}
+            self.refused("AccessDenied", iam.add_user_to_group, **joins)
+            iam.untag_user(UserName=f"{name}.yes", TagKeys=["Incident"])
+            self.refused("AccessDenied", iam.untag_user, UserName=f"{name}.yes", TagKeys=["Incident"])
+
+    def test_that_a_tag_is_there_at_all_decides(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html"""
+        condition = {
+            "Null": {"aws:ResourceTag/Retired": "false", "aws:TagKeys": "false"},
+            "ForAllValues:StringEquals": {"aws:TagKeys": "Retired"},
+        }
+        iam = self.aws.client("iam", user_with(self.aws, "unmarker", allow("iam:UntagUser", Condition=condition)))
+        root = self.aws.root("iam")
+        for name, tags in (("marked", ("Retired", "Owner")), ("unmarked", ("Owner",))):
+            root.create_user(UserName=name, Tags=[{"Key": key, "Value": "x"} for key in tags])
+        self.refused("AccessDenied", iam.untag_user, UserName="unmarked", TagKeys=["Retired"])
+        for keys in (["Owner"], ["Retired", "Owner"]):
+            self.refused("AccessDenied", iam.untag_user, UserName="marked", TagKeys=keys)
+        iam.untag_user(UserName="marked", TagKeys=["Retired"])
+        self.assertEqual(root.list_user_tags(UserName="marked")["Tags"], [{"Key": "Owner", "Value": "x"}])
+
+    def test_a_tag_that_nobody_may_set_is_denied_in_any_case_and_among_others(self):
+        """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html#access_tags_control-tag-keys"""
+        marks = {"ForAnyValue:StringEqualsIgnoreCase": {"aws:TagKeys": ["Incident"]}}
+        deny = policy("Deny", "iam:TagUser", Condition=marks)
+        iam = self.aws.client("iam", user_with(self.aws, "never-marks", allow("iam:TagUser"), deny))
+        owner = {"Key": "Owner", "Value": "x"}
+        for key in ("Incident", "iNCIDENT"):
+            tags = [owner, {"Key": key, "Value": "true"}]
+            self.refused("AccessDenied", iam.tag_user, UserName="never-marks", Tags=tags)
+        iam.tag_user(UserName="never-marks", Tags=[owner])
+
     def test_the_organisation_is_known_and_the_same_for_all_accounts(self):
         """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalorgid"""
         condition = {"StringEquals": {"aws:PrincipalOrgID": "o-cordonlocal"}}
