@@ -211,7 +211,7 @@ impl RestorePlan {
 
     /// The command that has Cordon carry it out.
     fn apply(&self) -> Command {
-        self.plan_again().set("APPLY", &self.stored.sha256).set("REASON", "…").set("BY", "…")
+        self.plan_again().set("APPLY", &self.stored.sha256).set("REASON", "why").set("BY", "who")
     }
 
     fn steps(&self) -> Vec<Step> {

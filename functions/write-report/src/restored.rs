@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use incident::restore::{Disposition, Item, Plan};
+use incident::restore::{Disposition, Finding, Item, Plan};
 use incident::{Execution, Failed, Failure, Kind, Principal, Stored, ascii, cut, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,7 +18,7 @@ use crate::page::Page;
 use crate::restore::{object, severity, stays_denied, word};
 use crate::shell::Command;
 use crate::told::{Room, after};
-use crate::{mail, unwritable};
+use crate::{LARGEST, mail, unwritable};
 
 /// For so long an exemption is proposed.
 const EXEMPT: Duration = Duration::days(30);
@@ -59,6 +59,8 @@ pub struct RestoreFailure {
     incident: String,
     /// Whom, if that is known.
     principal: Option<Principal>,
+    /// The incident's finding, if that is known.
+    finding: Option<Finding>,
     /// The digest of the plan that was to be carried out; none, where only a plan was to be made.
     apply: Option<String>,
     /// What was begun last, if anything was.
@@ -98,9 +100,11 @@ struct About<'a> {
     execution: &'a Execution,
     incident: &'a str,
     principal: Option<&'a Principal>,
+    finding: Option<&'a Finding>,
     verdict: &'static str,
     phrase: &'static str,
-    severity: String,
+    /// What the subject begins with.
+    mark: &'static str,
 }
 
 /// Writes what was given back.
@@ -110,9 +114,10 @@ pub(crate) fn write(restored: &Restored) -> Result<Told, Failure> {
         execution,
         incident: plan.incident.arn(),
         principal: Some(&plan.principal),
+        finding: Some(&plan.finding),
         verdict: if restored.by_hand.is_empty() { "restored" } else { "restoredInPart" },
         phrase: if restored.by_hand.is_empty() { "given back" } else { "given back in part" },
-        severity: severity(&plan.finding.severity),
+        mark: "RESTORE",
     };
     let what = match disposition {
         Disposition::FalsePositive => "false positive",
@@ -125,7 +130,18 @@ pub(crate) fn write(restored: &Restored) -> Result<Told, Failure> {
         one_line(by, 100),
         one_line(reason, 200)
     );
-    about.told(&restored.first(), &restored.steps(), cut(&note, 512), restored.text())
+    let note = cut(&note, 512);
+    let of = |items| {
+        about.told(&restored.first(), &restored.steps(), note.clone(), restored.text(items))
+    };
+    let mut told = of(20)?;
+    for items in [6, 1] {
+        if serde_json::to_vec(&told).map_err(|error| unwritable(&error))?.len() <= LARGEST {
+            break;
+        }
+        told = of(items)?;
+    }
+    Ok(told)
 }
 
 /// Writes what failed.
@@ -134,9 +150,10 @@ pub(crate) fn write_failure(failed: &RestoreFailure) -> Result<Told, Failure> {
         execution: &failed.execution,
         incident: &failed.incident,
         principal: failed.principal.as_ref(),
+        finding: failed.finding.as_ref(),
         verdict: if failed.apply.is_some() { "restoreFailed" } else { "planFailed" },
         phrase: if failed.apply.is_some() { "restore failed" } else { "no restore is planned" },
-        severity: "RESTORE".to_owned(),
+        mark: if failed.apply.is_some() { "RESTORE" } else { "PLAN" },
     };
     about.told(&failed.first(), &failed.steps(), String::new(), failed.text())
 }
@@ -161,7 +178,7 @@ impl About<'_> {
     /// The subject: no two executions share one.
     fn subject(&self) -> String {
         let number = mail::number_of(self.execution);
-        let begin = format!("[{}] {}: ", self.severity, self.phrase);
+        let begin = format!("[{}] {}: ", self.mark, self.phrase);
         let Some(Principal { account, kind, name, .. }) = self.principal else {
             return format!("{begin}nobody known yet ({number})");
         };
@@ -179,6 +196,9 @@ impl About<'_> {
         set("verdict", self.verdict.to_owned());
         set("execution", self.execution.arn().to_owned());
         set("incident", one_line(self.incident, 700));
+        let (id, label) = self.finding.map_or(("", ""), |one| (&one.id, &one.severity));
+        set("findingId", one_line(id, 512));
+        set("severity", severity(label));
         if let Some(principal) = self.principal {
             set("account", principal.account.to_string());
             set("principalArn", one_line(&principal.arn, 700));
@@ -246,14 +266,15 @@ impl Restored {
         said
     }
 
-    fn text(&self) -> String {
+    /// The mail, with so many items of each kind.
+    fn text(&self, items: usize) -> String {
         let plan = &self.plan;
         let mut page = Page::default();
         page.prose(self.first().join(" "));
         page.heading("Who asked for it, as stated");
         page.quote(2, one_line(&self.by, 300));
         page.quote(2, one_line(&self.reason, 300));
-        after(plan, &self.by_hand, Room { commands: false, items: 20 }, &mut page);
+        after(plan, &self.by_hand, Room { commands: false, items }, &mut page);
         page.heading("What to do now");
         for (number, step) in (1..).zip(&self.steps()) {
             mail::step(&mut page, number, step);
@@ -433,6 +454,9 @@ impl RestoreFailure {
             page.heading("Plan");
             object(plan, &mut page);
         }
+        page.heading("Finding");
+        let finding = self.finding.as_ref();
+        page.word(2, finding.map_or_else(|| "unknown".into(), |one| one_line(&one.id, 512)));
         page.heading("Execution");
         page.indented(2, "This one:");
         page.alone(2, self.execution.arn());

@@ -22,3 +22,4 @@ mod limits;
 mod readiness;
 mod reports;
 mod restore;
+mod restored;

@@ -159,7 +159,7 @@ proptest! {
 }
 
 /// Puts a text into the place of each that others wrote.
-fn fill(value: &mut Value, text: &str) {
+pub(crate) fn fill(value: &mut Value, text: &str) {
     match value {
         Value::String(place) => text.clone_into(place),
         Value::Array(all) => all.iter_mut().for_each(|one| fill(one, text)),
