@@ -252,6 +252,9 @@ impl Restored {
             n => Some(format!("{n} groups are left to you.")),
         });
         said.push(match self.disposition {
+            Disposition::Recovered if plan.case.is_none() => {
+                "The finding stays what it was, with a note.".to_owned()
+            }
             Disposition::FalsePositive => {
                 "The finding was called a false positive: where Security Hub still has it, it is \
                  SUPPRESSED, and is not contained again."
@@ -327,7 +330,7 @@ impl Restored {
 
     /// What keeps a false positive from coming again, since the next finding has another id.
     fn never_again(&self) -> Vec<Step> {
-        let Principal { arn, kind, name, .. } = &self.plan.principal;
+        let arn = &self.plan.principal.arn;
         let mut steps = Vec::new();
         if let Ok(at) = OffsetDateTime::parse(&self.at, &Rfc3339)
             && let Some(until) = at.replace_nanosecond(0).ok().and_then(|at| at.checked_add(EXEMPT))
@@ -345,37 +348,45 @@ impl Restored {
                 .run(Whose::Security, vec![command]),
             );
         }
-        if let Some(kind_of_finding) = guardduty_type(&self.plan)
-            && *kind == Kind::User
-            && let Some(region) = self.plan.finding.id.split(':').nth(3)
-        {
-            let criteria = json!({ "Criterion": {
-                "resource.accessKeyDetails.userName": { "Eq": [name] },
-                "type": { "Eq": [kind_of_finding] },
-            }});
-            let filter = format!("cordon-{}", mail::number_of(&self.execution));
-            let command = Command::aws("guardduty create-filter", region)
-                .flag("--detector-id")
-                .flag(DETECTOR)
-                .with("--name", &filter)
-                .with("--action", "ARCHIVE")
-                .with("--finding-criteria", &criteria.to_string());
-            steps.push(
-                Step::of(
-                    "Or have GuardDuty itself suppress this type of finding about this user, in \
-                     the account that administers GuardDuty:",
-                )
-                .run(Whose::GuardDuty, vec![command]),
-            );
-        }
+        steps.extend(self.suppress());
         steps
+    }
+}
+
+impl Restored {
+    /// GuardDuty's own suppression rule, for this type of finding about this user.
+    ///
+    /// Source: GuardDuty User Guide, "Suppression rules".
+    fn suppress(&self) -> Option<Step> {
+        let Principal { kind, name, .. } = &self.plan.principal;
+        let type_of_finding = guardduty_type(&self.plan).filter(|_| *kind == Kind::User)?;
+        let region = self.plan.finding.id.split(':').nth(3)?;
+        let criteria = json!({ "Criterion": {
+            "resource.accessKeyDetails.userName": { "Eq": [name] },
+            "type": { "Eq": [type_of_finding] },
+        }});
+        let filter = format!("cordon-{}", mail::number_of(&self.execution));
+        let command = Command::aws("guardduty create-filter", region)
+            .flag("--detector-id")
+            .flag(&detector(region)?)
+            .with("--name", &filter)
+            .with("--action", "ARCHIVE")
+            .with("--finding-criteria", &criteria.to_string());
+        let text = "Or have GuardDuty itself suppress this type of finding about this user, in the \
+                    account that administers GuardDuty:";
+        Some(Step::of(text).run(Whose::GuardDuty, vec![command]))
     }
 }
 
 /// The detector of the account and Region, of which there is one.
 ///
 /// Source: GuardDuty API Reference, `ListDetectors`.
-const DETECTOR: &str = "\"$(aws guardduty list-detectors --query 'DetectorIds[0]' --output text)\"";
+fn detector(region: &str) -> Option<String> {
+    let list = Command::aws("guardduty list-detectors", region)
+        .with("--query", "DetectorIds[0]")
+        .with("--output", "text");
+    Some(format!("\"$({})\"", list.line()?))
+}
 
 /// The type of the finding, as GuardDuty spells it, where it is one of GuardDuty's.
 ///
@@ -478,7 +489,11 @@ impl RestoreFailure {
             );
         }
         let error = self.failure.error.as_str();
-        steps.push(Step::of(meaning(error).unwrap_or(UNKNOWN).todo));
+        let todo = match error {
+            "EntryRefused" if self.begun.is_some() => NOT_ENTERED,
+            _ => meaning(error).unwrap_or(UNKNOWN).todo,
+        };
+        steps.push(Step::of(todo));
         if PLAN_AGAIN.contains(&error) {
             let mut plan = Command::make("restore").set("EXECUTION", &self.incident);
             if let Some(principal) = &self.principal {
@@ -498,6 +513,10 @@ impl RestoreFailure {
         steps
     }
 }
+
+/// What people do where the one role is missing that grants.
+const NOT_ENTERED: &str = "The account has no role that may give anything back, or does not let Cordon in through it. \
+     Deploy the stack CordonRestore there, or do by hand what the plan's own mail has as commands.";
 
 /// Failures after which the same would fail again.
 const PLAN_AGAIN: [&str; 8] = [
