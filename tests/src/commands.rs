@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::local_aws::LocalAws;
 use crate::place::{self, repository};
-use crate::{EXTERNAL_ID, MEMBERS, ORGANIZATION, REGION, SECURITY};
+use crate::{EXTERNAL_ID, MEMBERS, ORGANIZATION, REGION, RESTORER, SECURITY};
 
 /// How a command has ended, and what it printed.
 pub struct Printed {
@@ -70,9 +70,13 @@ impl Drop for Files {
 }
 
 impl LocalAws {
-    /// Runs `make <command>` with variables, as it stands in `infra/`, to whichever outcome.
+    /// Runs `make <command>` with variables, as it stands in `infra/`, to whichever outcome;
+    /// `restore` as one who may have restores applied.
     pub async fn command(&self, command: &str, variables: &[(&str, &str)]) -> Result<Printed> {
-        let (mut node, _files) = self.node(command, variables)?;
+        let restorer = if command == "restore" { Some(self.restorer().await?) } else { None };
+        let own = restorer.iter().flatten().map(|(name, value)| (*name, value.as_str()));
+        let variables: Vec<(&str, &str)> = own.chain(variables.iter().copied()).collect();
+        let (mut node, _files) = self.node(command, &variables)?;
         let output = node.output().await.context("cannot run `node`")?;
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         Ok(Printed { status: output.status, text })
@@ -109,6 +113,7 @@ impl LocalAws {
             "binaries": "nowhere",
             "responders": subscriber("on-call@example.com"),
             "operations": subscriber("platform@example.com"),
+            "restorers": [RESTORER],
             "profiles": profiles,
         });
         place::write_json(&files.configuration, &configuration)?;

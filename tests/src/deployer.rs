@@ -15,7 +15,7 @@ use crate::place::{self, Place, repository};
 use crate::progress::Progress;
 use crate::server::{self, Life};
 use crate::tools::{self, Build};
-use crate::{MEMBERS, REGION, SECURITY};
+use crate::{MEMBERS, REGION, SECURITY, restorer};
 
 /// A deployer with a local AWS in which there is nothing yet, a configuration, and a profile of
 /// the AWS CLI for each account. Both last until the process ends.
@@ -36,6 +36,7 @@ impl Deployer {
         let accounts = [SECURITY, MEMBERS[0], MEMBERS[1]];
         place::write_profiles(&place.path("credentials"), &accounts)?;
         let url = Endpoint::at_port(port).url().to_owned();
+        restorer::create(&url).await?;
         let deployer = Self { place, port, url };
         deployer.write(&deployment::configuration()?)?;
         deployer.configure(&json!({ "profiles": deployer.profiles() }))?;

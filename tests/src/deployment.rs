@@ -17,7 +17,8 @@ use crate::place::{self, Place, repository};
 use crate::progress::Progress;
 use crate::steps::Step;
 use crate::{
-    EXTERNAL_ID, MANAGEMENT, MEMBERS, OPERATORS, ORGANIZATION, REGION, SECURITY, UNITS, tools,
+    EXTERNAL_ID, MANAGEMENT, MEMBERS, OPERATORS, ORGANIZATION, REGION, RESTORER, SECURITY, UNITS,
+    restorer, tools,
 };
 
 /// What the security stack says about itself.
@@ -89,6 +90,9 @@ pub(crate) async fn deploy_with(
         progress.step("bootstrapping CDK in the security account", cdk.bootstrap()),
         progress.step("synthesizing the stacks", cdk.synthesize()),
     )?;
+    if matches!(feed, Feed::Cspm) {
+        restorer::create(endpoint).await?;
+    }
     let policy = Box::pin(cdk.response_policy(response_policy));
     progress
         .step("deploying the security stack", async {
@@ -107,6 +111,8 @@ async fn members(cdk: &Cdk<'_>, feed: Feed) -> Result<()> {
             ("CordonOrganization", SECURITY),
             ("CordonMember", SECURITY),
             ("CordonMember", MANAGEMENT),
+            ("CordonRestore", SECURITY),
+            ("CordonRestore", MANAGEMENT),
         ],
         Feed::V2 => MEMBERS.map(|member| ("CordonMember", member)).to_vec(),
     };
@@ -123,6 +129,8 @@ fn lay_out(place: &Place, binaries: &Path, feed: Feed, response_policy: &Value) 
             configuration["organizationalUnits"] = json!(UNITS);
             configuration["managementAccount"] = json!(MANAGEMENT);
             configuration["securityAccountUsers"] = json!(true);
+            configuration["restorers"] = json!([RESTORER]);
+            configuration["restoreGroups"] = json!(true);
             configuration["operators"] = json!([format!("arn:aws:iam::*:user{OPERATORS}*")]);
         }
         Feed::V2 => {

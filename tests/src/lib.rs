@@ -30,6 +30,7 @@ pub mod place;
 pub mod progress;
 mod readiness;
 mod restore;
+mod restorer;
 pub mod role;
 mod server;
 pub mod steps;
@@ -47,6 +48,8 @@ pub const MANAGEMENT: &str = "999999999999";
 pub const UNITS: [&str; 3] = ["ou-cord-security", "ou-cord-payments", "ou-cord-research"];
 /// The path of the users who operate the organization.
 pub const OPERATORS: &str = "/operators/";
+/// The role, in the security account, of those who may have restores applied.
+pub const RESTORER: &str = "arn:aws:iam::111111111111:role/people/OnCall";
 /// The organization that all accounts are in.
 pub const ORGANIZATION: &str = "o-cordonlocal";
 /// Where everything is.

@@ -293,7 +293,7 @@ fn only_the_roles_that_the_steps_have_are_protected_as_ours() {
         .into_iter()
         .map(|one| one.resource.into_owned())
         // Our functions' own are in the security account alone.
-        .filter(|resource| resource.contains("cordon") && resource != "role/cordon/Cordon-*")
+        .filter(|resource| resource.contains("cordon") && resource != "role/cordon/Cordon*")
         .collect();
     let roles = steps().into_iter().filter(|step| step.member_policy.is_some());
     let roles = roles.map(|step| format!("role/cordon/SecurityRemediation-{}", step.state));

@@ -112,7 +112,7 @@ def _request_context(original, service, action, body, query):
 
 
 def _resource_tags(given: dict) -> dict:
-    """The tags of the user or role that a call is about, under both names that IAM has for them.
+    """The tags of the user or role that a call is about, under IAM's own name for them, too.
 
     Groups have none, and a call about a group is not about the user whom it names too.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html#access_tags_control-resources
@@ -120,7 +120,7 @@ def _resource_tags(given: dict) -> dict:
     """
     records = (found(kind, given.get(kind.parameter, "")) or {} for kind in (ROLES, USERS))
     tags = [tag for record in records for tag in record.get("Tags", ())]
-    return {f"{service}:ResourceTag/{tag['Key']}": tag["Value"] for service in ("aws", "iam") for tag in tags}
+    return {f"iam:ResourceTag/{tag['Key']}": tag["Value"] for tag in tags}
 
 
 def _s3_context(original, iam_action, query_params, path="", headers=None):

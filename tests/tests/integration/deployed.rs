@@ -10,7 +10,7 @@ use harness::local_aws::LocalAws;
 use harness::messages::Telling;
 use harness::progress::Progress;
 use harness::user::{ADMINISTRATOR_ACCESS, decode};
-use harness::{MANAGEMENT, MEMBERS, ORGANIZATION, SECURITY, UNITS};
+use harness::{MANAGEMENT, MEMBERS, ORGANIZATION, RESTORER, SECURITY, UNITS};
 use serde_json::{Value, json};
 
 use crate::incident::Incident;
@@ -31,6 +31,7 @@ async fn lives(_beside: &LocalAws) -> Result<()> {
     refuses_a_wrong_configuration(&deployer).await?;
     refuses_wrong_profiles(&deployer).await?;
     sees_what_is_missing(&deployer).await?;
+    deployer.configure(&json!({ "restorers": [RESTORER] }))?;
     let first = deployer.deployed(&deployer.make(&["deploy"]).await?)?;
     ensure!(policy(&first).await?.0 == json!({ "mode": "observe" }), "not the README's policy");
 
@@ -43,6 +44,7 @@ async fn lives(_beside: &LocalAws) -> Result<()> {
 
     trust_by_principal(&first, MEMBERS[1]).await?;
     deletes_the_security_stack(&deployer).await?;
+    applies_no_more(&deployer, &first).await?;
     let left = former_release(&deployer, &first).await?;
     // The configuration is another by now, and says another response policy.
     let anew = deployer.make(&["deploy", &format!("ACCOUNT={SECURITY}")]).await?;
@@ -138,6 +140,7 @@ async fn sees_what_is_there(deployer: &Deployer, aws: &LocalAws) -> Result<()> {
             "ok       111111111111 is bootstrapped for CDK in us-east-1",
             "ok       CordonSecurity in 111111111111 is deployed",
             "ok       CordonMember in 333333333333 is deployed",
+            "ok       CordonRestore in 333333333333 is deployed",
             "ok       subscriptions of `responders` that are confirmed: 1",
             "ok       subscriptions of `operations` that are confirmed: 1",
             "warning  `https://example.com/preflight` of `operations` has not confirmed",
@@ -231,14 +234,34 @@ async fn trust_by_principal(aws: &LocalAws, member: &str) -> Result<()> {
 async fn deletes_the_security_stack(deployer: &Deployer) -> Result<()> {
     let said = deployer.make_refuses(&["destroy"]).await?;
     for member in MEMBERS {
-        let command = format!("ACCOUNT={member} STACK=CordonMember");
-        ensure!(said.contains(&command), "{said}");
+        for stack in ["CordonRestore", "CordonMember"] {
+            let command = format!("ACCOUNT={member} STACK={stack}");
+            ensure!(said.contains(&command), "{said}");
+        }
     }
     let said = deployer.make(&["destroy", "FORCE=1"]).await?;
     let stays = ["/aws/lambda/cordon-verify", "AWS::S3::Bucket", "/cordon/response-policy"];
     for part in stays {
         ensure!(said.contains(part), "`{part}` is not said to stay: {said}");
     }
+    Ok(())
+}
+
+/// Nobody may have restores applied any more: what is left of that in a member is named, and goes.
+async fn applies_no_more(deployer: &Deployer, aws: &LocalAws) -> Result<()> {
+    let [member, _] = MEMBERS;
+    let granting = async || {
+        let iam = aws.account(member).iam();
+        iam.get_role().role_name("SecurityRemediation-ApplyRestore").send().await.is_ok()
+    };
+    ensure!(granting().await, "no role in {member} grants");
+    deployer.configure(&json!({ "restorers": null }))?;
+    let account = format!("ACCOUNT={member}");
+    let said = deployer.make(&["deploy", &account]).await?;
+    let left = format!("CordonRestore in {member} stands, ");
+    ensure!(said.lines().any(|line| line.starts_with(&left)), "{said}");
+    deployer.make(&["destroy", &account, "STACK=CordonRestore"]).await?;
+    ensure!(!granting().await, "a role in {member} grants still");
     Ok(())
 }
 

@@ -28,6 +28,7 @@
 //! - [`measured`]: what Cordon measures of itself.
 //! - [`released`]: inputs of earlier releases.
 //! - [`grants`]: what a thief of one function's credentials can do.
+//! - [`granting`]: what can be done with the role that grants, and by whom.
 //! - [`stolen`]: the README's table of what each function's stolen credentials can do.
 //! - [`without_cspm`]: Security Hub without CSPM, whose findings are in OCSF.
 //! - [`readiness`]: which accounts can be entered, asked before an incident.
@@ -56,6 +57,7 @@ mod evidence;
 mod failures;
 mod faults;
 mod forms;
+mod granting;
 mod grants;
 mod guide;
 mod identity;
@@ -129,6 +131,7 @@ fn run() -> anyhow::Result<ExitCode> {
     cost::add_to(&mut trials);
     measured::add_to(&mut trials);
     released::add_to(&mut trials);
+    granting::add_to(&mut trials);
     grants::add_to(&mut trials);
     stolen::add_to(&mut trials);
     without_cspm::add_to(&mut trials);

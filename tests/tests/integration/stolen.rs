@@ -27,6 +27,9 @@ pub(crate) fn add_to(trials: &mut Trials) {
     );
 }
 
+/// What a containment leaves on whom it contained.
+const OUR_TAG: &str = "SecurityIncident";
+
 /// Whether a call succeeds.
 type Succeeds<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
@@ -41,22 +44,36 @@ async fn as_the_readme_says(alone: &Alone<'_>) -> Result<()> {
     let readme = std::fs::read_to_string(repository().join("statemachine/README.md"))?;
     for step in Step::all()? {
         let function = alone.credentials_of(&step.state).await?.without_retries();
-        let mut principal = Vec::new();
+        let mut principal = listed(&[]);
         if step.member_policy.is_some() {
             let member = enter(alone, &function, &step.state).await?.without_retries();
-            principal = done(Victim::create(alone).await?.deeds(&member.iam())?).await;
+            principal = to_a_principal(alone, &member).await?;
         }
-        let hub = findings(alone, &function).await?;
-        let columns =
-            [principal, evidence(alone, &function).await?, hub, alerts(alone, &function).await?];
-        let columns = columns.map(|deeds| match deeds.as_slice() {
-            [] => "nothing".to_owned(),
-            deeds => deeds.join(", "),
-        });
+        let evidence = listed(&evidence(alone, &function).await?);
+        let hub = listed(&findings(alone, &function).await?);
+        let columns = [principal, evidence, hub, listed(&alerts(alone, &function).await?)];
         let row = format!("| `{}` | {} |", step.folder, columns.join(" | "));
         ensure!(readme.lines().any(|line| line == row), "the README does not say: {row}");
     }
     Ok(())
+}
+
+fn listed(deeds: &[&str]) -> String {
+    if deeds.is_empty() { "nothing".to_owned() } else { deeds.join(", ") }
+}
+
+/// To anyone, and what comes to that for who carries our tag.
+async fn to_a_principal(alone: &Alone<'_>, member: &Clients) -> Result<String> {
+    let anyone = done(Victim::create(alone).await?.deeds(&member.iam())?).await;
+    let tagged = Victim::create(alone).await?;
+    tagged.tag().await?;
+    let mut more = done(tagged.deeds(&member.iam())?).await;
+    more.retain(|deed| !anyone.contains(deed));
+    let anyone = listed(&anyone);
+    if more.is_empty() {
+        return Ok(anyone);
+    }
+    Ok(format!("{anyone}; where it has our tag: {}", more.join(", ")))
 }
 
 async fn done(deeds: Vec<Deed<'_>>) -> Vec<&'static str> {
@@ -100,10 +117,19 @@ impl Victim {
         Ok(Self { user, role, group, active, inactive })
     }
 
+    /// As a containment leaves it.
+    async fn tag(&self) -> Result<()> {
+        let tag = Tag::builder().key(OUR_TAG).value("true").build()?;
+        let iam = self.user.account_root().iam();
+        iam.tag_user().user_name(&self.user.name).tags(tag.clone()).send().await?;
+        iam.tag_role().role_name(&self.role.name).tags(tag).send().await?;
+        Ok(())
+    }
+
     fn deeds<'a>(&'a self, iam: &'a aws_sdk_iam::Client) -> Result<Vec<Deed<'a>>> {
         let (user, role) = (self.user.name.as_str(), self.role.name.as_str());
         let policy = ADMINISTRATOR_ACCESS;
-        let tag = Tag::builder().key("SecurityIncident").value("true").build()?;
+        let tag = Tag::builder().key(OUR_TAG).value("true").build()?;
         let status = |key: &'a str, status| {
             call(iam.update_access_key().user_name(user).access_key_id(key).status(status).send())
         };
@@ -130,6 +156,10 @@ impl Victim {
                 vec![call(
                     iam.remove_user_from_group().user_name(user).group_name(&self.group).send(),
                 )],
+            ),
+            (
+                "put it into groups",
+                vec![call(iam.add_user_to_group().user_name(user).group_name(&self.group).send())],
             ),
             ("make its keys Inactive", vec![status(&self.active, StatusType::Inactive)]),
             ("make its keys Active", vec![status(&self.inactive, StatusType::Active)]),
@@ -180,6 +210,7 @@ async fn evidence(alone: &Alone<'_>, thief: &Clients) -> Result<Vec<&'static str
     let bucket = alone.outputs().evidence_bucket_name.as_str();
     let below = format!("evidence/{}/{}/0001", MEMBERS[0], alone.unique("AIDATHIEF"));
     let (there, new) = (format!("{below}/original.json"), format!("{below}/planted.json"));
+    let restored = format!("{below}/restored.json");
     let stored = alone.security().s3().put_object().bucket(bucket).key(&there).if_none_match("*");
     let stored = stored.body(ByteStream::from_static(b"{}")).send().await?;
     let version = stored.version_id().context("the bucket keeps no versions")?;
@@ -195,6 +226,7 @@ async fn evidence(alone: &Alone<'_>, thief: &Clients) -> Result<Vec<&'static str
     let deeds = vec![
         ("read it", vec![call(s3.get_object().bucket(bucket).key(&there).send())]),
         ("add to it", vec![call(put(&new).if_none_match("*").send())]),
+        ("say that a case was restored", vec![call(put(&restored).if_none_match("*").send())]),
         ("overwrite it", vec![call(put(&there).send()), call(put(&there).if_match("*").send())]),
         (
             "delete it",
