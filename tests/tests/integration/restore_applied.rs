@@ -1,66 +1,106 @@
 //! A restore that Cordon carries out itself, by a plan that a person has read: exactly that, or
-//! nothing; under the standing deny, and read back before it is lifted.
+//! nothing. What becomes of it when calls fail, [`crate::restore_faults`] tries.
+
+use std::collections::BTreeSet;
+use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_iam::types::StatusType;
 use harness::alone::Apart;
+use harness::commands::Printed;
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
-use harness::user::User;
+use harness::place::repository;
+use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot, User, allow_all};
 use serde_json::{Value, json};
 
-use crate::restore_by_hand::{account, user};
+use crate::restore_by_hand::{account, given, lines, user};
 use crate::trials::Trials;
+use crate::users::POWER_USER;
 
 pub(crate) fn add_to(trials: &mut Trials) {
-    trials.add_apart("restore: an applied plan gives back all but keys", applied);
+    trials.add_apart("restore: the README's three commands give back all but keys", commands);
+    trials.add("restore: what has changed since the plan ends it, whatever it is", stale);
+    trials.add("restore: what has drifted stays, or goes where it was accepted by name", drifted);
+    trials.add("restore: contained and restored twice, it is exact twice", twice);
+    trials.add("restore: whoever asks says who it is and why, and for a plan of its own", unclear);
 }
 
-/// An incident that is contained, and how to ask for its restore.
-struct Contained {
-    incident: Execution,
-    principal: String,
+/// Plans the restore of an incident, and returns the plan's digest.
+pub(crate) async fn plan(aws: &LocalAws, incident: &Execution, chosen: &Value) -> Result<String> {
+    let mut input = chosen.clone();
+    input["execution"] = json!(incident.arn);
+    let ended = aws.start_restore(&input).await?.succeeds().await?;
+    let output: Value = serde_json::from_str(&ended.output.unwrap_or_default())?;
+    Ok(output["digest"].as_str().context("the plan has no digest")?.to_owned())
 }
 
-async fn contain(aws: &LocalAws, user: &User) -> Result<Contained> {
-    let incident = aws.respond_to(&Finding::about(user)).await?;
+/// How a person asks for a plan to be carried out.
+pub(crate) fn asks(incident: &Execution, digest: &str, disposition: &str) -> Value {
+    json!({
+        "execution": incident.arn, "apply": digest, "disposition": disposition,
+        "by": "Ada of the security team", "reason": "It was a test of our own.",
+    })
+}
+
+/// Carries a plan out, and returns the text that people are told.
+pub(crate) async fn restore(aws: &LocalAws, input: &Value) -> Result<String> {
+    let execution = aws.start_restore(input).await?;
+    let ended = execution.end().await?;
+    let mail = aws.topics().alerts.mention(execution.name()).await?;
+    ensure!(ended.status.as_str() == "SUCCEEDED", "it is not restored: {}", mail.page);
+    let output: Value = serde_json::from_str(&ended.output.unwrap_or_default())?;
+    let text = output["text"].as_str().context("nothing is told")?;
+    ensure!(mail.page.contains(text.trim_end()), "the mail says: {}", mail.page);
+    Ok(text.to_owned())
+}
+
+/// Has it fail with an error of this name, of which people are told.
+async fn is_refused(aws: &LocalAws, input: &Value, name: &str, words: &str) -> Result<()> {
+    let execution = aws.start_restore(input).await?;
+    execution.fails().await?;
+    let mail = aws.topics().alerts.mention(execution.name()).await?;
+    let said = mail.page.split_whitespace().collect::<Vec<_>>().join(" ").replace("> ", "");
+    ensure!(said.contains(name) && said.contains(words), "the mail says: {}", mail.page);
+    Ok(())
+}
+
+async fn contain(aws: &LocalAws, user: &User) -> Result<Execution> {
+    let incident = aws.respond_to(&Finding::about(user).with("Id", aws.unique("applied"))).await?;
     incident.succeeds().await?;
     ensure!(user.read_back().await?.left().is_empty(), "it is not contained");
-    Ok(Contained { incident, principal: user.id.clone() })
+    Ok(incident)
 }
 
-impl Contained {
-    /// The digest of the plan.
-    async fn plan(&self, aws: &LocalAws, chosen: &Value) -> Result<String> {
-        let mut input = chosen.clone();
-        input["execution"] = json!(self.incident.arn);
-        input["principal"] = json!(self.principal);
-        let ended = aws.start_restore(&input).await?.succeeds().await?;
-        let output: Value = serde_json::from_str(&ended.output.unwrap_or_default())?;
-        Ok(output["digest"].as_str().context("the plan has no digest")?.to_owned())
-    }
-
-    /// Carries the plan out, and returns the output.
-    async fn restore(&self, aws: &LocalAws, digest: &str) -> Result<Value> {
-        let execution = aws.start_restore(&self.asks(digest)).await?;
-        if let Err(failed) = execution.succeeds().await {
-            let mail = aws.topics().alerts.mention(execution.name()).await?;
-            return Err(failed.context(mail.page));
-        }
-        let ended = execution.succeeds().await?;
-        Ok(serde_json::from_str(&ended.output.unwrap_or_default())?)
-    }
-
-    fn asks(&self, digest: &str) -> Value {
-        json!({
-            "execution": self.incident.arn, "principal": self.principal, "apply": digest,
-            "by": "Ada of the security team", "reason": "It was our own test.",
-            "disposition": "recovered",
-        })
-    }
+/// The block of commands in the chapter for whoever is on call.
+fn chapter() -> Result<Vec<String>> {
+    let readme = fs::read_to_string(repository().join("statemachine/README.md"))?;
+    let (_, chapter) = readme.split_once("\n## The way back").context("there is no way back")?;
+    let (_, block) = chapter.split_once("```sh\n").context("it has no commands")?;
+    let (block, _) = block.split_once("```").context("the block does not end")?;
+    let commands: Vec<String> = block.lines().map(str::to_owned).collect();
+    ensure!(commands.len() == 3, "they are {commands:?}");
+    Ok(commands)
 }
 
-async fn applied(apart: &Apart<'_>) -> Result<()> {
+/// Runs a line of the README, in which these values stand for what is in angle brackets.
+async fn run(apart: &Apart<'_>, line: &str, values: &[(&str, &str)]) -> Result<Printed> {
+    let line = values
+        .iter()
+        .fold(line.to_owned(), |line, (place, value)| line.replace(&format!("<{place}>"), value));
+    let arguments = given("make", &line).await?;
+    let [target, config, variables @ ..] = arguments.as_slice() else {
+        anyhow::bail!("it is no command: {line}")
+    };
+    ensure!(config == "CONFIG=cordon.json", "{line}");
+    let variables: Vec<(&str, &str)> =
+        variables.iter().filter_map(|variable| variable.split_once('=')).collect();
+    apart.command(target, &variables).await
+}
+
+async fn commands(apart: &Apart<'_>) -> Result<()> {
+    let [first, second, third] = chapter()?.try_into().ok().context("there are not three")?;
     let user = user(apart).await?;
     let credentials = [
         user.ssh_key().await?,
@@ -68,13 +108,228 @@ async fn applied(apart: &Apart<'_>) -> Result<()> {
         user.service_specific_credential("codecommit.amazonaws.com").await?,
     ];
     let before = account(&user).await?;
-    let contained = contain(apart, &user).await?;
-    let digest = contained.plan(apart, &json!({ "activate": credentials })).await?;
-    let ended = contained.restore(apart, &digest).await?;
+    let incident = contain(apart, &user).await?;
+
+    let values = [("execution", incident.arn.as_str())];
+    let pending = run(apart, &first, &values).await?;
+    ensure!(!pending.text.contains(incident.name()), "it printed {}", pending.text);
+    let execution = format!("ACTIVATE='{}' EXECUTION=", credentials.join(" "));
+    let planned = run(apart, &second.replace("EXECUTION=", &execution), &values).await?;
+    ensure!(planned.status.success(), "nothing is planned: {}", planned.text);
+    let apply = lines(&planned.text, "make");
+    let apply = apply.iter().find(|line| line.contains("APPLY=")).context("it has no digest")?;
+    let (_, digest) = apply.split_once("APPLY='").context("it has no digest")?;
+    let (digest, _) = digest.split_once('\'').context("the digest does not end")?;
+    ensure!(planned.text.contains(&format!("Plan {digest}")), "it printed {}", planned.text);
+    let values =
+        [("execution", incident.arn.as_str()), ("digest", digest), ("why", "w"), ("who", "w")];
+    let applied = run(apart, &third, &values).await?;
+    ensure!(applied.status.success(), "nothing is given back: {}", applied.text);
+
     let after = account(&user).await?;
     let changed: Vec<_> = before.symmetric_difference(&after).collect();
     let is_status = |line: &&String| line.starts_with("AccessKeyMetadata");
     ensure!(changed.len() == 2 && changed.iter().all(is_status), "it differs in {changed:#?}");
-    println!("{}", ended["text"].as_str().unwrap_or_default());
+    let case = apart.case(&user, 1).await?;
+    let record = case.get("restored.json").context("the case is not closed")?.json()?;
+    ensure!(record["plan"]["sha256"] == digest && record["incident"] == incident.arn, "{record:#}");
+    ensure!(record["disposition"] == "recovered", "{record:#}");
+    let key = &record["leftOut"]["inactive"];
+    ensure!(key.as_array().is_some_and(|keys| keys.len() == 1), "{record:#}");
+    Ok(())
+}
+
+/// What is changed of whom after its restore was planned.
+type Change = (&'static str, &'static str);
+
+const CHANGES: [Change; 10] = [
+    ("right", "policy/"),
+    ("inline", "inline/"),
+    ("group", "group/"),
+    ("policy", "the policy"),
+    ("boundary", "boundary"),
+    ("tag", "tag/team"),
+    ("key", "accessKey/"),
+    ("new key", "accessKey/"),
+    ("password", "console password"),
+    ("name", "name or path"),
+];
+
+fn only_listing() -> Value {
+    let statement = json!({ "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*" });
+    json!({ "Version": "2012-10-17", "Statement": [statement] })
+}
+
+async fn change(user: &mut User, what: &str, aws: &LocalAws, policy: &str) -> Result<()> {
+    let iam = user.account_root().iam();
+    let name = user.name.clone();
+    match what {
+        "right" => user.attach(POWER_USER).await?,
+        "inline" => user.put_inline("since", &allow_all()).await?,
+        "group" => _ = user.join_new_group("since", POWER_USER).await?,
+        "policy" => {
+            let version = iam.create_policy_version().policy_arn(policy).set_as_default(true);
+            version.policy_document(only_listing().to_string()).send().await?;
+        }
+        "boundary" => {
+            let put = iam.put_user_permissions_boundary().user_name(name);
+            put.permissions_boundary(ADMINISTRATOR_ACCESS).send().await?;
+        }
+        "tag" => user.tag("team", "other").await?,
+        "key" => {
+            let keys = iam.list_access_keys().user_name(&name).send().await?.access_key_metadata;
+            let key = keys.into_iter().next().and_then(|key| key.access_key_id);
+            iam.delete_access_key()
+                .user_name(name)
+                .access_key_id(key.context("it has no key")?)
+                .send()
+                .await?;
+        }
+        "new key" => _ = user.access_key().await?,
+        "password" => {
+            iam.create_login_profile().user_name(name).password("Correct-horse-1").send().await?;
+        }
+        "name" => user.rename(aws.unique("renamed")).await?,
+        other => anyhow::bail!("nothing is known of `{other}`"),
+    }
+    Ok(())
+}
+
+async fn stale(aws: &LocalAws) -> Result<()> {
+    let mut user = aws.user().create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    let policy = user.attach_new(1).await?.remove(0);
+    user.access_key().await?;
+    user.access_key().await?;
+    let incident = contain(aws, &user).await?;
+    for (what, named) in CHANGES {
+        let digest = plan(aws, &incident, &json!({})).await?;
+        change(&mut user, what, aws, &policy).await?;
+        let before = user.read_back().await?;
+        let asks = asks(&incident, &digest, "recovered");
+        is_refused(aws, &asks, "AccountChanged", named).await.context(what)?;
+        ensure!(user.read_back().await? == before, "{what}: it was changed all the same");
+    }
+    // Somebody's key is active by now, and is looked into first.
+    let digest = plan(aws, &incident, &json!({})).await?;
+    let asks = asks(&incident, &digest, "recovered");
+    is_refused(aws, &asks, "CredentialMadeSince", "accessKey/").await?;
+    let iam = user.account_root().iam();
+    let keys = iam.list_access_keys().user_name(&user.name).send().await?.access_key_metadata;
+    for key in keys.into_iter().filter_map(|key| key.access_key_id) {
+        let update = iam.update_access_key().user_name(&user.name).access_key_id(key);
+        update.status(StatusType::Inactive).send().await?;
+    }
+    restore(aws, &asks).await?;
+    let after = user.read_back().await?;
+    // What came since is there, and what was taken is back, but for the policy that says
+    // something else.
+    ensure!(after.attached == set(&[ADMINISTRATOR_ACCESS, POWER_USER]), "{after:#?}");
+    ensure!(after.boundary.as_deref() == Some(ADMINISTRATOR_ACCESS), "{after:#?}");
+    ensure!(!after.tags.contains_key("SecurityIncident"), "{after:#?}");
+    Ok(())
+}
+
+fn set(arns: &[&str]) -> BTreeSet<String> {
+    arns.iter().map(|arn| (*arn).to_owned()).collect()
+}
+
+async fn drifted(aws: &LocalAws) -> Result<()> {
+    for accepts in [false, true] {
+        let user = aws.user().boundary(POWER_USER).create().await?;
+        user.attach(ADMINISTRATOR_ACCESS).await?;
+        user.put_inline("own", &only_listing()).await?;
+        user.tag("team", "a").await?;
+        let before = user.read_back().await?;
+        let incident = contain(aws, &user).await?;
+        let iam = user.account_root().iam();
+        user.attach("arn:aws:iam::aws:policy/ReadOnlyAccess").await?;
+        user.put_inline("own", &allow_all()).await?;
+        let group = user.join_new_group("since", POWER_USER).await?;
+        user.tag("team", "b").await?;
+        let put = iam.put_user_permissions_boundary().user_name(&user.name);
+        put.permissions_boundary(ADMINISTRATOR_ACCESS).send().await?;
+        let since = user.read_back().await?;
+        let items = [
+            "policy/arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned(),
+            "inline/own".to_owned(),
+            format!("group/{group}"),
+            "tag/team".to_owned(),
+            "boundary".to_owned(),
+        ];
+        let accept = if accepts { json!(items) } else { json!([]) };
+        let digest = plan(aws, &incident, &json!({ "accept": accept })).await?;
+        restore(aws, &asks(&incident, &digest, "recovered")).await?;
+        let after = user.read_back().await?;
+        if accepts {
+            ensure!(after == before, "{after:#?}\n{before:#?}");
+            continue;
+        }
+        let attached = [ADMINISTRATOR_ACCESS, "arn:aws:iam::aws:policy/ReadOnlyAccess"];
+        let left = Snapshot {
+            attached: set(&attached),
+            tags: before.tags.clone().into_iter().chain([("team".into(), "b".into())]).collect(),
+            ..since
+        };
+        ensure!(after == left, "{after:#?}\n{left:#?}");
+    }
+    Ok(())
+}
+
+async fn twice(aws: &LocalAws) -> Result<()> {
+    let user = aws.user().create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    user.put_inline("allow-all", &allow_all()).await?;
+    user.join_new_group("admins", POWER_USER).await?;
+    let mut keys = Vec::new();
+    for case in 1..=2 {
+        keys.push(user.access_key().await?.id);
+        let before = user.read_back().await?;
+        let incident = contain(aws, &user).await?;
+        let digest = plan(aws, &incident, &json!({ "activate": keys })).await?;
+        restore(aws, &asks(&incident, &digest, "recovered")).await?;
+        let after = user.read_back().await?;
+        ensure!(after == before, "case {case}: {after:#?}\n{before:#?}");
+        ensure!(!after.attached.contains(DENY_ALL), "{after:#?}");
+        let files = aws.case(&user, case).await?;
+        ensure!(files.contains_key("restored.json"), "case {case} is not closed");
+        let over = json!({ "execution": incident.arn });
+        is_refused(aws, &over, "NothingToRestore", "was given back").await?;
+    }
+    Ok(())
+}
+
+async fn unclear(aws: &LocalAws) -> Result<()> {
+    let (user, other) = (aws.user().create().await?, aws.user().create().await?);
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    other.attach(ADMINISTRATOR_ACCESS).await?;
+    let incident = contain(aws, &user).await?;
+    let others = contain(aws, &other).await?;
+    let digest = plan(aws, &incident, &json!({})).await?;
+    let before = user.read_back().await?;
+    for (field, value, words) in [
+        ("by", " ", "BY says nothing"),
+        ("reason", "\n", "REASON says nothing"),
+        ("apply", "latest", "no digest of a plan"),
+        ("apply", &"5e".repeat(32), "no plan of this principal has the digest"),
+    ] {
+        let mut asks = asks(&incident, &digest, "recovered");
+        asks[field] = json!(value);
+        is_refused(aws, &asks, "ChoiceUnclear", words).await?;
+    }
+    // A plan of somebody else's.
+    let foreign = plan(aws, &others, &json!({})).await?;
+    let asks = asks(&incident, &foreign, "recovered");
+    is_refused(aws, &asks, "ChoiceUnclear", "no plan of this principal").await?;
+    ensure!(user.read_back().await? == before, "it was changed all the same");
+    for variables in [
+        [("APPLY", digest.as_str()), ("REASON", "why"), ("BY", "")],
+        [("APPLY", digest.as_str()), ("REASON", ""), ("BY", "who")],
+        [("APPLY", "latest"), ("REASON", "why"), ("BY", "who")],
+    ] {
+        let variables = [&[("EXECUTION", incident.arn.as_str())], variables.as_slice()].concat();
+        let Printed { status, text } = aws.command("restore", &variables).await?;
+        ensure!(!status.success() && text.lines().count() == 1, "it printed {text}");
+    }
     Ok(())
 }

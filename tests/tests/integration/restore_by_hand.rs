@@ -99,13 +99,13 @@ pub(crate) async fn account(user: &User) -> Result<BTreeSet<String>> {
 }
 
 /// The lines of a text that begin with a program's name, as they stand there.
-fn lines<'a>(text: &'a str, program: &str) -> Vec<&'a str> {
+pub(crate) fn lines<'a>(text: &'a str, program: &str) -> Vec<&'a str> {
     let begin = format!("     {program} ");
     text.lines().filter(|line| line.starts_with(&begin)).collect()
 }
 
 /// What a program of that name is given by a line, if `sh` runs it.
-async fn given(program: &str, line: &str) -> Result<Vec<String>> {
+pub(crate) async fn given(program: &str, line: &str) -> Result<Vec<String>> {
     let script = format!("{program}() {{ printf '%s\\n' \"$@\"; }}\n{line}");
     let output = Command::new("sh").args(["-c", &script]).output().await?;
     ensure!(output.status.success(), "sh does not take `{line}`");
