@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::cases;
 use crate::incident::workflow;
 use crate::response_policy::amend;
+use crate::restore_applied;
 use crate::trials::Trials;
 use crate::verdicts::administrator;
 
@@ -26,6 +27,8 @@ const AFTER: &str = "2099-01-01T00:00:00.000Z";
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("recurrence: given back and attacked again, it is contained again, and told", again);
+    trials.add("recurrence: restored as recovered, it is contained again", recovered);
+    trials.add("recurrence: restored as a false positive, it is left alone", false_positive);
     trials.add("recurrence: while the deny stands nothing is touched or told", while_denied);
     trials.add("recurrence: without a last activity people decide, once", without_activity);
     trials.add("recurrence: what a person has closed, and what is suppressed, stays so", closed);
@@ -165,6 +168,53 @@ async fn again(aws: &LocalAws) -> Result<()> {
     // Contained, its own update, the late update, contained again, its own update.
     ensure!(it.executions == 5 && it.executed(aws).await?.len() == 5, "{}", it.executions);
     ensure!(it.mails(aws, Telling::Done).await? == 2, "not two mails");
+    Ok(())
+}
+
+/// Has Cordon give everything back, and the finding become what it is to be by that.
+async fn restored(aws: &LocalAws, disposition: &str) -> Result<Answered> {
+    let mut it = Box::pin(Answered::contained(aws)).await?;
+    let all = it.executed(aws).await?;
+    let incident = all.last().context("none has started")?;
+    let keys: Vec<_> = it.user.read_back().await?.credentials.into_keys().collect();
+    let digest = restore_applied::plan(aws, incident, &json!({ "activate": keys })).await?;
+    let asks = restore_applied::asks(incident, &digest, disposition);
+    restore_applied::restore(aws, &asks).await?;
+    ensure!(!it.is_denied().await?, "it is not given back");
+    it.update("2", Some(AFTER));
+    Ok(it)
+}
+
+async fn recovered(aws: &LocalAws) -> Result<()> {
+    let mut it = Box::pin(restored(aws, "recovered")).await?;
+    // The finding's note is an import of its own.
+    it.executions += 1;
+    let own = it.executed(aws).await?.into_iter().next().context("no own update")?;
+    own.succeeds().await?;
+    ensure!(own.history().await?.last_state() == "Ignored", "our own update is answered");
+    let found = aws.in_security_hub(&it.finding).await?;
+    let note = found.note().map(|note| note.text().unwrap_or_default().to_owned());
+    let note = note.unwrap_or_default();
+    ensure!(note.contains("Ada of the security team"), "the note says: {note}");
+    let again = Box::pin(it.comes(aws, "RESOLVED")).await?;
+    let path = again.history().await?;
+    ensure!(path.last_state() == "Contained", "{:?}", path.path());
+    ensure!(it.user.read_back().await?.left().is_empty(), "it is not contained");
+    ensure!(aws.cases(&it.user).await? == 2, "it has {} cases", aws.cases(&it.user).await?);
+    Ok(())
+}
+
+async fn false_positive(aws: &LocalAws) -> Result<()> {
+    let it = Box::pin(restored(aws, "falsePositive")).await?;
+    let (before, executions) = (it.user.read_back().await?, aws.executions_of(&it.finding).await?);
+    let found = aws.in_security_hub(&it.finding).await?;
+    ensure!(workflow(&found) == "SUPPRESSED", "the finding is {}", workflow(&found));
+    aws.import_as_service(&it.finding).await?;
+    // Whatever came before this one's has come, too.
+    Box::pin(Answered::contained(aws)).await?;
+    let now = aws.executions_of(&it.finding).await?;
+    ensure!(now.len() == executions.len(), "what is suppressed has started an execution");
+    ensure!(it.user.read_back().await? == before, "the user has changed");
     Ok(())
 }
 
