@@ -329,7 +329,25 @@ pub enum Shown {
         /// The policy's ARN.
         arn: String,
     },
-    /// An object lies in the case that none of our executions has written.
+    /// The evidence does not hold what a policy said that was the boundary, so nobody knows
+    /// whether it says something else now.
+    NotCompared {
+        /// Its ARN.
+        arn: String,
+    },
+    /// Unused keys of the user were retired after what is planned, and it bears no tag of that
+    /// any more.
+    RetiredSince {
+        /// The URI of what the retirement has stored.
+        uri: String,
+    },
+    /// Executions that run or may wait for a redrive were too many to be asked whether they are
+    /// about the principal.
+    NotAsked {
+        /// How many, at least.
+        executions: usize,
+    },
+    /// An object lies among the evidence that none of our executions has written.
     Planted {
         /// Its URI.
         uri: String,

@@ -123,12 +123,14 @@ async fn plan(reader: &Reader<'_>, chosen: Chosen) -> Result<Output, Failure> {
     let Chosen { asked, accept, activate, pass, now, finding_says } = chosen;
     let history = incident(reader.states, &asked).await?;
     let preserved = self::chosen(&history, asked.principal.as_deref())?;
-    let Case { past, left, mut shown } = Box::pin(reader.read(&history, preserved)).await?;
+    let mut case = Box::pin(reader.read(&history, preserved)).await?;
+    let present: Now = reader.document(&now, NOW).await?;
+    case.refuse_retired(&present)?;
+    let Case { past, left, mut shown, .. } = case;
     if !finding_says.is_empty() && !finding_says.contains(&past.at.uri) {
         let says = cut(&listed(&finding_says, 3), TEXT);
         shown.push(Shown::FindingDiffers { says });
     }
-    let present: Now = reader.document(&now, NOW).await?;
     let principal = &preserved.principal;
     if present.principal.id != principal.id || present.execution != asked.execution {
         return Err(mismatch(&now, "it is of another principal or execution"));
@@ -237,14 +239,14 @@ fn nothing(why: &str) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use incident::hex_digest;
     use serde_json::{Value, json};
     use wire::{HttpResponse, Rule, eve, mock, respond};
 
     use super::*;
 
-    const ORIGINAL: &str = "evidence/222222222222/AIDAEVE/0001/original.json";
+    pub(crate) const ORIGINAL: &str = "evidence/222222222222/AIDAEVE/0001/original.json";
 
     fn planning() -> Execution {
         let arn = "arn:aws:states:us-east-1:111111111111:execution:cordon-restore:plan";
@@ -252,7 +254,7 @@ mod tests {
     }
 
     /// The principal as its case found it.
-    fn original() -> Value {
+    pub(crate) fn original() -> Value {
         let time = "2026-01-01T00:00:00Z";
         json!({
             "schema": "cordon/evidence/2", "case": "0001", "finding": {},
@@ -275,22 +277,31 @@ mod tests {
     }
 
     fn stored(document: &Value) -> Value {
+        stored_at(ORIGINAL, document)
+    }
+
+    fn stored_at(key: &str, document: &Value) -> Value {
         let sha256 = hex_digest(document.to_string().as_bytes());
-        json!({ "uri": format!("s3://b/{ORIGINAL}"), "version": "v1", "sha256": sha256 })
+        json!({ "uri": format!("s3://b/{key}"), "version": "v1", "sha256": sha256 })
     }
 
     /// The history of an incident that has stored the evidence of these principals.
     fn history(of: &[Principal], document: &Value) -> Vec<Value> {
+        history_at(ORIGINAL, of, document)
+    }
+
+    pub(crate) fn history_at(key: &str, of: &[Principal], document: &Value) -> Vec<Value> {
         let names = json!({ "first": [], "more": 0 });
         let had = json!({
             "credentials": names, "policies": names, "inlinePolicies": names, "groups": names,
         });
-        let stored = stored(document);
+        let stored = stored_at(key, document);
+        let case = if key == ORIGINAL { &json!("0001") } else { &document["case"] };
         let evidence = json!({
-            "case": "0001", "original": stored, "snapshot": stored, "had": had,
+            "case": case, "original": stored, "snapshot": stored, "had": had,
             "held": { "managedPolicies": [], "inlinePolicies": [], "groups": [] },
             "proof": {
-                "case": "0001", "original": "", "sha256": "", "snapshot": "", "snapshotSha256": "",
+                "case": case, "original": "", "sha256": "", "snapshot": "", "snapshotSha256": "",
                 "assumableRoles": names, "told": [],
             },
         });
@@ -322,13 +333,17 @@ mod tests {
     }
 
     fn knows(events: &[Value]) -> Rule {
+        knows_of(wire::execution(), events)
+    }
+
+    pub(crate) fn knows_of(execution: Execution, events: &[Value]) -> Rule {
         let page = json!({ "events": events }).to_string();
         mock!(Client::get_execution_history)
-            .match_requests(|get| get.execution_arn() == Some(wire::execution().arn()))
+            .match_requests(move |get| get.execution_arn() == Some(execution.arn()))
             .then_http_response(move || respond(200, &page))
     }
 
-    fn described(status: &'static str, redrive: &'static str) -> Rule {
+    pub(crate) fn described(status: &'static str, redrive: &'static str) -> Rule {
         mock!(Client::describe_execution).then_http_response(move || {
             let described = json!({
                 "executionArn": wire::execution(), "stateMachineArn": "m", "startDate": 0,
@@ -338,7 +353,13 @@ mod tests {
         })
     }
 
-    fn holds(keys: &'static [&'static str]) -> Rule {
+    /// No other execution runs or has failed.
+    pub(crate) fn alone() -> Rule {
+        mock!(Client::list_executions)
+            .then_http_response(|| respond(200, &json!({ "executions": [] }).to_string()))
+    }
+
+    pub(crate) fn holds(keys: &'static [&'static str]) -> Rule {
         mock!(aws_sdk_s3::Client::list_objects_v2).then_http_response(move || {
             let contents = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>"));
             respond(
@@ -349,6 +370,10 @@ mod tests {
     }
 
     fn has(document: &Value) -> Rule {
+        has_at(ORIGINAL, document)
+    }
+
+    pub(crate) fn has_at(key: &'static str, document: &Value) -> Rule {
         let bytes = document.to_string();
         let object = move || -> HttpResponse {
             let mut object = respond(200, &bytes);
@@ -356,8 +381,8 @@ mod tests {
             object
         };
         mock!(aws_sdk_s3::Client::get_object)
-            .match_requests(|get| {
-                get.key() == Some(ORIGINAL) && get.version_id().is_none_or(|it| it == "v1")
+            .match_requests(move |get| {
+                get.key() == Some(key) && get.version_id().is_none_or(|it| it == "v1")
             })
             .then_http_response(object)
     }
@@ -374,7 +399,9 @@ mod tests {
             principal: principal.map(str::to_owned),
         };
         let bucket = Bucket::new(wire::s3(of_bucket), "b".into());
-        plan_restore(&wire::states(of_states), &bucket, Input::Find(asked)).await
+        let alone = alone();
+        let states = wire::states(&[of_states, &[&alone]].concat());
+        plan_restore(&states, &bucket, Input::Find(asked)).await
     }
 
     async fn name_of(

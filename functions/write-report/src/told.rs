@@ -268,7 +268,7 @@ fn one_shown(shown: &Shown, page: &mut Page) {
             page.word(2, one_line(arn, 700));
         }
         Shown::Planted { uri } => {
-            page.item("an object lies in the case that none of our executions has written:");
+            page.item("an object lies among the evidence that no execution of ours has written:");
             page.word(2, one_line(uri, 1_000));
         }
         Shown::HistoryGone { execution } => {
@@ -277,3 +277,18 @@ fn one_shown(shown: &Shown, page: &mut Page) {
         }
     }
 }
+        Shown::NotCompared { arn } => {
+            page.item(
+                "the evidence does not hold what the boundary policy said: read it before it is \
+                 given back:",
+            );
+            page.word(2, one_line(arn, 700));
+        }
+        Shown::RetiredSince { uri } => {
+            page.item("unused keys were retired after it, of which no tag is left:");
+            page.word(2, one_line(uri, 1_000));
+        }
+        Shown::NotAsked { executions } => page.item(format!(
+            "at least {executions} executions more run or may wait for a redrive; nobody has asked \
+             whether they would contain it again (`make pending` lists those that have failed)"
+        )),

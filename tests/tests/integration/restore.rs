@@ -400,11 +400,7 @@ async fn retired(aws: &LocalAws) -> Result<()> {
     let old = user.access_key().await?.id;
     aws.age(&user, 100).await?;
     let new = user.access_key().await?.id;
-    let unused = cases::finding(aws, "control-unused-90-days")?;
-    let unused = cases::about(&unused, "AwsIamUser", &user.arn);
-    aws.import_as_service(&unused).await?;
-    let retirement = aws.execution_of(&unused).await?;
-    retirement.succeeds().await?;
+    let retirement = retire(aws, &user).await?;
     let planned = plan(aws, &json!({ "execution": retirement.arn })).await?.plan;
     ensure!(planned["case"].is_null() && planned["evidence"]["left"].is_null(), "{planned:#}");
     ensure!(names(&planned, "changes") == set(&["tag/CordonRetirement"]), "{planned:#}");
@@ -418,7 +414,16 @@ async fn retired(aws: &LocalAws) -> Result<()> {
 
     // Contained since: then its case is first.
     contain(aws, &user).await?;
-    is_refused(aws, &json!({ "execution": retirement.arn }), "CaseNotNewest", "/0001/").await
+    is_refused(aws, &input, "CaseNotNewest", "/0001/").await
+}
+
+async fn retire(aws: &LocalAws, user: &User) -> Result<Execution> {
+    let unused = cases::finding(aws, "control-unused-90-days")?;
+    let unused = cases::about(&unused, "AwsIamUser", &user.arn);
+    aws.import_as_service(&unused).await?;
+    let retirement = aws.execution_of(&unused).await?;
+    retirement.succeeds().await?;
+    Ok(retirement)
 }
 
 async fn refused(aws: &LocalAws) -> Result<()> {
@@ -427,6 +432,18 @@ async fn refused(aws: &LocalAws) -> Result<()> {
     user.access_key().await?;
     let first = contain(aws, &user).await?;
     // Given back by hand, and contained again.
+    // Retired again since: then that is first, until it was given back.
+    aws.age(&user, 100).await?;
+    let second = retire(aws, &user).await?;
+    let input = json!({ "execution": retirement.arn });
+    is_refused(aws, &input, "CaseNotNewest", second.name()).await?;
+    let planned = plan(aws, &json!({ "execution": second.arn })).await?.plan;
+    ensure!(planned["inactive"][0]["id"] == new, "{planned:#}");
+    let untag = user.account_root().iam().untag_user().user_name(&user.name);
+    untag.tag_keys("CordonRetirement").send().await?;
+    let planned = plan(aws, &input).await?.plan;
+    ensure!(of_kind(&planned, "shown", "retiredSince").len() == 1, "{planned:#}");
+
     let iam = user.account_root().iam();
     iam.detach_user_policy().user_name(&user.name).policy_arn(DENY_ALL).send().await?;
     iam.delete_user_permissions_boundary().user_name(&user.name).send().await?;

@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use super::record::{ACTIVE, Found, Group, Holds, INACTIVE, Left, Now, Snapshot};
 use super::{Change, Drift, Item, Lost, Shown, States, Version, Why};
 use crate::{
@@ -306,7 +303,7 @@ fn people_see_to(before: &Snapshot, now: &Snapshot) -> Vec<Lost> {
 
 impl Past {
     /// The tag that a retirement leaves.
-    const RETIREMENT: &str = "CordonRetirement";
+    pub const RETIREMENT: &str = "CordonRetirement";
 
     /// The groups, by name, and the policies, by ARN, that stand behind what it had.
     #[must_use]
@@ -328,10 +325,8 @@ impl Past {
         if self.original.case.is_none() {
             return before;
         }
-        let since =
-            |found: &&Found| OffsetDateTime::parse(&found.incident.reach.since, &Rfc3339).ok();
         let all = std::iter::once(&self.original).chain(&self.later);
-        let first = all.filter(|one| since(one).is_some()).min_by_key(since);
+        let first = all.filter(|one| one.since().is_some()).min_by_key(|one| one.since());
         let first = first.unwrap_or(&self.original);
         let deny =
             (first.denied_before == Some(DenyBy::Policy)).then(|| deny_policy(&self.partition));

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::{Item, Version};
 use crate::{Credential, DenyBy, Execution, Kind, Reach, deny_policy, is_kept};
@@ -24,6 +26,14 @@ pub struct Found {
     pub boundary_before: Option<String>,
     /// The deny that stood before the case.
     pub denied_before: Option<DenyBy>,
+}
+
+impl Found {
+    /// When its incident reached the principal.
+    #[must_use]
+    pub fn since(&self) -> Option<OffsetDateTime> {
+        OffsetDateTime::parse(&self.incident.reach.since, &Rfc3339).ok()
+    }
 }
 
 /// Of which pass of which execution a document is.
