@@ -40,6 +40,7 @@ describe('the restore machine', () => {
         purpose: 'find',
         incident: INCIDENT,
         principal: chosen.principal,
+        entered: context.State.EnteredTime,
       });
       variables = { ...variables, found, now: { uri: 'u' }, says: ['s3://e'] };
       assert.deepEqual(await payload('ReadPrincipal', variables), {
@@ -59,6 +60,7 @@ describe('the restore machine', () => {
         accept: chosen.accept,
         activate: chosen.activate,
         pass: 0,
+        entered: context.State.EnteredTime,
         now: { uri: 'u' },
         findingSays: ['s3://e'],
       });

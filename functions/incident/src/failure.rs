@@ -186,7 +186,7 @@ pub enum Failure {
     ChoiceUnclear(String),
     /// An execution about the principal runs, or waits for a redrive that would contain it
     /// again. Nothing is planned.
-    #[error("`{execution}` is {status}, and would contain the principal again")]
+    #[error("`{execution}` is {status}, and may contain the principal again")]
     IncidentPending {
         /// The execution's ARN.
         execution: String,

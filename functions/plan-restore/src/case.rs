@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_sfn::Client;
+use aws_sdk_sfn::primitives::DateTime;
 use bucket::{Bucket, Object, schema};
 use incident::restore::{Found, Left, Now, Past, Shown};
 use incident::{Execution, Failure, Stored, case_number, newest_case, tag_value};
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::history::{self, History, Preserved};
+use crate::pending;
 
 /// So many objects of a case are read: whoever plants a thousand gets no thousand calls.
 const MOST: usize = 100;
@@ -50,6 +52,8 @@ impl Case {
 pub(crate) struct Reader<'a> {
     pub(crate) states: &'a Client,
     pub(crate) bucket: &'a Bucket,
+    /// When the step was entered, where it says so.
+    pub(crate) entered: Option<DateTime>,
 }
 
 /// The executions that wrote in a case: their histories, or that theirs is gone.
@@ -118,6 +122,10 @@ impl Reader<'_> {
             past.left = Some(read);
         }
         let retired_since = asked.retired_since(of, &past.original, &mut shown).await?;
+        let known = asked.writers.keys().map(String::as_str).chain([own.execution.arn()]).collect();
+        let (own, principal) = (&own.execution, &of.principal);
+        let pending = pending::refuse(self.states, own, principal, &known, self.entered).await?;
+        shown.extend(pending);
         Ok(Case { past, left, retired_since, shown })
     }
 
@@ -362,7 +370,7 @@ mod tests {
         let keys: &'static [&'static str] = Box::leak(Box::new([first.0, later.0]));
         let bucket = [&holds(keys), &has_at(first.0, &one), &has_at(later.0, &two)];
         let bucket = Bucket::new(wire::s3(&bucket), "b".into());
-        let reader = Reader { states: &states, bucket: &bucket };
+        let reader = Reader { states: &states, bucket: &bucket, entered: None };
         let history = history::read(&states, &own).await?;
         let mut case = reader.read(&history, history.of("AIDAEVE").unwrap()).await?;
         let mut principal = one["principal"].clone();
@@ -431,7 +439,7 @@ mod tests {
         let bucket =
             [&holds(&[ORIGINAL, RETIRED]), &has_at(ORIGINAL, &case), &has_at(RETIRED, &retired)];
         let bucket = Bucket::new(wire::s3(&bucket), "b".into());
-        let reader = Reader { states: &states, bucket: &bucket };
+        let reader = Reader { states: &states, bucket: &bucket, entered: None };
         let history = history::read(&states, &own).await.unwrap();
         let read = reader.read(&history, history.of("AIDAEVE").unwrap()).await;
         assert_eq!(read.err().map(|it| it.name()), Some("IncidentPending"));

@@ -3,8 +3,10 @@
 
 mod case;
 mod history;
+mod pending;
 
 use aws_sdk_sfn::Client;
+use aws_sdk_sfn::primitives::{DateTime, DateTimeFormat};
 use bucket::Bucket;
 use bucket::schema::canonical;
 use incident::restore::{Choice, Finding, Now, Plan, Shown, Sources, compare};
@@ -47,6 +49,17 @@ pub struct Asked {
     incident: String,
     /// Whom, where the incident has several: a unique id, an ARN or a name.
     principal: Option<String>,
+    /// When this pass entered the step (RFC 3339).
+    #[serde(default)]
+    entered: Option<String>,
+}
+
+impl Asked {
+    fn entered(&self) -> Result<Option<DateTime>, Failure> {
+        let Some(entered) = &self.entered else { return Ok(None) };
+        let time = DateTime::from_str(entered, DateTimeFormat::DateTime);
+        time.map(Some).map_err(|error| Failure::InvalidInput(format!("`{entered}`: {error}")))
+    }
 }
 
 /// What a restore is planned by.
@@ -105,7 +118,10 @@ pub async fn plan_restore(
     bucket: &Bucket,
     input: Input,
 ) -> Result<Output, Failure> {
-    let reader = Reader { states, bucket };
+    let entered = match &input {
+        Input::Find(asked) | Input::Plan(Chosen { asked, .. }) => asked.entered()?,
+    };
+    let reader = Reader { states, bucket, entered };
     match input {
         Input::Find(asked) => {
             let history = incident(states, &asked).await?;
@@ -397,6 +413,7 @@ pub(crate) mod tests {
             execution: planning(),
             incident: incident.to_owned(),
             principal: principal.map(str::to_owned),
+            entered: Some("2026-01-02T00:00:00.123Z".to_owned()),
         };
         let bucket = Bucket::new(wire::s3(of_bucket), "b".into());
         let alone = alone();

@@ -436,7 +436,7 @@ fn of_restores(error: &str) -> Option<Words> {
             ("what was chosen is not clear", "Choose one of what the words above name.")
         }
         "IncidentPending" => (
-            "an execution would contain the principal again",
+            "an execution may contain the principal again",
             "Wait until the execution ends. One that failed, redrive until it succeeds: first \
              exempt the principal in the response policy, if it is not to be contained.",
         ),

@@ -200,7 +200,10 @@ async fn whole(aws: &LocalAws) -> Result<()> {
     ensure!(ids("inactive") == set(&[&key, &ssh, &certificate, &password]), "{first:#}");
     let kept: BTreeSet<_> = first["kept"].as_array().into_iter().flatten().map(name).collect();
     ensure!(kept == set(&["tag/team", &format!("accessKey/{old}")]), "kept: {kept:?}");
-    ensure!(first["drift"] == json!([]) && first["shown"] == json!([]), "{first:#}");
+    // How many executions of other trials wait for a redrive, nobody knows.
+    let shown = first["shown"].as_array().into_iter().flatten();
+    let shown: Vec<_> = shown.filter(|one| one["type"] != "notAsked").collect();
+    ensure!(first["drift"] == json!([]) && shown.is_empty(), "{first:#}");
     let lost = of_kind(&first, "lost", "passwordToChange");
     ensure!(lost.len() == 1 && lost[0]["since"] == false, "{first:#}");
     ensure!(first["lost"].as_array().is_some_and(|lost| lost.len() == 1), "{first:#}");
@@ -420,18 +423,6 @@ async fn retired(aws: &LocalAws) -> Result<()> {
 async fn retire(aws: &LocalAws, user: &User) -> Result<Execution> {
     let unused = cases::finding(aws, "control-unused-90-days")?;
     let unused = cases::about(&unused, "AwsIamUser", &user.arn);
-    aws.import_as_service(&unused).await?;
-    let retirement = aws.execution_of(&unused).await?;
-    retirement.succeeds().await?;
-    Ok(retirement)
-}
-
-async fn refused(aws: &LocalAws) -> Result<()> {
-    let user = aws.user().create().await?;
-    user.attach(ADMINISTRATOR_ACCESS).await?;
-    user.access_key().await?;
-    let first = contain(aws, &user).await?;
-    // Given back by hand, and contained again.
     // Retired again since: then that is first, until it was given back.
     aws.age(&user, 100).await?;
     let second = retire(aws, &user).await?;
@@ -444,6 +435,18 @@ async fn refused(aws: &LocalAws) -> Result<()> {
     let planned = plan(aws, &input).await?.plan;
     ensure!(of_kind(&planned, "shown", "retiredSince").len() == 1, "{planned:#}");
 
+    aws.import_as_service(&unused).await?;
+    let retirement = aws.execution_of(&unused).await?;
+    retirement.succeeds().await?;
+    Ok(retirement)
+}
+
+async fn refused(aws: &LocalAws) -> Result<()> {
+    let user = aws.user().create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    user.access_key().await?;
+    let first = contain(aws, &user).await?;
+    // Given back by hand, and contained again.
     let iam = user.account_root().iam();
     iam.detach_user_policy().user_name(&user.name).policy_arn(DENY_ALL).send().await?;
     iam.delete_user_permissions_boundary().user_name(&user.name).send().await?;
@@ -452,25 +455,31 @@ async fn refused(aws: &LocalAws) -> Result<()> {
     is_refused(aws, &json!({ "execution": first.arn }), "CaseNotNewest", "/0002/").await?;
     plan(aws, &json!({ "execution": second.arn })).await?;
 
-    // Another incident of the case fails, and waits for its redrive.
-    let later = Finding::about(&user).with("Id", aws.unique("later"));
-    let refusing = aws.fault("iam:ListAccessKeys", Strike::Denied);
-    let role = format!("arn:aws:sts::{}:assumed-role/SecurityRemediation-Verify", user.account);
-    aws.store(&later).await?;
-    let waiting = aws.execution_to_be();
-    let session = format!("{role}/{}", harness::calls::source_identity(&waiting));
-    let refusing = refusing.caller(session).always().stand().await?;
-    let event = later.new_event();
-    aws.start_as(&waiting, &event).await?;
-    waiting.fails().await?;
-    refusing.lift().await?;
+    // Another incident fails, and waits for its redrive: one of the case, and one that has not
+    // even identified the user.
     let input = json!({ "execution": second.arn });
-    is_refused(aws, &input, "IncidentPending", waiting.name()).await?;
-    is_refused(aws, &json!({ "execution": waiting.arn }), "IncidentPending", "redriven").await?;
-    waiting.redrive().await?;
-    is_refused(aws, &json!({ "execution": waiting.arn }), "IncidentPending", "RUNNING").await?;
-    waiting.succeeds().await?;
-    plan(aws, &input).await?;
+    for (step, action, own) in [
+        ("Verify", "iam:ListAccessKeys", "IncidentPending"),
+        ("AssumeRole", "iam:GetUser", "NothingToRestore"),
+    ] {
+        let later = Finding::about(&user).with("Id", aws.unique("later"));
+        let refusing = aws.fault(action, Strike::Denied);
+        let role = format!("arn:aws:sts::{}:assumed-role/SecurityRemediation-{step}", user.account);
+        aws.store(&later).await?;
+        let waiting = aws.execution_to_be();
+        let session = format!("{role}/{}", harness::calls::source_identity(&waiting));
+        let refusing = refusing.caller(session).always().stand().await?;
+        aws.start_as(&waiting, &later.new_event()).await?;
+        waiting.fails().await?;
+        refusing.lift().await?;
+        is_refused(aws, &input, "IncidentPending", waiting.name()).await?;
+        let of_it = json!({ "execution": waiting.arn });
+        is_refused(aws, &of_it, own, "").await?;
+        waiting.redrive().await?;
+        is_refused(aws, &input, "IncidentPending", "RUNNING").await?;
+        waiting.succeeds().await?;
+        plan(aws, &input).await?;
+    }
 
     // What is none of ours, or has contained nobody.
     let foreign = second.arn.replace("cordon-incident-response", "cordon-readiness");
