@@ -59,14 +59,21 @@ impl Plan {
     /// The form of a plan that this is.
     pub const SCHEMA: &'static str = "cordon/plan/1";
 
-    /// Does something with each text that may be long.
-    pub fn each_text(&mut self, mut each: impl FnMut(&mut String)) {
-        let changes = self.changes.iter_mut().map(|change| &mut change.states);
-        let drift = self.drift.iter_mut().map(|drift| &mut drift.states);
-        for States { before, left, now, .. } in changes.chain(drift) {
-            [before, left, now].into_iter().flatten().for_each(&mut each);
-        }
-        for lost in &mut self.lost {
+    /// Does something with each text of a kind that may be long.
+    pub fn each_text(&mut self, kind: Text, mut each: impl FnMut(&mut String)) {
+        let states: Vec<&mut Option<String>> = match kind {
+            Text::Told => {
+                let drift = self.drift.iter_mut().map(|one| &mut one.states);
+                drift.flat_map(|of| [&mut of.before, &mut of.left, &mut of.now]).collect()
+            }
+            Text::Replaced => {
+                let changes = self.changes.iter_mut().map(|one| &mut one.states);
+                changes.flat_map(|of| [&mut of.left, &mut of.now]).collect()
+            }
+            Text::GivenBack => self.changes.iter_mut().map(|one| &mut one.states.before).collect(),
+        };
+        states.into_iter().flatten().for_each(&mut each);
+        for lost in self.lost.iter_mut().filter(|_| kind == Text::Told) {
             match lost {
                 Lost::PolicyChanged { before, now, .. } => {
                     [&mut before.document, &mut now.document].into_iter().for_each(&mut each);
@@ -78,6 +85,22 @@ impl Plan {
             }
         }
     }
+}
+
+/// What a text of a plan is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// It is only told: of drift, and of what does not come back.
+    Told,
+    /// It is what a change takes away, or what it was left with.
+    Replaced,
+    /// It is what a change puts into the account.
+    GivenBack,
+}
+
+impl Text {
+    /// All, in the order in which a copy can do without them.
+    pub const ALL: [Self; 3] = [Self::Told, Self::Replaced, Self::GivenBack];
 }
 
 /// A finding, as the execution judged it. Texts are hostile.

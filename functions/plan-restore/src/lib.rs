@@ -9,7 +9,7 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::primitives::{DateTime, DateTimeFormat};
 use bucket::Bucket;
 use bucket::schema::canonical;
-use incident::restore::{Choice, Finding, Now, Plan, Shown, Sources, compare};
+use incident::restore::{Choice, Finding, Now, Plan, Shown, Sources, Text, compare};
 use incident::{Execution, Failure, Principal, Stored, cut, listed};
 use serde::{Deserialize, Serialize};
 
@@ -198,9 +198,11 @@ async fn store(bucket: &Bucket, plan: Plan, pass: u32) -> Result<(Plan, Stored),
 /// The plan as a state can carry it.
 fn carried(mut plan: Plan) -> Plan {
     let size = |plan: &Plan| serde_json::to_vec(plan).map_or(usize::MAX, |json| json.len());
-    if size(&plan) > LARGEST {
-        plan.cut = true;
-        plan.each_text(|text| *text = cut(text, TEXT));
+    for kind in Text::ALL {
+        if size(&plan) > LARGEST {
+            plan.cut = true;
+            plan.each_text(kind, |text| *text = cut(text, TEXT));
+        }
     }
     plan
 }
@@ -552,29 +554,49 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_plan_that_a_state_can_not_carry_is_cut_and_says_so() {
-        let document = |length: usize| {
-            json!([{
-                "item": { "type": "inline", "name": "p" }, "before": "x".repeat(length),
-                "left": null, "now": null, "accepted": false,
-            }])
-        };
+    fn a_plan_that_a_state_can_not_carry_is_cut_and_what_is_given_back_last() {
+        let text = |length: usize| "x".repeat(length);
         let stored = stored(&json!({}));
-        let plan = |length: usize| -> Plan {
+        let plan = |before: usize, now: usize, told: usize| -> Plan {
+            let inline = |before, now| {
+                json!({
+                    "item": { "type": "inline", "name": "p" }, "before": text(before), "left": null,
+                    "now": text(now), "accepted": true, "why": "changed",
+                })
+            };
+            let version = json!({ "version": "v1", "document": text(told) });
             serde_json::from_value(json!({
                 "schema": Plan::SCHEMA, "execution": planning(), "at": "t",
                 "incident": wire::execution(), "case": "0001", "principal": eve(),
                 "finding": { "id": "", "title": "", "severity": "", "account": "" },
                 "evidence": { "original": stored, "left": null, "now": stored },
-                "changes": document(length), "inactive": [], "drift": [], "kept": [], "lost": [],
+                "changes": [inline(before, now)], "inactive": [], "drift": [inline(told, told)],
+                "kept": [],
+                "lost": [
+                    { "type": "policyChanged", "arn": "a", "before": version, "now": version },
+                    { "type": "trustChanged", "before": text(told), "now": null },
+                ],
                 "shown": [],
             }))
             .unwrap()
         };
-        let small = plan(1_000);
+        let small = plan(1_000, 1_000, 1_000);
         assert_eq!(carried(small.clone()), small);
-        let cut = carried(plan(LARGEST));
-        assert!(cut.cut && serde_json::to_vec(&cut).unwrap().len() < 2_000);
-        assert!(cut.changes[0].states.before.as_ref().unwrap().ends_with('…'));
+        let part = LARGEST / 3;
+        for (sizes, lengths) in [
+            ((part, part, part), [part, part, TEXT]),
+            ((part, LARGEST, 0), [part, TEXT, 0]),
+            ((LARGEST, part, part), [TEXT, TEXT, TEXT]),
+        ] {
+            let cut = carried(plan(sizes.0, sizes.1, sizes.2));
+            assert!(cut.cut && serde_json::to_vec(&cut).unwrap().len() <= LARGEST);
+            let length = |text: &Option<String>| text.as_ref().unwrap().chars().count();
+            let (change, drift) = (&cut.changes[0].states, &cut.drift[0].states);
+            let of = [&change.before, &change.now, &drift.now];
+            assert_eq!(of.map(length), lengths, "{sizes:?}");
+            let told = serde_json::to_value(&cut.lost).unwrap();
+            let told = [&told[0]["before"]["document"], &told[1]["before"]];
+            assert!(told.iter().all(|it| it.as_str().unwrap().chars().count() == lengths[2]));
+        }
     }
 }
