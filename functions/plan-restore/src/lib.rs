@@ -143,7 +143,10 @@ async fn plan(reader: &Reader<'_>, chosen: Chosen) -> Result<Output, Failure> {
     let present: Now = reader.document(&now, NOW).await?;
     case.refuse_retired(&present)?;
     let Case { past, left, mut shown, .. } = case;
-    if !finding_says.is_empty() && !finding_says.contains(&past.at.uri) {
+    // A finding about several principals may name the evidence of one alone.
+    let is_known =
+        |says: &String| history.preserved.iter().any(|one| one.evidence.original.uri == *says);
+    if !finding_says.iter().all(is_known) && !finding_says.contains(&past.at.uri) {
         let says = cut(&listed(&finding_says, 3), TEXT);
         shown.push(Shown::FindingDiffers { says });
     }

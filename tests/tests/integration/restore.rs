@@ -30,15 +30,15 @@ pub(crate) fn add_to(trials: &mut Trials) {
 }
 
 /// A plan, and where it lies.
-struct Planned {
+pub(crate) struct Planned {
     execution: Execution,
-    plan: Value,
+    pub(crate) plan: Value,
     object: Evidence,
 }
 
 /// Plans, and holds against the record of calls that nothing was changed in the member account,
 /// and that nothing but plans was written.
-async fn plan(aws: &LocalAws, input: &Value) -> Result<Planned> {
+pub(crate) async fn plan(aws: &LocalAws, input: &Value) -> Result<Planned> {
     let execution = aws.start_restore(input).await?;
     let ended = execution.succeeds().await?;
     let output: Value = serde_json::from_str(&ended.output.unwrap_or_default())?;
@@ -109,7 +109,7 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 /// Who is lost or shown of a kind.
-fn of_kind<'a>(plan: &'a Value, part: &str, kind: &str) -> Vec<&'a Value> {
+pub(crate) fn of_kind<'a>(plan: &'a Value, part: &str, kind: &str) -> Vec<&'a Value> {
     plan[part].as_array().into_iter().flatten().filter(|one| one["type"] == kind).collect()
 }
 
