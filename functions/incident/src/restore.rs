@@ -235,7 +235,8 @@ pub enum Why {
     /// It is neither as it was before nor as it was left.
     Changed,
     /// What stands behind it has changed, so that it would be something else that is given back:
-    /// the default version of a policy, or the policies of a group. What, [`Plan::lost`] says.
+    /// the default version of a policy, of the boundary, or the policies of a group. What,
+    /// [`Plan::lost`] says.
     ChangedBehind,
     /// It does not exist any more, and nobody can accept it.
     Gone,
@@ -299,6 +300,17 @@ pub enum Lost {
         name: String,
         /// The policies that have changed, came or went, by ARN or name.
         policies: Vec<String>,
+    },
+    /// An instance profile that the role was not in, to be emptied first where nobody knows it:
+    /// instances act as the role through it.
+    InstanceProfileMadeSince {
+        /// Its ARN.
+        arn: String,
+    },
+    /// An instance profile that the role is not in any more.
+    InstanceProfileGone {
+        /// Its ARN.
+        arn: String,
     },
     /// A role that trusts others now.
     TrustChanged {

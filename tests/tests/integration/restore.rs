@@ -294,8 +294,11 @@ async fn mfa(user: &User, suffix: &str) -> Result<String> {
 }
 
 async fn behind(aws: &LocalAws) -> Result<()> {
-    let user = aws.user().create().await?;
-    let iam = user.account_root().iam();
+    let iam = aws.account(MEMBERS[0]).iam();
+    let made = iam.create_policy().policy_name(aws.unique("boundary"));
+    let made = made.policy_document(allow_all().to_string()).send().await?;
+    let boundary = made.policy.and_then(|policy| policy.arn).context("IAM made no policy")?;
+    let user = aws.user().boundary(&boundary).create().await?;
     let policies = user.attach_new(2).await?;
     let gone_group = user.join_new_group("gone", ADMINISTRATOR_ACCESS).await?;
     let changed_group = user.join_new_group("changed", POWER_USER).await?;
@@ -304,12 +307,10 @@ async fn behind(aws: &LocalAws) -> Result<()> {
 
     let [gone, changed] = policies.as_slice() else { anyhow::bail!("{policies:?}") };
     iam.delete_policy().policy_arn(gone).send().await?;
-    iam.create_policy_version()
-        .policy_arn(changed)
-        .policy_document(ODD)
-        .set_as_default(true)
-        .send()
-        .await?;
+    for policy in [changed, &boundary] {
+        let version = iam.create_policy_version().policy_arn(policy).policy_document(ODD);
+        version.set_as_default(true).send().await?;
+    }
     let detach = iam.detach_group_policy().group_name(&gone_group);
     detach.policy_arn(ADMINISTRATOR_ACCESS).send().await?;
     iam.delete_group().group_name(&gone_group).send().await?;
@@ -332,21 +333,25 @@ async fn behind(aws: &LocalAws) -> Result<()> {
         (changed_item.clone(), "changedBehind"),
         (format!("group/{gone_group}"), "gone"),
         (format!("group/{changed_group}"), "changedBehind"),
+        ("boundary".to_owned(), "changedBehind"),
     ] {
         ensure!(why(&item) == Some(json!(expected)), "`{item}` of {planned:#}");
     }
     ensure!(names(&planned, "changes").contains(&format!("group/{same_group}")), "{planned:#}");
     for (kind, field, value) in [
         ("policyGone", "arn", gone),
-        ("policyChanged", "arn", changed),
         ("groupGone", "name", &gone_group),
         ("groupChanged", "name", &changed_group),
     ] {
         let lost = of_kind(&planned, "lost", kind);
         ensure!(lost.len() == 1 && lost[0][field] == *value, "{kind}: {planned:#}");
     }
-    let lost = of_kind(&planned, "lost", "policyChanged")[0];
-    ensure!(lost["now"] == json!({ "version": "v2", "document": ODD }), "{lost:#}");
+    let says: Vec<_> = of_kind(&planned, "lost", "policyChanged")
+        .into_iter()
+        .map(|lost| (lost["arn"].as_str().unwrap_or_default(), lost["now"].clone()))
+        .collect();
+    let now = json!({ "version": "v2", "document": ODD });
+    ensure!(says == [(changed.as_str(), now.clone()), (&boundary, now)], "{says:#?}");
     let lost = of_kind(&planned, "lost", "groupChanged")[0];
     ensure!(lost["policies"] == json!([ADMINISTRATOR_ACCESS]), "{lost:#}");
 
@@ -369,6 +374,7 @@ async fn role(aws: &LocalAws) -> Result<()> {
     aws.start_as(&incident, &finding.chosen()).await?;
     incident.succeeds().await?;
     ensure!(role.read_back().await?.left().is_empty(), "it is not contained");
+    let profile = role.join_new_instance_profile().await?;
     let trust = json!({
         "Version": "2012-10-17",
         "Statement": [{
@@ -390,6 +396,8 @@ async fn role(aws: &LocalAws) -> Result<()> {
     ];
     ensure!(names(&planned, "changes") == set(&expected.concat()), "{planned:#}");
     ensure!(planned["inactive"] == json!([]) && planned["drift"] == json!([]), "{planned:#}");
+    let lost = of_kind(&planned, "lost", "instanceProfileMadeSince");
+    ensure!(lost.len() == 1 && lost[0]["arn"] == profile, "{planned:#}");
     let lost = of_kind(&planned, "lost", "trustChanged");
     ensure!(lost.len() == 1, "{planned:#}");
     let now: Value = serde_json::from_str(lost[0]["now"].as_str().unwrap_or_default())?;
@@ -415,14 +423,6 @@ async fn retired(aws: &LocalAws) -> Result<()> {
     let chosen = json!({ "execution": retirement.arn, "activate": [new] });
     is_refused(aws, &chosen, "ChoiceUnclear", &new).await?;
 
-    // Contained since: then its case is first.
-    contain(aws, &user).await?;
-    is_refused(aws, &input, "CaseNotNewest", "/0001/").await
-}
-
-async fn retire(aws: &LocalAws, user: &User) -> Result<Execution> {
-    let unused = cases::finding(aws, "control-unused-90-days")?;
-    let unused = cases::about(&unused, "AwsIamUser", &user.arn);
     // Retired again since: then that is first, until it was given back.
     aws.age(&user, 100).await?;
     let second = retire(aws, &user).await?;
@@ -435,6 +435,14 @@ async fn retire(aws: &LocalAws, user: &User) -> Result<Execution> {
     let planned = plan(aws, &input).await?.plan;
     ensure!(of_kind(&planned, "shown", "retiredSince").len() == 1, "{planned:#}");
 
+    // Contained since: then its case is first.
+    contain(aws, &user).await?;
+    is_refused(aws, &input, "CaseNotNewest", "/0001/").await
+}
+
+async fn retire(aws: &LocalAws, user: &User) -> Result<Execution> {
+    let unused = cases::finding(aws, "control-unused-90-days")?;
+    let unused = cases::about(&unused, "AwsIamUser", &user.arn);
     aws.import_as_service(&unused).await?;
     let retirement = aws.execution_of(&unused).await?;
     retirement.succeeds().await?;

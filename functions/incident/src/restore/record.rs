@@ -1,7 +1,7 @@
 //! What lies in the evidence bucket, as far as a plan goes by it: the documents of
 //! `evidence.schema.json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -101,12 +101,15 @@ pub struct Snapshot {
     pub tags: BTreeMap<String, String>,
     /// ARNs of its attached policies.
     pub attached_policies: Vec<String>,
-    /// The default versions of the customer's policies, its own and its groups', by ARN.
+    /// The default versions of the customer's policies, its own, its groups' and its boundary's,
+    /// by ARN.
     pub customer_policies: BTreeMap<String, Version>,
     /// Its inline policies.
     pub inline_policies: Vec<Inline>,
     /// Of a role: whom it trusts.
     pub trust_policy: Option<String>,
+    /// Of a role: ARNs of the instance profiles that it is in.
+    pub instance_profiles: BTreeSet<String>,
     /// Of a user: its groups.
     pub groups: Vec<Group>,
     /// Of a user: what it signs in with.
