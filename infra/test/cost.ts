@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { METRICS } from '../lib/metrics.ts';
 import type { Synthesized } from './fixture.ts';
-import { computed, statesIn } from './machine.ts';
+import { assigned, computed, statesIn } from './machine.ts';
 
 /**
  * List prices of us-east-1 in dollars, without a free tier or a discount. eu-central-1 differs in
@@ -99,7 +99,8 @@ const READINESS = statesIn('readiness.asl.json', {
 export async function readiness(accounts: number): Promise<number> {
   const functions = READINESS.get('Begin')?.Assign?.['functions'] ?? null;
   const ids = ','.padEnd(accounts * ',111111111111'.length, '1');
-  const items = await computed(READINESS.get('Steps')?.Items, { functions, ids }, {});
+  const { size = null } = await assigned(READINESS.get('AreThereMore')?.Assign, { ids }, {});
+  const items = await computed(READINESS.get('Steps')?.Items, { functions, ids, size }, {});
   const asked = (items as readonly unknown[]).length;
   const listed = Math.ceil(accounts / 50);
   const idKilobytes = ids.length / 1e3;

@@ -1,7 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { computed, type Json, type State, state, STATES, type Values } from './machine.ts';
-import { CONTEXT, IDENTIFIED, largest, PRINCIPAL, REPORTS, typical } from './incident.ts';
+import {
+  assigned,
+  computed,
+  type Json,
+  type State,
+  state,
+  STATES,
+  type Values,
+} from './machine.ts';
+import {
+  CONTEXT,
+  IDENTIFIED,
+  inputOfClassify,
+  largest,
+  PRINCIPAL,
+  REPORTS,
+  typical,
+} from './incident.ts';
 
 const GONE = { Error: 'States.Timeout' };
 
@@ -664,7 +680,7 @@ describe('the finding that is judged', () => {
       const choice = state('WhetherToReadFinding');
       assert.equal(await chosen(choice, { redrives }, given(Input)), next);
       const variables = { redrives, record: null, principals: [] };
-      const states = { input: 'policy', context: given(Input) };
+      const states = { input: { policy: 'policy' }, context: given(Input) };
       const { Payload } = (await computed(state('Classify').Arguments, variables, states)) as {
         Payload: { [member: string]: Json };
       };
@@ -672,6 +688,25 @@ describe('the finding that is judged', () => {
       assert.deepEqual([Payload['read'], Payload['earlier']], [false, []]);
     });
   }
+
+  /** What is judged where Security Hub answers so. */
+  const classified = async (
+    Findings: Json,
+    Input: { [member: string]: Json },
+  ): Promise<{ [member: string]: Json }> => {
+    const { Assign, Output } = state('ReadFinding');
+    const { cut = null } = await assigned(
+      state('Begin').Assign,
+      {},
+      { input: Input, context: CONTEXT },
+    );
+    const states = { input: { policy: 'policy' }, result: { Findings }, context: given(Input) };
+    const input = await computed(Output, { cut }, states);
+    const read = (await computed(Assign, {}, states)) as Values;
+    const variables = { ...read, redrives: 1, principals: [{ resource: 'r' }] };
+    const asked = await computed(state('Classify').Arguments, variables, { ...states, input });
+    return (asked as { Payload: { [member: string]: Json } }).Payload;
+  };
 
   const inOcsf = {
     finding_info: { uid: 'i', title: 't', related_events: [{ uid: 'signal' }], types: ['a'] },
@@ -744,14 +779,10 @@ describe('the finding that is judged', () => {
   });
 
   it('is passed on in OCSF without what nobody reads', async () => {
-    const variables = { record: [inOcsf], redrives: 1, principals: [] };
-    const states = { input: 'policy', context: given(v2(inOcsf)) };
-    const { Payload } = (await computed(state('Classify').Arguments, variables, states)) as {
-      Payload: { record: Json };
-    };
+    const judged = await classified([inOcsf], v2(inOcsf));
     const { evidences, ...kept } = inOcsf;
     const { related_events, ...info } = kept.finding_info;
-    assert.deepEqual(Payload.record, [{ ...kept, finding_info: info }]);
+    assert.deepEqual(judged['record'], [{ ...kept, finding_info: info }]);
     assert.equal(evidences.length + related_events.length, 2);
   });
 
@@ -759,26 +790,27 @@ describe('the finding that is judged', () => {
     const key = { AwsIamAccessKey: { AccessKeyId: 'AKIA' } };
     const bulky = { text: 'd'.repeat(1000) };
     const user = { AwsIamUser: { UserId: 'AIDA' } };
+    const role = { AwsIamRole: { RoleId: 'AROA', RoleName: 'r' } };
     const details = { ...key, AwsIamUser: { ...user.AwsIamUser, ...bulky }, Other: bulky };
-    const record: Json = { ...named, Resources: [{ Id: 'a', Details: details }, { Id: 'b' }] };
-    const { Assign } = state('ReadFinding');
-    const Input = event({ ...named, Title: 'forged', Workflow: { Status: 'RESOLVED' } });
-    const payload = async (Findings: Json): Promise<{ [member: string]: Json }> => {
-      const read = (await computed(Assign, {}, { result: { Findings } })) as Values;
-      const variables = { ...read, redrives: 1, principals: [{ resource: 'r' }] };
-      const states = { input: 'policy', context: given(Input) };
-      const found = await computed(state('Classify').Arguments, variables, states);
-      return (found as { Payload: { [member: string]: Json } }).Payload;
+    const ofRole = { AwsIamRole: { ...role.AwsIamRole, AssumeRolePolicyDocument: bulky.text } };
+    const record: Json = {
+      ...named,
+      Resources: [{ Id: 'a', Details: details }, { Id: 'b' }, { Id: 'c', Details: ofRole }],
     };
-    const judged = await payload([record]);
+    const Input = event({ ...named, Title: 'forged', Workflow: { Status: 'RESOLVED' } });
+    const judged = await classified([record], Input);
     const withoutFinding = { ...Input, detail: null };
     assert.deepEqual(judged['event'], withoutFinding);
-    const Resources = [{ Id: 'a', Details: { ...key, ...user } }, { Id: 'b' }];
+    const Resources = [
+      { Id: 'a', Details: { ...key, ...user } },
+      { Id: 'b' },
+      { Id: 'c', Details: role },
+    ];
     assert.deepEqual(judged['record'], [{ ...named, Resources }]);
     assert.deepEqual(judged['earlier'], [{ resource: 'r' }]);
-    assert.equal(judged['read'], true);
+    assert.deepEqual([judged['read'], judged['policy']], [true, 'policy']);
     assert.equal(judged['chosenAs'], 'RESOLVED');
-    const nothing = await payload([]);
+    const nothing = await classified([], Input);
     assert.deepEqual([nothing['event'], nothing['record']], [withoutFinding, []]);
     assert.equal(nothing['read'], true);
   });
@@ -1000,7 +1032,8 @@ describe('every expression has a value', () => {
         );
         if (!runs) continue;
         const context = { ...CONTEXT, State: { ...CONTEXT.State, Name: name } };
-        const input = { principal: values['accused'] ?? null, prior: {} };
+        const read = await inputOfClassify(values, results, context);
+        const input = { principal: values['accused'] ?? null, prior: {}, ...read };
         const states = { input, result: results[name] ?? {}, context };
         for (const field of [fields.Arguments, fields.Assign, fields.Items, fields.Output]) {
           await computed(field, values, states);

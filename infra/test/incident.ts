@@ -1,4 +1,4 @@
-import type { Json, Values } from './machine.ts';
+import { computed, type Json, state, type Values } from './machine.ts';
 
 /** How long the parts of an incident are, and of which character names and paths are made. */
 interface Size {
@@ -369,6 +369,7 @@ function incident(size: Size): Incident {
     redrives: 0,
     counter: 'DynamoDB.ConditionalCheckFailedException',
     record: [whole],
+    cut: state('Begin').Assign?.['cut'] ?? null,
     filters: {},
     finding,
     accused: accused[0] ?? null,
@@ -441,6 +442,21 @@ function incident(size: Size): Incident {
   const left = { accused: [], refused: times(size.principals, refused), policies };
   for (const name of REPORTS) results[name] = payload(report);
   return { variables, results, context, left: { ...left, Classify: classified(left) } };
+}
+
+/** What Classify is entered with, whether or not Security Hub was asked for the finding. */
+export async function inputOfClassify(
+  variables: Values,
+  results: Readonly<Record<string, Json>>,
+  context: Json,
+): Promise<{ [member: string]: Json }> {
+  const of = async (name: string, input: Json): Promise<Json> => {
+    const result = results[name] ?? null;
+    return computed(state(name).Output, variables, { input, result, context });
+  };
+  const policy = await of('ReadResponsePolicy', {});
+  const read = variables['record'] === null ? policy : await of('ReadFinding', policy);
+  return read as { [member: string]: Json };
 }
 
 export const typical = (): Incident => incident(TYPICAL);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { largest, typical } from './incident.ts';
+import { inputOfClassify, largest, typical } from './incident.ts';
 import { bytes, computed, type Json, state, STATES, type Values } from './machine.ts';
 
 // AWS Step Functions Developer Guide, "Service quotas": 256 KiB for a state's input or output, for
@@ -33,11 +33,13 @@ function outcome(end: string, values: Values): Promise<Json> {
 }
 
 async function measured(sizes: Sizes, all: Values, bring: typeof results): Promise<void> {
+  const read = await inputOfClassify(all, bring, context);
   for (const [name, fields] of STATES) {
     // An iteration is for a principal without an outcome that is kept.
     const values = name === 'Principals' ? { ...all, outcomes: [] } : all;
     const result = bring[name] ?? {};
-    const states = { input: { principal: values['accused'] ?? null, prior: {} }, result, context };
+    const input = { principal: values['accused'] ?? null, prior: {}, ...read };
+    const states = { input, result, context };
     sizes.add(`the result of ${name}`, result);
     sizes.add(`the arguments of ${name}`, await computed(fields.Arguments, values, states));
     sizes.add(`what ${name} assigns`, await computed(fields.Assign, values, states));
@@ -50,7 +52,11 @@ async function measured(sizes: Sizes, all: Values, bring: typeof results): Promi
       break;
     }
     for (const catcher of fields.Catch ?? []) {
-      const caught = { input: {}, errorOutput: { Error: 'x'.repeat(256), Cause: CAUSE }, context };
+      const caught = {
+        input: read,
+        errorOutput: { Error: 'x'.repeat(256), Cause: CAUSE },
+        context,
+      };
       sizes.add(`what a catch of ${name} assigns`, await computed(catcher.Assign, values, caught));
       sizes.add(`the output of a catch of ${name}`, await computed(catcher.Output, values, caught));
     }

@@ -43,6 +43,12 @@ async function ofOrganization(machine = state): Promise<Values> {
 /** As the machine keeps them. */
 const listed = (accounts: readonly string[]): string => accounts.map((id) => `,${id}`).join('');
 
+/** After all accounts are listed. */
+async function ofPages(accounts: readonly string[]): Promise<Values> {
+  const variables = { ...(await begun()), ids: listed(accounts) };
+  return assigned(state('AreThereMore').Assign, variables, { context });
+}
+
 interface Item {
   readonly step: string;
   readonly from: number;
@@ -50,8 +56,7 @@ interface Item {
 }
 
 async function items(accounts: readonly string[]): Promise<readonly Item[]> {
-  const variables = { ...(await begun()), ids: listed(accounts) };
-  return (await computed(state('Steps').Items, variables, { context })) as never;
+  return (await computed(state('Steps').Items, await ofPages(accounts), { context })) as never;
 }
 
 describe('the readiness machine', () => {

@@ -42,6 +42,7 @@ describe('the restore machine', () => {
         purpose: 'find',
         incident: INCIDENT,
         principal: chosen.principal,
+        entered: context.State.EnteredTime,
       });
       variables = { ...variables, found, now: { uri: 'u' }, says: ['s3://e'] };
       assert.deepEqual(await payload('ReadPrincipal', variables), {
@@ -61,6 +62,7 @@ describe('the restore machine', () => {
         accept: chosen.accept,
         activate: chosen.activate,
         pass: 0,
+        entered: context.State.EnteredTime,
         now: { uri: 'u' },
         findingSays: ['s3://e'],
       });
@@ -73,12 +75,44 @@ describe('the restore machine', () => {
       [[{ UserDefinedFields: fields }], ['a', 'b']],
       [[{ UserDefinedFields: { CordonEvidence: 'a' } }], ['a']],
       [[{ UserDefinedFields: null }], []],
+      [
+        [{ comment: 'contained. CordonExecution=x CordonEvidence=a CordonEvidenceSha256=c' }],
+        ['a'],
+      ],
+      [[{ comment: 'a word of a person' }], []],
+      [[{ comment: 7 }], []],
       [[{}], []],
       [[], []],
     ] as const) {
       const result = { Findings } as unknown as Json;
       const { says } = await assigned(state('ReadFinding').Assign, {}, { result, context });
       assert.deepEqual(says, expected, JSON.stringify(Findings));
+    }
+  });
+
+  it('asks each Security Hub for the finding in its own form', async () => {
+    const found = { finding: { id: 'i', productArn: 'p', account: '222222222222' } };
+    const equals = (Value: string) => ({ Value, Comparison: 'EQUALS' });
+    const by = (FieldName: string, value: string) => ({ FieldName, Filter: equals(value) });
+    const StringFilters = [
+      by('finding_info.uid', 'i'),
+      by('metadata.product.uid', 'p'),
+      by('cloud.account.uid', '222222222222'),
+    ];
+    for (const [GetFindings, expected] of [
+      [
+        'getFindings',
+        { Id: [equals('i')], ProductArn: [equals('p')], AwsAccountId: [equals('222222222222')] },
+      ],
+      ['getFindingsV2', { CompositeFilters: [{ Operator: 'AND', StringFilters }] }],
+    ] as const) {
+      const how = statesIn('restore.asl.json', { GetFindings }).get('HowToFindFinding');
+      const [rule] = how?.Choices ?? [];
+      const isFirst = await computed(rule?.Condition, {}, { context });
+      const chosen = isFirst === true ? rule?.Assign : how?.Assign;
+      const variables = await assigned(chosen, { found }, { context });
+      const asked = await computed(state('ReadFinding').Arguments, variables, { context });
+      assert.deepEqual((asked as { Filters: Json }).Filters, expected, GetFindings);
     }
   });
 

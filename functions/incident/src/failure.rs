@@ -186,15 +186,16 @@ pub enum Failure {
     ChoiceUnclear(String),
     /// An execution about the principal runs, or waits for a redrive that would contain it
     /// again. Nothing is planned.
-    #[error("`{execution}` is {status}, and would contain the principal again")]
+    #[error("`{execution}` is {status}, and may contain the principal again")]
     IncidentPending {
         /// The execution's ARN.
         execution: String,
         /// Its status, and whether it waits for a redrive.
         status: String,
     },
-    /// The principal has been contained again since. Nothing is planned of an older case.
-    #[error("it was contained again since: {0}")]
+    /// The principal has been contained again since, or its unused keys retired. Nothing is
+    /// planned of an older case or retirement.
+    #[error("it is not the newest: {0}")]
     CaseNotNewest(String),
     /// What lies in the evidence bucket is not what the execution's history says was stored.
     #[error("`{uri}` is not what the history of the execution says: {why}")]

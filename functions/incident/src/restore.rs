@@ -96,14 +96,21 @@ impl Plan {
         changes
     }
 
-    /// Does something with each text that may be long.
-    pub fn each_text(&mut self, mut each: impl FnMut(&mut String)) {
-        let changes = self.changes.iter_mut().map(|change| &mut change.states);
-        let drift = self.drift.iter_mut().map(|drift| &mut drift.states);
-        for States { before, left, now, .. } in changes.chain(drift) {
-            [before, left, now].into_iter().flatten().for_each(&mut each);
-        }
-        for lost in &mut self.lost {
+    /// Does something with each text of a kind that may be long.
+    pub fn each_text(&mut self, kind: Text, mut each: impl FnMut(&mut String)) {
+        let states: Vec<&mut Option<String>> = match kind {
+            Text::Told => {
+                let drift = self.drift.iter_mut().map(|one| &mut one.states);
+                drift.flat_map(|of| [&mut of.before, &mut of.left, &mut of.now]).collect()
+            }
+            Text::Replaced => {
+                let changes = self.changes.iter_mut().map(|one| &mut one.states);
+                changes.flat_map(|of| [&mut of.left, &mut of.now]).collect()
+            }
+            Text::GivenBack => self.changes.iter_mut().map(|one| &mut one.states.before).collect(),
+        };
+        states.into_iter().flatten().for_each(&mut each);
+        for lost in self.lost.iter_mut().filter(|_| kind == Text::Told) {
             match lost {
                 Lost::PolicyChanged { before, now, .. } => {
                     [&mut before.document, &mut now.document].into_iter().for_each(&mut each);
@@ -118,7 +125,7 @@ impl Plan {
 }
 
 /// The tag that a retirement leaves.
-const RETIREMENT: &str = "CordonRetirement";
+pub const RETIREMENT: &str = "CordonRetirement";
 
 /// What a restore does together, and reads back before it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -147,6 +154,22 @@ pub enum Disposition {
     FalsePositive,
     /// It was right, and is over: a recurrence is contained again.
     Recovered,
+}
+
+/// What a text of a plan is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// It is only told: of drift, and of what does not come back.
+    Told,
+    /// It is what a change takes away, or what it was left with.
+    Replaced,
+    /// It is what a change puts into the account.
+    GivenBack,
+}
+
+impl Text {
+    /// All, in the order in which a copy can do without them.
+    pub const ALL: [Self; 3] = [Self::Told, Self::Replaced, Self::GivenBack];
 }
 
 /// A finding, as the execution judged it. Texts are hostile.
@@ -284,7 +307,8 @@ pub enum Why {
     /// It is neither as it was before nor as it was left.
     Changed,
     /// What stands behind it has changed, so that it would be something else that is given back:
-    /// the default version of a policy, or the policies of a group. What, [`Plan::lost`] says.
+    /// the default version of a policy, of the boundary, or the policies of a group. What,
+    /// [`Plan::lost`] says.
     ChangedBehind,
     /// It does not exist any more, and nobody can accept it.
     Gone,
@@ -349,6 +373,17 @@ pub enum Lost {
         /// The policies that have changed, came or went, by ARN or name.
         policies: Vec<String>,
     },
+    /// An instance profile that the role was not in, to be emptied first where nobody knows it:
+    /// instances act as the role through it.
+    InstanceProfileMadeSince {
+        /// Its ARN.
+        arn: String,
+    },
+    /// An instance profile that the role is not in any more.
+    InstanceProfileGone {
+        /// Its ARN.
+        arn: String,
+    },
     /// A role that trusts others now.
     TrustChanged {
         /// Its trust policy before.
@@ -401,7 +436,25 @@ pub enum Shown {
         /// The policy's ARN.
         arn: String,
     },
-    /// An object lies in the case that none of our executions has written.
+    /// The evidence does not hold what a policy said that was the boundary, so nobody knows
+    /// whether it says something else now.
+    NotCompared {
+        /// Its ARN.
+        arn: String,
+    },
+    /// Unused keys of the user were retired after what is planned, and it bears no tag of that
+    /// any more.
+    RetiredSince {
+        /// The URI of what the retirement has stored.
+        uri: String,
+    },
+    /// Executions that run or may wait for a redrive were too many to be asked whether they are
+    /// about the principal.
+    NotAsked {
+        /// How many, at least.
+        executions: usize,
+    },
+    /// An object lies among the evidence that none of our executions has written.
     Planted {
         /// Its URI.
         uri: String,

@@ -9,7 +9,7 @@ use incident::restore::{Change, Disposition, Drift, Item, Lost, Plan, Stage};
 use incident::{Credential, Execution, Failure, Stored, cut, listed, one_line};
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, RESTORED, Reader, document, folder, mismatch};
+use crate::case::{RESTORED, Reader, document, folder, mismatch};
 use crate::{Asked, carried, key_of, nothing};
 
 const FORM: &str = "cordon/restored/1";
@@ -227,7 +227,7 @@ async fn holding(states: &Client, bucket: &Bucket, applied: &Applied) -> Result<
         }
     }
     let asked = &applied.asked;
-    let reader = Reader { states, bucket, by: &asked.execution };
+    let reader = Reader { states, bucket, by: &asked.execution, entered: asked.entered()? };
     let history = crate::incident(states, asked).await?;
     let preserved = crate::chosen(&history, asked.principal.as_deref())?;
     let principal = &preserved.principal;
@@ -236,11 +236,12 @@ async fn holding(states: &Client, bucket: &Bucket, applied: &Applied) -> Result<
     if plan.incident != history.execution || plan.principal.id != principal.id {
         return Err(mismatch(&stored, "it is of another incident or principal"));
     }
-    let Case { files, .. } = Box::pin(reader.read(&history, preserved)).await?;
-    if let Some(uri) = since(bucket, &plan, &files) {
+    let mut case = Box::pin(reader.read(&history, preserved)).await?;
+    if let Some(uri) = since(bucket, &plan, &case.files) {
         return Err(Failure::IncidentMeanwhile(uri));
     }
     let now = reader.present(&applied.now, &principal.id, &asked.execution).await?;
+    case.refuse_retired(&now)?;
     let then = reader.present(&plan.evidence.now, &principal.id, &plan.execution).await?;
     let left = incident::restore::hold(&plan, &then, &now)?;
     let left = left.into_iter().cloned().collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_calls::{Answer, all};
 use aws_sdk_sfn::Client;
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus, HistoryEvent};
 use incident::restore::{Finding, Tagging};
 use incident::{Evidence, Execution, Failure, Principal, Stored, cut};
@@ -44,8 +45,12 @@ pub(crate) async fn pending(
 ) -> Result<Option<String>, Failure> {
     let call = "states:DescribeExecution";
     let described = states.describe_execution().execution_arn(execution.arn()).send().await;
-    let described = described.to(call)?;
-    Ok(match (&described.status, &described.redrive_status) {
+    Ok(waits(&described.to(call)?))
+}
+
+/// The same of one that was described.
+pub(crate) fn waits(described: &DescribeExecutionOutput) -> Option<String> {
+    match (&described.status, &described.redrive_status) {
         (ExecutionStatus::Running | ExecutionStatus::PendingRedrive, _) => {
             Some(described.status.to_string())
         }
@@ -53,7 +58,7 @@ pub(crate) async fn pending(
             Some(format!("{ended}, can be redriven"))
         }
         _ => None,
-    })
+    }
 }
 
 /// Reads an execution's history to its last page. Fails with [`Failure::NotFound`] where it is

@@ -5,11 +5,13 @@
 mod apply;
 mod case;
 mod history;
+mod pending;
 
 use aws_sdk_sfn::Client;
+use aws_sdk_sfn::primitives::{DateTime, DateTimeFormat};
 use bucket::Bucket;
 use bucket::schema::canonical;
-use incident::restore::{Choice, Finding, Plan, Shown, Sources, compare};
+use incident::restore::{Choice, Finding, Plan, Shown, Sources, Text, compare};
 use incident::{Execution, Failure, Principal, Stored, cut, hex_digest, listed};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,17 @@ pub struct Asked {
     incident: String,
     /// Whom, where the incident has several: a unique id, an ARN or a name.
     principal: Option<String>,
+    /// When this pass entered the step (RFC 3339).
+    #[serde(default)]
+    entered: Option<String>,
+}
+
+impl Asked {
+    fn entered(&self) -> Result<Option<DateTime>, Failure> {
+        let Some(entered) = &self.entered else { return Ok(None) };
+        let time = DateTime::from_str(entered, DateTimeFormat::DateTime);
+        time.map(Some).map_err(|error| Failure::InvalidInput(format!("`{entered}`: {error}")))
+    }
 }
 
 /// What a restore is planned by.
@@ -116,7 +129,7 @@ pub async fn plan_restore(
 ) -> Result<Output, Failure> {
     match input {
         Input::Find(asked) => {
-            let reader = Reader { states, bucket, by: &asked.execution };
+            let reader = Reader { states, bucket, by: &asked.execution, entered: asked.entered()? };
             let history = incident(states, &asked).await?;
             let preserved = chosen(&history, asked.principal.as_deref())?;
             let Case { past, .. } = Box::pin(reader.read(&history, preserved)).await?;
@@ -137,16 +150,21 @@ pub async fn plan_restore(
 
 async fn plan(states: &Client, bucket: &Bucket, chosen: Chosen) -> Result<Output, Failure> {
     let Chosen { asked, accept, activate, now, finding_says } = chosen;
-    let reader = Reader { states, bucket, by: &asked.execution };
+    let reader = Reader { states, bucket, by: &asked.execution, entered: asked.entered()? };
     let history = incident(states, &asked).await?;
     let preserved = self::chosen(&history, asked.principal.as_deref())?;
-    let Case { past, left, files, mut shown } = Box::pin(reader.read(&history, preserved)).await?;
-    if !finding_says.is_empty() && !finding_says.contains(&past.at.uri) {
+    let mut case = Box::pin(reader.read(&history, preserved)).await?;
+    let principal = &preserved.principal;
+    let present = reader.present(&now, &principal.id, &asked.execution).await?;
+    case.refuse_retired(&present)?;
+    let Case { past, left, files, mut shown, .. } = case;
+    // A finding about several principals may name the evidence of one alone.
+    let is_known =
+        |says: &String| history.preserved.iter().any(|one| one.evidence.original.uri == *says);
+    if !finding_says.iter().all(is_known) && !finding_says.contains(&past.at.uri) {
         let says = cut(&listed(&finding_says, 3), TEXT);
         shown.push(Shown::FindingDiffers { says });
     }
-    let principal = &preserved.principal;
-    let present = reader.present(&now, &principal.id, &asked.execution).await?;
     let choice =
         Choice { accept: accept.into_iter().collect(), activate: activate.into_iter().collect() };
     let compared = compare(&past, &present, &choice)?;
@@ -197,9 +215,11 @@ fn key_of(principal: &Principal, digest: &str, end: &str) -> String {
 /// The plan as a state can carry it.
 fn carried(mut plan: Plan) -> Plan {
     let size = |plan: &Plan| serde_json::to_vec(plan).map_or(usize::MAX, |json| json.len());
-    if size(&plan) > LARGEST {
-        plan.cut = true;
-        plan.each_text(|text| *text = cut(text, TEXT));
+    for kind in Text::ALL {
+        if size(&plan) > LARGEST {
+            plan.cut = true;
+            plan.each_text(kind, |text| *text = cut(text, TEXT));
+        }
     }
     plan
 }
@@ -254,14 +274,14 @@ fn nothing(why: &str) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use incident::hex_digest;
     use serde_json::{Value, json};
     use wire::{HttpResponse, Rule, eve, mock, respond};
 
     use super::*;
 
-    const ORIGINAL: &str = "evidence/222222222222/AIDAEVE/0001/original.json";
+    pub(crate) const ORIGINAL: &str = "evidence/222222222222/AIDAEVE/0001/original.json";
 
     fn planning() -> Execution {
         let arn = "arn:aws:states:us-east-1:111111111111:execution:cordon-restore:plan";
@@ -269,7 +289,7 @@ mod tests {
     }
 
     /// The principal as its case found it.
-    fn original() -> Value {
+    pub(crate) fn original() -> Value {
         let time = "2026-01-01T00:00:00Z";
         json!({
             "schema": "cordon/evidence/2", "case": "0001", "finding": {},
@@ -292,22 +312,31 @@ mod tests {
     }
 
     fn stored(document: &Value) -> Value {
+        stored_at(ORIGINAL, document)
+    }
+
+    fn stored_at(key: &str, document: &Value) -> Value {
         let sha256 = hex_digest(document.to_string().as_bytes());
-        json!({ "uri": format!("s3://b/{ORIGINAL}"), "version": "v1", "sha256": sha256 })
+        json!({ "uri": format!("s3://b/{key}"), "version": "v1", "sha256": sha256 })
     }
 
     /// The history of an incident that has stored the evidence of these principals.
     fn history(of: &[Principal], document: &Value) -> Vec<Value> {
+        history_at(ORIGINAL, of, document)
+    }
+
+    pub(crate) fn history_at(key: &str, of: &[Principal], document: &Value) -> Vec<Value> {
         let names = json!({ "first": [], "more": 0 });
         let had = json!({
             "credentials": names, "policies": names, "inlinePolicies": names, "groups": names,
         });
-        let stored = stored(document);
+        let stored = stored_at(key, document);
+        let case = if key == ORIGINAL { &json!("0001") } else { &document["case"] };
         let evidence = json!({
-            "case": "0001", "original": stored, "snapshot": stored, "had": had,
+            "case": case, "original": stored, "snapshot": stored, "had": had,
             "held": { "managedPolicies": [], "inlinePolicies": [], "groups": [] },
             "proof": {
-                "case": "0001", "original": "", "sha256": "", "snapshot": "", "snapshotSha256": "",
+                "case": case, "original": "", "sha256": "", "snapshot": "", "snapshotSha256": "",
                 "assumableRoles": names, "told": [],
             },
         });
@@ -339,13 +368,17 @@ mod tests {
     }
 
     fn knows(events: &[Value]) -> Rule {
+        knows_of(wire::execution(), events)
+    }
+
+    pub(crate) fn knows_of(execution: Execution, events: &[Value]) -> Rule {
         let page = json!({ "events": events }).to_string();
         mock!(Client::get_execution_history)
-            .match_requests(|get| get.execution_arn() == Some(wire::execution().arn()))
+            .match_requests(move |get| get.execution_arn() == Some(execution.arn()))
             .then_http_response(move || respond(200, &page))
     }
 
-    fn described(status: &'static str, redrive: &'static str) -> Rule {
+    pub(crate) fn described(status: &'static str, redrive: &'static str) -> Rule {
         mock!(Client::describe_execution).then_http_response(move || {
             let described = json!({
                 "executionArn": wire::execution(), "stateMachineArn": "m", "startDate": 0,
@@ -355,7 +388,13 @@ mod tests {
         })
     }
 
-    fn holds(keys: &'static [&'static str]) -> Rule {
+    /// No other execution runs or has failed.
+    pub(crate) fn alone() -> Rule {
+        mock!(Client::list_executions)
+            .then_http_response(|| respond(200, &json!({ "executions": [] }).to_string()))
+    }
+
+    pub(crate) fn holds(keys: &'static [&'static str]) -> Rule {
         mock!(aws_sdk_s3::Client::list_objects_v2).then_http_response(move || {
             let contents = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>"));
             respond(
@@ -366,6 +405,10 @@ mod tests {
     }
 
     fn has(document: &Value) -> Rule {
+        has_at(ORIGINAL, document)
+    }
+
+    pub(crate) fn has_at(key: &'static str, document: &Value) -> Rule {
         let bytes = document.to_string();
         let object = move || -> HttpResponse {
             let mut object = respond(200, &bytes);
@@ -373,8 +416,8 @@ mod tests {
             object
         };
         mock!(aws_sdk_s3::Client::get_object)
-            .match_requests(|get| {
-                get.key() == Some(ORIGINAL) && get.version_id().is_none_or(|it| it == "v1")
+            .match_requests(move |get| {
+                get.key() == Some(key) && get.version_id().is_none_or(|it| it == "v1")
             })
             .then_http_response(object)
     }
@@ -389,9 +432,12 @@ mod tests {
             execution: planning(),
             incident: incident.to_owned(),
             principal: principal.map(str::to_owned),
+            entered: Some("2026-01-02T00:00:00.123Z".to_owned()),
         };
         let bucket = Bucket::new(wire::s3(of_bucket), "b".into());
-        plan_restore(&wire::states(of_states), &bucket, Input::Find(asked)).await
+        let alone = alone();
+        let states = wire::states(&[of_states, &[&alone]].concat());
+        plan_restore(&states, &bucket, Input::Find(asked)).await
     }
 
     async fn name_of(
@@ -525,29 +571,49 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_a_state_can_not_carry_is_cut_and_says_so() {
-        let document = |length: usize| {
-            json!([{
-                "item": { "type": "inline", "name": "p" }, "before": "x".repeat(length),
-                "left": null, "now": null, "accepted": false,
-            }])
-        };
+    fn a_plan_that_a_state_can_not_carry_is_cut_and_what_is_given_back_last() {
+        let text = |length: usize| "x".repeat(length);
         let stored = stored(&json!({}));
-        let plan = |length: usize| -> Plan {
+        let plan = |before: usize, now: usize, told: usize| -> Plan {
+            let inline = |before, now| {
+                json!({
+                    "item": { "type": "inline", "name": "p" }, "before": text(before), "left": null,
+                    "now": text(now), "accepted": true, "why": "changed",
+                })
+            };
+            let version = json!({ "version": "v1", "document": text(told) });
             serde_json::from_value(json!({
                 "schema": Plan::SCHEMA, "execution": planning(), "at": "t",
                 "incident": wire::execution(), "case": "0001", "principal": eve(),
                 "finding": { "id": "", "title": "", "severity": "", "account": "" },
                 "evidence": { "original": stored, "left": null, "now": stored }, "files": [],
-                "changes": document(length), "inactive": [], "drift": [], "kept": [], "lost": [],
+                "changes": [inline(before, now)], "inactive": [], "drift": [inline(told, told)],
+                "kept": [],
+                "lost": [
+                    { "type": "policyChanged", "arn": "a", "before": version, "now": version },
+                    { "type": "trustChanged", "before": text(told), "now": null },
+                ],
                 "shown": [],
             }))
             .unwrap()
         };
-        let small = plan(1_000);
+        let small = plan(1_000, 1_000, 1_000);
         assert_eq!(carried(small.clone()), small);
-        let cut = carried(plan(LARGEST));
-        assert!(cut.cut && serde_json::to_vec(&cut).unwrap().len() < 2_000);
-        assert!(cut.changes[0].states.before.as_ref().unwrap().ends_with('…'));
+        let part = LARGEST / 3;
+        for (sizes, lengths) in [
+            ((part, part, part), [part, part, TEXT]),
+            ((part, LARGEST, 0), [part, TEXT, 0]),
+            ((LARGEST, part, part), [TEXT, TEXT, TEXT]),
+        ] {
+            let cut = carried(plan(sizes.0, sizes.1, sizes.2));
+            assert!(cut.cut && serde_json::to_vec(&cut).unwrap().len() <= LARGEST);
+            let length = |text: &Option<String>| text.as_ref().unwrap().chars().count();
+            let (change, drift) = (&cut.changes[0].states, &cut.drift[0].states);
+            let of = [&change.before, &change.now, &drift.now];
+            assert_eq!(of.map(length), lengths, "{sizes:?}");
+            let told = serde_json::to_value(&cut.lost).unwrap();
+            let told = [&told[0]["before"]["document"], &told[1]["before"]];
+            assert!(told.iter().all(|it| it.as_str().unwrap().chars().count() == lengths[2]));
+        }
     }
 }

@@ -651,6 +651,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_boundary_of_the_customers_says_is_stored_and_aws_own_is_not() {
+        let by_aws = "arn:aws:iam::aws:policy/PowerUserAccess";
+        let boundary = "arn:aws:iam::222222222222:policy/boundary";
+        for (arn, expected) in [(boundary, vec![boundary, OWN]), (by_aws, vec![OWN])] {
+            let (takes, stored) = takes(ORIGINAL);
+            run(&shows(&eve(), Some(arn)), &[&holds(""), &takes], containment()).await.unwrap();
+            let stored: Value = serde_json::from_str(&stored.lock().unwrap()).unwrap();
+            let policies = stored["principal"]["customerPolicies"].as_object().unwrap();
+            assert_eq!(policies.keys().collect::<Vec<_>>(), expected, "{arn}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_retry_finds_what_it_has_stored_and_stores_nothing() {
         let (takes, stored) = takes(ORIGINAL);
         let first = evidence(&[&holds(""), &takes]).await;

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use aws_calls::if_found;
 use aws_sdk_iam::Client;
 use futures::{FutureExt, join, try_join};
 use incident::{Execution, Failure, Holdings, InlinePolicy, Kind, Principal, hex_digest, is_kept};
@@ -53,8 +54,8 @@ pub(crate) struct Snapshot {
     pub(crate) boundary: Option<String>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) attached_policies: Vec<String>,
-    /// The default versions of the customer-managed ones among the attached policies,
-    /// the principal's and its groups'.
+    /// The default versions of the customer-managed ones among the attached policies, the
+    /// principal's and its groups', and of its boundary.
     customer_policies: Versions,
     pub(crate) inline_policies: Vec<Inline>,
     trust_policy: Option<String>,
@@ -160,9 +161,15 @@ impl Snapshot {
                 of_role(iam, kind, name),
             )
         };
+        let found = async {
+            let found = find_same(iam, principal).await?;
+            let boundary = of_boundary(iam, partition, found.boundary.as_deref()).await?;
+            Ok((found, boundary))
+        };
         // Whichever answer comes first, that the principal has vanished is what counts.
-        let (found, lists) = join!(find_same(iam, principal), lists);
-        let (found, lists) = (found?, lists.map_err(|failure| vanished(failure, principal))?);
+        let (found, lists) = join!(found, lists);
+        let ((found, boundary), lists) =
+            (found?, lists.map_err(|failure| vanished(failure, principal))?);
         let ((attached_policies, mut versions), inline_policies, of_user, instance_profiles) =
             lists;
         // The lists are read by name: they are the principal's if the name still is.
@@ -176,8 +183,8 @@ impl Snapshot {
             documents.flat_map(|document| assumable::roles(document)).collect();
         assumable_roles.sort();
         assumable_roles.dedup();
-        let by_aws = format!("arn:{partition}:iam::aws:");
-        versions.retain(|arn, _| !arn.starts_with(&by_aws));
+        versions.retain(|arn, _| !is_by_aws(partition, arn));
+        versions.extend(boundary);
         Ok(Self {
             kind,
             arn: found.arn,
@@ -221,6 +228,22 @@ impl Snapshot {
 }
 
 type Versions = BTreeMap<String, PolicyVersion>;
+
+/// Whether AWS writes the policy.
+fn is_by_aws(partition: &str, arn: &str) -> bool {
+    arn.starts_with(&format!("arn:{partition}:iam::aws:"))
+}
+
+/// What a boundary of the customer's says: it allows nothing by itself.
+async fn of_boundary(
+    iam: &Client,
+    partition: &str,
+    arn: Option<&str>,
+) -> Result<Option<(String, PolicyVersion)>, Failure> {
+    let Some(arn) = arn.filter(|arn| !is_by_aws(partition, arn)) else { return Ok(None) };
+    let version = if_found(version(iam, arn).await)?;
+    Ok(version.map(|version| (arn.to_owned(), version)))
+}
 
 async fn attached(
     iam: &Client,

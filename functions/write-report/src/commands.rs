@@ -126,6 +126,14 @@ impl<'a> About<'a> {
             .with("--serial-number", serial)
     }
 
+    /// Takes a role out of an instance profile, whose ARN ends with its name.
+    pub(crate) fn leave_instance_profile(self, arn: &str) -> Command {
+        let (_, profile) = arn.rsplit_once('/').unwrap_or(("", arn));
+        Command::aws("iam remove-role-from-instance-profile", self.region)
+            .with("--instance-profile-name", profile)
+            .with("--role-name", self.name)
+    }
+
     /// Puts a user into a group, or takes it out.
     pub(crate) fn group(self, name: &str, is_in: bool) -> Command {
         let operation = if is_in { "iam add-user-to-group" } else { "iam remove-user-from-group" };

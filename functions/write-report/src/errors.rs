@@ -437,13 +437,14 @@ fn of_restores(error: &str) -> Option<Words> {
             ("what was chosen is not clear", "Choose one of what the words above name.")
         }
         "IncidentPending" => (
-            "an execution would contain the principal again",
+            "an execution may contain the principal again",
             "Wait until the execution ends. One that failed, redrive until it succeeds: first \
              exempt the principal in the response policy, if it is not to be contained.",
         ),
-        "CaseNotNewest" => {
-            ("the principal was contained again since", "Plan the restore of the newest incident.")
-        }
+        "CaseNotNewest" => (
+            "the principal was contained again since, or its unused keys retired",
+            "Plan the restore of the newest incident.",
+        ),
         "EvidenceMismatch" => (
             "the evidence is not what the execution's history says",
             "Somebody has planted or changed evidence. CloudTrail knows who called s3:PutObject. \

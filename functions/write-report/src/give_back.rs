@@ -43,11 +43,12 @@ pub(crate) fn about(plan: &Plan) -> About<'_> {
     About::named(&plan.execution, plan.principal.kind, &plan.principal.name)
 }
 
-/// A credential or a device that the case did not know.
+/// A credential, a device or an instance profile that the case did not know.
 fn removed(about: About<'_>, lost: &Lost) -> Option<Command> {
     match lost {
         Lost::CredentialMadeSince { credential, .. } => Some(about.delete(credential)),
         Lost::MfaMadeSince { serial } => Some(about.deactivate_mfa(serial)),
+        Lost::InstanceProfileMadeSince { arn } => Some(about.leave_instance_profile(arn)),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use incident::restore::{Change, Drift, Item, Plan, States, Why};
-use incident::{Failure, Stored, ascii, cut, one_line};
+use incident::{Failure, Stored, ascii, cut, deny_policy, one_line};
 use serde::{Deserialize, Serialize};
 
 use crate::advice::{Step, Whose};
@@ -419,9 +419,13 @@ pub(crate) fn object(stored: &Stored, page: &mut Page) {
 }
 
 /// Whether it can't act whatever a restore takes away: a deny was there before, or is no longer
-/// as it was left.
+/// as it was left, or stands in the place of a boundary that is not given back.
 pub(crate) fn stays_denied(plan: &Plan) -> bool {
-    let stands = |one: &Drift| one.states.item == Item::Deny && one.states.now.is_some();
+    let deny = deny_policy(plan.execution.partition());
+    let stands = |one: &Drift| {
+        matches!(one.states.item, Item::Deny | Item::Boundary)
+            && one.states.now.as_deref() == Some(&deny)
+    };
     plan.kept.contains(&Item::Deny) || plan.drift.iter().any(stands)
 }
 

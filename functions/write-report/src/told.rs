@@ -222,6 +222,19 @@ fn one_lost(lost: &Lost, page: &mut Page) {
                 page.indented(2, format!("and {more} more"));
             }
         }
+        Lost::InstanceProfileMadeSince { arn } => {
+            page.item(
+                "the role was put into an instance profile since, through which instances act as \
+                 it: unless somebody knows it, take it out first",
+            );
+            page.word(2, one_line(arn, 700));
+        }
+        Lost::InstanceProfileGone { arn } => {
+            page.item(
+                "the role is not in an instance profile any more; whoever needs it, puts it back:",
+            );
+            page.word(2, one_line(arn, 700));
+        }
         Lost::TrustChanged { before, now } => {
             page.item("the role trusts others now; before:");
             page.quote(2, one_line(before.as_deref().unwrap_or_default(), 1_000));
@@ -279,8 +292,23 @@ fn one_shown(shown: &Shown, page: &mut Page) {
             page.item("AWS itself restricts the user, and will take that back at its own request:");
             page.word(2, one_line(arn, 700));
         }
+        Shown::NotCompared { arn } => {
+            page.item(
+                "the evidence does not hold what the boundary policy said: read it before it is \
+                 given back:",
+            );
+            page.word(2, one_line(arn, 700));
+        }
+        Shown::RetiredSince { uri } => {
+            page.item("unused keys were retired after it, of which no tag is left:");
+            page.word(2, one_line(uri, 1_000));
+        }
+        Shown::NotAsked { executions } => page.item(format!(
+            "at least {executions} executions more run or may wait for a redrive; nobody has asked \
+             whether they would contain it again (`make pending` lists those that have failed)"
+        )),
         Shown::Planted { uri } => {
-            page.item("an object lies in the case that none of our executions has written:");
+            page.item("an object lies among the evidence that no execution of ours has written:");
             page.word(2, one_line(uri, 1_000));
         }
         Shown::HistoryGone { execution } => {

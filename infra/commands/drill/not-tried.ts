@@ -32,6 +32,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'unlisted-error-names': FAULT,
   'unlisted-finding-types': SERVICE,
   'update-event-keeps-fields': SERVICE,
+  'v2-comment': WITHOUT_CSPM,
   'v2-findings-keep-names': WITHOUT_CSPM,
   'v2-products': WITHOUT_CSPM,
   'v2-resolved-may-close': WITHOUT_CSPM,

@@ -30,15 +30,15 @@ pub(crate) fn add_to(trials: &mut Trials) {
 }
 
 /// A plan, and where it lies.
-struct Planned {
+pub(crate) struct Planned {
     execution: Execution,
-    plan: Value,
+    pub(crate) plan: Value,
     object: Evidence,
 }
 
 /// Plans, and holds against the record of calls that nothing was changed in the member account,
 /// and that nothing but plans was written.
-async fn plan(aws: &LocalAws, input: &Value) -> Result<Planned> {
+pub(crate) async fn plan(aws: &LocalAws, input: &Value) -> Result<Planned> {
     let execution = aws.start_restore(input).await?;
     let ended = execution.succeeds().await?;
     let output: Value = serde_json::from_str(&ended.output.unwrap_or_default())?;
@@ -109,7 +109,7 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 /// Who is lost or shown of a kind.
-fn of_kind<'a>(plan: &'a Value, part: &str, kind: &str) -> Vec<&'a Value> {
+pub(crate) fn of_kind<'a>(plan: &'a Value, part: &str, kind: &str) -> Vec<&'a Value> {
     plan[part].as_array().into_iter().flatten().filter(|one| one["type"] == kind).collect()
 }
 
@@ -200,7 +200,10 @@ async fn whole(aws: &LocalAws) -> Result<()> {
     ensure!(ids("inactive") == set(&[&key, &ssh, &certificate, &password]), "{first:#}");
     let kept: BTreeSet<_> = first["kept"].as_array().into_iter().flatten().map(name).collect();
     ensure!(kept == set(&["tag/team", &format!("accessKey/{old}")]), "kept: {kept:?}");
-    ensure!(first["drift"] == json!([]) && first["shown"] == json!([]), "{first:#}");
+    // How many executions of other trials wait for a redrive, nobody knows.
+    let shown = first["shown"].as_array().into_iter().flatten();
+    let shown: Vec<_> = shown.filter(|one| one["type"] != "notAsked").collect();
+    ensure!(first["drift"] == json!([]) && shown.is_empty(), "{first:#}");
     let lost = of_kind(&first, "lost", "passwordToChange");
     ensure!(lost.len() == 1 && lost[0]["since"] == false, "{first:#}");
     ensure!(first["lost"].as_array().is_some_and(|lost| lost.len() == 1), "{first:#}");
@@ -291,8 +294,11 @@ async fn mfa(user: &User, suffix: &str) -> Result<String> {
 }
 
 async fn behind(aws: &LocalAws) -> Result<()> {
-    let user = aws.user().create().await?;
-    let iam = user.account_root().iam();
+    let iam = aws.account(MEMBERS[0]).iam();
+    let made = iam.create_policy().policy_name(aws.unique("boundary"));
+    let made = made.policy_document(allow_all().to_string()).send().await?;
+    let boundary = made.policy.and_then(|policy| policy.arn).context("IAM made no policy")?;
+    let user = aws.user().boundary(&boundary).create().await?;
     let policies = user.attach_new(2).await?;
     let gone_group = user.join_new_group("gone", ADMINISTRATOR_ACCESS).await?;
     let changed_group = user.join_new_group("changed", POWER_USER).await?;
@@ -301,12 +307,10 @@ async fn behind(aws: &LocalAws) -> Result<()> {
 
     let [gone, changed] = policies.as_slice() else { anyhow::bail!("{policies:?}") };
     iam.delete_policy().policy_arn(gone).send().await?;
-    iam.create_policy_version()
-        .policy_arn(changed)
-        .policy_document(ODD)
-        .set_as_default(true)
-        .send()
-        .await?;
+    for policy in [changed, &boundary] {
+        let version = iam.create_policy_version().policy_arn(policy).policy_document(ODD);
+        version.set_as_default(true).send().await?;
+    }
     let detach = iam.detach_group_policy().group_name(&gone_group);
     detach.policy_arn(ADMINISTRATOR_ACCESS).send().await?;
     iam.delete_group().group_name(&gone_group).send().await?;
@@ -329,21 +333,25 @@ async fn behind(aws: &LocalAws) -> Result<()> {
         (changed_item.clone(), "changedBehind"),
         (format!("group/{gone_group}"), "gone"),
         (format!("group/{changed_group}"), "changedBehind"),
+        ("boundary".to_owned(), "changedBehind"),
     ] {
         ensure!(why(&item) == Some(json!(expected)), "`{item}` of {planned:#}");
     }
     ensure!(names(&planned, "changes").contains(&format!("group/{same_group}")), "{planned:#}");
     for (kind, field, value) in [
         ("policyGone", "arn", gone),
-        ("policyChanged", "arn", changed),
         ("groupGone", "name", &gone_group),
         ("groupChanged", "name", &changed_group),
     ] {
         let lost = of_kind(&planned, "lost", kind);
         ensure!(lost.len() == 1 && lost[0][field] == *value, "{kind}: {planned:#}");
     }
-    let lost = of_kind(&planned, "lost", "policyChanged")[0];
-    ensure!(lost["now"] == json!({ "version": "v2", "document": ODD }), "{lost:#}");
+    let says: Vec<_> = of_kind(&planned, "lost", "policyChanged")
+        .into_iter()
+        .map(|lost| (lost["arn"].as_str().unwrap_or_default(), lost["now"].clone()))
+        .collect();
+    let now = json!({ "version": "v2", "document": ODD });
+    ensure!(says == [(changed.as_str(), now.clone()), (&boundary, now)], "{says:#?}");
     let lost = of_kind(&planned, "lost", "groupChanged")[0];
     ensure!(lost["policies"] == json!([ADMINISTRATOR_ACCESS]), "{lost:#}");
 
@@ -366,6 +374,7 @@ async fn role(aws: &LocalAws) -> Result<()> {
     aws.start_as(&incident, &finding.chosen()).await?;
     incident.succeeds().await?;
     ensure!(role.read_back().await?.left().is_empty(), "it is not contained");
+    let profile = role.join_new_instance_profile().await?;
     let trust = json!({
         "Version": "2012-10-17",
         "Statement": [{
@@ -387,6 +396,8 @@ async fn role(aws: &LocalAws) -> Result<()> {
     ];
     ensure!(names(&planned, "changes") == set(&expected.concat()), "{planned:#}");
     ensure!(planned["inactive"] == json!([]) && planned["drift"] == json!([]), "{planned:#}");
+    let lost = of_kind(&planned, "lost", "instanceProfileMadeSince");
+    ensure!(lost.len() == 1 && lost[0]["arn"] == profile, "{planned:#}");
     let lost = of_kind(&planned, "lost", "trustChanged");
     ensure!(lost.len() == 1, "{planned:#}");
     let now: Value = serde_json::from_str(lost[0]["now"].as_str().unwrap_or_default())?;
@@ -400,11 +411,7 @@ async fn retired(aws: &LocalAws) -> Result<()> {
     let old = user.access_key().await?.id;
     aws.age(&user, 100).await?;
     let new = user.access_key().await?.id;
-    let unused = cases::finding(aws, "control-unused-90-days")?;
-    let unused = cases::about(&unused, "AwsIamUser", &user.arn);
-    aws.import_as_service(&unused).await?;
-    let retirement = aws.execution_of(&unused).await?;
-    retirement.succeeds().await?;
+    let retirement = retire(aws, &user).await?;
     let planned = plan(aws, &json!({ "execution": retirement.arn })).await?.plan;
     ensure!(planned["case"].is_null() && planned["evidence"]["left"].is_null(), "{planned:#}");
     ensure!(names(&planned, "changes") == set(&["tag/CordonRetirement"]), "{planned:#}");
@@ -416,9 +423,30 @@ async fn retired(aws: &LocalAws) -> Result<()> {
     let chosen = json!({ "execution": retirement.arn, "activate": [new] });
     is_refused(aws, &chosen, "ChoiceUnclear", &new).await?;
 
+    // Retired again since: then that is first, until it was given back.
+    aws.age(&user, 100).await?;
+    let second = retire(aws, &user).await?;
+    let input = json!({ "execution": retirement.arn });
+    is_refused(aws, &input, "CaseNotNewest", second.name()).await?;
+    let planned = plan(aws, &json!({ "execution": second.arn })).await?.plan;
+    ensure!(planned["inactive"][0]["id"] == new, "{planned:#}");
+    let untag = user.account_root().iam().untag_user().user_name(&user.name);
+    untag.tag_keys("CordonRetirement").send().await?;
+    let planned = plan(aws, &input).await?.plan;
+    ensure!(of_kind(&planned, "shown", "retiredSince").len() == 1, "{planned:#}");
+
     // Contained since: then its case is first.
     contain(aws, &user).await?;
-    is_refused(aws, &json!({ "execution": retirement.arn }), "CaseNotNewest", "/0001/").await
+    is_refused(aws, &input, "CaseNotNewest", "/0001/").await
+}
+
+async fn retire(aws: &LocalAws, user: &User) -> Result<Execution> {
+    let unused = cases::finding(aws, "control-unused-90-days")?;
+    let unused = cases::about(&unused, "AwsIamUser", &user.arn);
+    aws.import_as_service(&unused).await?;
+    let retirement = aws.execution_of(&unused).await?;
+    retirement.succeeds().await?;
+    Ok(retirement)
 }
 
 async fn refused(aws: &LocalAws) -> Result<()> {
@@ -435,25 +463,31 @@ async fn refused(aws: &LocalAws) -> Result<()> {
     is_refused(aws, &json!({ "execution": first.arn }), "CaseNotNewest", "/0002/").await?;
     plan(aws, &json!({ "execution": second.arn })).await?;
 
-    // Another incident of the case fails, and waits for its redrive.
-    let later = Finding::about(&user).with("Id", aws.unique("later"));
-    let refusing = aws.fault("iam:ListAccessKeys", Strike::Denied);
-    let role = format!("arn:aws:sts::{}:assumed-role/SecurityRemediation-Verify", user.account);
-    aws.store(&later).await?;
-    let waiting = aws.execution_to_be();
-    let session = format!("{role}/{}", harness::calls::source_identity(&waiting));
-    let refusing = refusing.caller(session).always().stand().await?;
-    let event = later.new_event();
-    aws.start_as(&waiting, &event).await?;
-    waiting.fails().await?;
-    refusing.lift().await?;
+    // Another incident fails, and waits for its redrive: one of the case, and one that has not
+    // even identified the user.
     let input = json!({ "execution": second.arn });
-    is_refused(aws, &input, "IncidentPending", waiting.name()).await?;
-    is_refused(aws, &json!({ "execution": waiting.arn }), "IncidentPending", "redriven").await?;
-    waiting.redrive().await?;
-    is_refused(aws, &json!({ "execution": waiting.arn }), "IncidentPending", "RUNNING").await?;
-    waiting.succeeds().await?;
-    plan(aws, &input).await?;
+    for (step, action, own) in [
+        ("Verify", "iam:ListAccessKeys", "IncidentPending"),
+        ("AssumeRole", "iam:GetUser", "NothingToRestore"),
+    ] {
+        let later = Finding::about(&user).with("Id", aws.unique("later"));
+        let refusing = aws.fault(action, Strike::Denied);
+        let role = format!("arn:aws:sts::{}:assumed-role/SecurityRemediation-{step}", user.account);
+        aws.store(&later).await?;
+        let waiting = aws.execution_to_be();
+        let session = format!("{role}/{}", harness::calls::source_identity(&waiting));
+        let refusing = refusing.caller(session).always().stand().await?;
+        aws.start_as(&waiting, &later.new_event()).await?;
+        waiting.fails().await?;
+        refusing.lift().await?;
+        is_refused(aws, &input, "IncidentPending", waiting.name()).await?;
+        let of_it = json!({ "execution": waiting.arn });
+        is_refused(aws, &of_it, own, "").await?;
+        waiting.redrive().await?;
+        is_refused(aws, &input, "IncidentPending", "RUNNING").await?;
+        waiting.succeeds().await?;
+        plan(aws, &input).await?;
+    }
 
     // What is none of ours, or has contained nobody.
     let foreign = second.arn.replace("cordon-incident-response", "cordon-readiness");

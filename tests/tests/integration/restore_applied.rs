@@ -6,8 +6,10 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_iam::types::StatusType;
+use futures::future::try_join_all;
 use harness::alone::Apart;
 use harness::commands::Printed;
+use harness::evidence::Evidence;
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
@@ -15,7 +17,7 @@ use harness::place::repository;
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot, User, allow_all};
 use serde_json::{Value, json};
 
-use crate::restore_by_hand::{account, given, lines, user};
+use crate::restore_by_hand::{Everybody, given, lines};
 use crate::trials::Trials;
 use crate::users::POWER_USER;
 
@@ -100,42 +102,43 @@ async fn run(apart: &Apart<'_>, line: &str, values: &[(&str, &str)]) -> Result<P
 }
 
 async fn commands(apart: &Apart<'_>) -> Result<()> {
-    let [first, second, third] = chapter()?.try_into().ok().context("there are not three")?;
-    let user = user(apart).await?;
-    let credentials = [
-        user.ssh_key().await?,
-        user.signing_certificate().await?,
-        user.service_specific_credential("codecommit.amazonaws.com").await?,
-    ];
-    let before = account(&user).await?;
-    let incident = contain(apart, &user).await?;
+    let everybody = Everybody::new(apart).await?;
+    try_join_all(everybody.all.iter().map(async |(subject, activate)| {
+        let incident = subject.contain(apart).await?;
+        give_back(apart, &incident, activate).await
+    }))
+    .await?;
+    everybody.is_back().await
+}
 
+async fn give_back(apart: &Apart<'_>, incident: &Execution, activate: &str) -> Result<()> {
+    let [first, second, third] = chapter()?.try_into().ok().context("there are not three")?;
     let values = [("execution", incident.arn.as_str())];
     let pending = run(apart, &first, &values).await?;
     ensure!(!pending.text.contains(incident.name()), "it printed {}", pending.text);
-    let execution = format!("ACTIVATE='{}' EXECUTION=", credentials.join(" "));
-    let planned = run(apart, &second.replace("EXECUTION=", &execution), &values).await?;
+    let second = match activate {
+        "" => second,
+        ids => second.replace("EXECUTION=", &format!("ACTIVATE='{ids}' EXECUTION=")),
+    };
+    let planned = run(apart, &second, &values).await?;
     ensure!(planned.status.success(), "nothing is planned: {}", planned.text);
     let apply = lines(&planned.text, "make");
     let apply = apply.iter().find(|line| line.contains("APPLY=")).context("it has no digest")?;
     let (_, digest) = apply.split_once("APPLY='").context("it has no digest")?;
     let (digest, _) = digest.split_once('\'').context("the digest does not end")?;
     ensure!(planned.text.contains(&format!("Plan {digest}")), "it printed {}", planned.text);
-    let values =
-        [("execution", incident.arn.as_str()), ("digest", digest), ("why", "w"), ("who", "w")];
+    let values = [values[0], ("digest", digest), ("why", "w"), ("who", "w")];
     let applied = run(apart, &third, &values).await?;
     ensure!(applied.status.success(), "nothing is given back: {}", applied.text);
 
-    let after = account(&user).await?;
-    let changed: Vec<_> = before.symmetric_difference(&after).collect();
-    let is_status = |line: &&String| line.starts_with("AccessKeyMetadata");
-    ensure!(changed.len() == 2 && changed.iter().all(is_status), "it differs in {changed:#?}");
-    let case = apart.case(&user, 1).await?;
-    let record = case.get("restored.json").context("the case is not closed")?.json()?;
-    ensure!(record["plan"]["sha256"] == digest && record["incident"] == incident.arn, "{record:#}");
-    ensure!(record["disposition"] == "recovered", "{record:#}");
-    let key = &record["leftOut"]["inactive"];
-    ensure!(key.as_array().is_some_and(|keys| keys.len() == 1), "{record:#}");
+    let all = apart.evidence_below("evidence/").await?;
+    let records = all.iter().filter(|one| one.name() == "restored.json");
+    let mut records = records.map(Evidence::json).collect::<Result<Vec<_>>>()?.into_iter();
+    let record = records.find(|record| record["incident"] == incident.arn);
+    let record = record.context("the case is not closed")?;
+    ensure!(record["plan"]["sha256"] == digest, "{record:#}");
+    ensure!(record["disposition"] == "recovered" && record["by"] == "w", "{record:#}");
+    ensure!(record["leftOut"]["byHand"] == json!([]), "{record:#}");
     Ok(())
 }
 

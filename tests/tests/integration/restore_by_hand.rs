@@ -6,13 +6,18 @@ use std::fmt::Debug;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{EntityType, StatusType};
+use futures::future::try_join_all;
 use harness::alone::Apart;
+use harness::execution::Execution;
 use harness::finding::Finding;
-use harness::user::{ADMINISTRATOR_ACCESS, User, allow_all};
+use harness::role::Role;
+use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, User, allow_all};
 use harness::{MEMBERS, REGION, tools};
 use tokio::process::Command;
 
+use crate::cases;
 use crate::trials::Trials;
 use crate::users::POWER_USER;
 
@@ -25,8 +30,70 @@ const ODD: &str = "\n{\r\n\t\"Version\" : \"2012-10-17\",\n  \"Statement\": [ { 
                    \"Effect\": \"Allow\",\n\"Action\" : \"s3:*\",  \"Resource\": \
                    \"arn:aws:s3:::caf\u{e9}-it's-$(id)-`id`\\\\u00e9/*\" } ]\n}\n\n";
 
+/// Who is contained and given everything back.
+pub(crate) enum Subject {
+    User(User),
+    Role(Role),
+}
+
+impl Subject {
+    /// Contains it, or fails where something is left.
+    pub(crate) async fn contain(&self, apart: &Apart<'_>) -> Result<Execution> {
+        let (execution, left) = match self {
+            Self::User(user) => {
+                let execution = apart.respond_to(&Finding::about(user)).await?;
+                execution.succeeds().await?;
+                (execution, user.read_back().await?.left())
+            }
+            Self::Role(role) => {
+                let finding = cases::finding_in(apart, &role.account, "custom-administrator-role")?;
+                let finding = cases::about(&finding, "AwsIamRole", &role.arn);
+                apart.store(&finding).await?;
+                let execution = apart.execution_to_be();
+                apart.start_as(&execution, &finding.chosen()).await?;
+                execution.succeeds().await?;
+                (execution, role.read_back().await?.left())
+            }
+        };
+        ensure!(left.is_empty(), "it is not contained: {left:?}");
+        Ok(execution)
+    }
+}
+
+/// A user to whose policies no deny can be added, so that the boundary alone is it.
+async fn at_the_limit(apart: &Apart<'_>) -> Result<User> {
+    let user = apart.user().boundary(POWER_USER).create().await?;
+    user.attach_new(10).await?;
+    user.put_inline("allow-all", &allow_all()).await?;
+    Ok(user)
+}
+
+/// A user to whom `AWSDenyAll` was attached by the customer.
+async fn denied(apart: &Apart<'_>) -> Result<User> {
+    let user = apart.user().create().await?;
+    user.attach(DENY_ALL).await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    user.put_inline("allow-all", &allow_all()).await?;
+    user.join_new_group("admins", ADMINISTRATOR_ACCESS).await?;
+    Ok(user)
+}
+
+/// A role with one of everything that a containment takes away or touches.
+async fn role(apart: &Apart<'_>) -> Result<Role> {
+    let role = apart.role().account(MEMBERS[1]).path("/it's/$(id)/").boundary(POWER_USER);
+    let role = role.create().await?;
+    role.attach(ADMINISTRATOR_ACCESS).await?;
+    role.attach_new(2).await?;
+    role.put_inline("allow-all", &allow_all()).await?;
+    role.join_new_instance_profile().await?;
+    let iam = role.account_root().iam();
+    let odd = iam.put_role_policy().role_name(&role.name).policy_name("odd").policy_document(ODD);
+    odd.send().await.context("cannot give it the odd policy")?;
+    Ok(role)
+}
+
 /// A user with one of everything that a containment takes away or touches.
-pub(crate) async fn user(apart: &Apart<'_>) -> Result<User> {
+async fn user(apart: &Apart<'_>) -> Result<User> {
     let user = apart.user().path("/it's/$(id)/").boundary(POWER_USER).create().await?;
     let (iam, name) = (user.account_root().iam(), &user.name);
     user.attach(ADMINISTRATOR_ACCESS).await?;
@@ -61,8 +128,8 @@ pub(crate) async fn user(apart: &Apart<'_>) -> Result<User> {
 }
 
 /// All that IAM tells of an account and of a user's credentials there, a line for each.
-pub(crate) async fn account(user: &User) -> Result<BTreeSet<String>> {
-    let (iam, name) = (user.account_root().iam(), &user.name);
+async fn account(iam: &Client, user: &str) -> Result<BTreeSet<String>> {
+    let name = user;
     let mut all = BTreeSet::new();
     let mut note = |what: &dyn Debug| all.insert(format!("{what:?}"));
     let filter = [EntityType::User, EntityType::Role, EntityType::Group];
@@ -80,7 +147,16 @@ pub(crate) async fn account(user: &User) -> Result<BTreeSet<String>> {
             user.group_list().iter().for_each(|it| _ = note(&(of, "in", it)));
             user.tags().iter().for_each(|it| _ = note(&(of, it)));
         }
-        page.role_detail_list().iter().for_each(|it| _ = note(it));
+        for role in page.role_detail_list() {
+            note(&(&role.arn, &role.permissions_boundary, &role.path, &role.role_id));
+            let of = &role.arn;
+            note(&(of, &role.assume_role_policy_document));
+            role.role_policy_list().iter().for_each(|it| _ = note(&(of, it)));
+            role.attached_managed_policies().iter().for_each(|it| _ = note(&(of, it)));
+            role.tags().iter().for_each(|it| _ = note(&(of, it)));
+            let profiles = role.instance_profile_list().iter();
+            profiles.for_each(|it| _ = note(&(of, "in", &it.arn)));
+        }
         page.group_detail_list().iter().for_each(|it| _ = note(it));
         page.policies().iter().for_each(|it| _ = note(it));
     }
@@ -135,19 +211,8 @@ async fn run(apart: &Apart<'_>, account: &str, lines: &[&str]) -> Result<()> {
     Ok(())
 }
 
-async fn by_hand(apart: &Apart<'_>) -> Result<()> {
-    let user = user(apart).await?;
-    let credentials = [
-        user.ssh_key().await?,
-        user.signing_certificate().await?,
-        user.service_specific_credential("codecommit.amazonaws.com").await?,
-    ];
-    let before = account(&user).await?;
-    let execution = apart.respond_to(&Finding::about(&user)).await?;
-    execution.succeeds().await?;
-    ensure!(user.read_back().await?.left().is_empty(), "it is not contained");
-
-    // The way back begins with what the mail says.
+/// Plans a restore as the mail of the containment says, and does it by the printed lines.
+async fn give_back(apart: &Apart<'_>, execution: &Execution, activate: &str) -> Result<()> {
     let mail = apart.topics().alerts.mention(&execution.arn).await?;
     let [line] = lines(&mail.page, "make")[..] else {
         anyhow::bail!("the mail has not one command that plans a restore: {}", mail.page)
@@ -159,20 +224,64 @@ async fn by_hand(apart: &Apart<'_>) -> Result<()> {
     };
     ensure!((target, config) == ("restore", "CONFIG=cordon.json"), "the mail plans by {line}");
     let incident = asked.strip_prefix("EXECUTION=").context("it names no execution")?;
-    let activate = credentials.join(" ");
-    let variables = [("EXECUTION", incident), ("ACTIVATE", &activate)];
+    let mut variables = vec![("EXECUTION", incident)];
+    variables.extend((!activate.is_empty()).then_some(("ACTIVATE", activate)));
     let printed = apart.command(target, &variables).await?;
     ensure!(printed.status.success(), "nothing is planned: {}", printed.text);
     let commands = lines(&printed.text, "aws");
     let in_region = format!("--region {REGION}");
     ensure!(commands.iter().all(|line| line.contains(&in_region)), "{commands:?}");
     run(apart, MEMBERS[1], &commands).await.with_context(|| printed.text.clone())?;
-
-    let after = account(&user).await?;
-    let changed: Vec<_> = before.symmetric_difference(&after).collect();
-    let is_status = |line: &&String| line.starts_with("AccessKeyMetadata");
-    ensure!(changed.len() == 2 && changed.iter().all(is_status), "it differs in {changed:#?}");
     let again = apart.command(target, &[("EXECUTION", incident)]).await?;
     ensure!(again.text.contains("There is nothing to give back"), "then: {}", again.text);
     Ok(())
+}
+
+/// Everybody whom a restore is tried with, in one account, and which credentials are to be active
+/// again: with one of everything, at the limit of policies, under the customer's own deny, a role.
+pub(crate) struct Everybody {
+    pub(crate) all: [(Subject, String); 4],
+    iam: Client,
+    /// The user with one of everything.
+    name: String,
+    before: BTreeSet<String>,
+}
+
+impl Everybody {
+    pub(crate) async fn new(apart: &Apart<'_>) -> Result<Self> {
+        let user = user(apart).await?;
+        let credentials = [
+            user.ssh_key().await?,
+            user.signing_certificate().await?,
+            user.service_specific_credential("codecommit.amazonaws.com").await?,
+        ];
+        let (iam, name) = (user.account_root().iam(), user.name.clone());
+        let all = [
+            (Subject::User(user), credentials.join(" ")),
+            (Subject::User(at_the_limit(apart).await?), String::new()),
+            (Subject::User(denied(apart).await?), String::new()),
+            (Subject::Role(role(apart).await?), String::new()),
+        ];
+        let before = account(&iam, &name).await?;
+        Ok(Self { all, iam, name, before })
+    }
+
+    /// Fails where the account differs in more than one access key's status.
+    pub(crate) async fn is_back(&self) -> Result<()> {
+        let after = account(&self.iam, &self.name).await?;
+        let changed: Vec<_> = self.before.symmetric_difference(&after).collect();
+        let is_status = |line: &&String| line.starts_with("AccessKeyMetadata");
+        ensure!(changed.len() == 2 && changed.iter().all(is_status), "it differs in {changed:#?}");
+        Ok(())
+    }
+}
+
+async fn by_hand(apart: &Apart<'_>) -> Result<()> {
+    let everybody = Everybody::new(apart).await?;
+    try_join_all(everybody.all.iter().map(async |(subject, activate)| {
+        let execution = subject.contain(apart).await?;
+        give_back(apart, &execution, activate).await
+    }))
+    .await?;
+    everybody.is_back().await
 }

@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 
 use crate::guide::dangerous_user;
 use crate::incident::Incident;
+use crate::restore;
 use crate::trials::Trials;
 
 /// Started by the first test that needs it.
@@ -192,7 +193,29 @@ async fn key(_cspm: &LocalAws) -> Result<()> {
     let finding = on_a_key_of(&user).await?;
     let incident = Incident::with(aws, &user, finding).await?;
     let execution = respond_to(aws, &incident.finding).await?;
-    Box::pin(ended_well(aws, &incident, &execution)).await
+    Box::pin(ended_well(aws, &incident, &execution)).await?;
+    says_of_its_evidence(aws, &incident.finding, &execution).await
+}
+
+/// A restore compares what the comment says with the execution's history, and only shows it.
+async fn says_of_its_evidence(
+    aws: &LocalAws,
+    finding: &Finding,
+    execution: &Execution,
+) -> Result<()> {
+    let input = json!({ "execution": execution.arn });
+    let planned = restore::plan(aws, &input).await?.plan;
+    ensure!(restore::of_kind(&planned, "shown", "findingDiffers").is_empty(), "{planned:#}");
+    let elsewhere = "s3://elsewhere/original.json";
+    let found = aws.in_ocsf(finding).await?;
+    let uid = found["metadata"]["uid"].as_str().context("it has no metadata.uid")?;
+    let hub = aws.security().security_hub();
+    let comment = format!("mine. CordonEvidence={elsewhere}");
+    hub.batch_update_findings_v2().metadata_uids(uid).comment(comment).send().await?;
+    let planned = restore::plan(aws, &input).await?.plan;
+    let says = restore::of_kind(&planned, "shown", "findingDiffers");
+    ensure!(says.len() == 1 && says[0]["says"] == elsewhere, "{planned:#}");
+    Ok(())
 }
 
 async fn left_to_people(_cspm: &LocalAws) -> Result<()> {

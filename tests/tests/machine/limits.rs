@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use harness::place::repository;
+use harness::place::{read_json, repository};
+use serde_json::Value;
 
 use crate::graph::{By, Kind, Retrier, Scope, State};
 use crate::walk::{Costs, Ending, Error};
@@ -129,6 +130,30 @@ fn longest_silence(machine: &Scope, outage: &Outage<'_>) -> u64 {
         until_told: true,
     };
     costs.worst(machine)
+}
+
+/// What is longer, nobody reads: it is for the functions, or for variables of their own.
+#[test]
+fn no_expression_has_more_than_two_hundred_characters() {
+    fn expressions<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => fields.values().for_each(|one| expressions(one, found)),
+            Value::Array(values) => values.iter().for_each(|one| expressions(one, found)),
+            Value::String(text) if text.starts_with("{%") => found.push(text),
+            _ => {}
+        }
+    }
+    for name in ["incident-response", "readiness", "restore"] {
+        let file = repository().join(format!("statemachine/{name}.asl.json"));
+        let machine: Value = read_json(&file).unwrap().unwrap();
+        let mut found = Vec::new();
+        expressions(&machine, &mut found);
+        assert!(found.len() > 20, "{name}: {} expressions", found.len());
+        for expression in found {
+            let length = expression.chars().count();
+            assert!(length <= 200, "{name}: {length} characters in {expression}");
+        }
+    }
 }
 
 #[test]

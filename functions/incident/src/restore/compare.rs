@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use super::record::{ACTIVE, Found, Group, Holds, INACTIVE, Left, Now, Snapshot};
 use super::{Change, Drift, Item, Lost, RETIREMENT, Shown, States, Version, Why};
 use crate::{
@@ -78,7 +75,8 @@ pub fn compare(past: &Past, now: &Now, choice: &Choice) -> Result<Comparison, Fa
         None => past.retired(&before, &holds),
     };
     let mut comparison = Comparison::default();
-    let behind = Behind::of(&past.original.principal, now);
+    let boundary = before.get(&Item::Boundary);
+    let behind = Behind::of(&past.original.principal, boundary, now);
     let mut chosen = Choice::default();
     let items: BTreeSet<&Item> =
         [&before, &left, &holds].into_iter().flat_map(Holds::keys).collect();
@@ -190,12 +188,11 @@ impl Comparison {
 struct Behind {
     gone: BTreeSet<Item>,
     changed: BTreeSet<Item>,
-    gone_policies: BTreeSet<String>,
     lost: Vec<Lost>,
 }
 
 impl Behind {
-    fn of(before: &Snapshot, now: &Now) -> Self {
+    fn of(before: &Snapshot, boundary: Option<&String>, now: &Now) -> Self {
         let (mut gone, mut changed, mut lost) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for group in &before.groups {
             let (name, item) = (group.name.clone(), Item::Group { name: group.name.clone() });
@@ -213,34 +210,31 @@ impl Behind {
                 }
             }
         }
-        for arn in &before.attached_policies {
-            let (arn, item) = (arn.clone(), Item::Policy { arn: arn.clone() });
-            let was = before.customer_policies.get(&arn);
-            match (was, now.policies.get(&arn)) {
+        let attached = before.attached_policies.iter();
+        let attached = attached.map(|arn| (arn, Item::Policy { arn: arn.clone() }));
+        for (arn, item) in attached.chain(boundary.map(|arn| (arn, Item::Boundary))) {
+            let arn = arn.clone();
+            let told = match (before.customer_policies.get(&arn), now.policies.get(&arn)) {
                 (_, Some(None)) => {
                     gone.insert(item);
-                    lost.push(Lost::PolicyGone { arn });
+                    Lost::PolicyGone { arn }
                 }
                 (Some(was), Some(Some(is))) if was.document != is.document => {
                     changed.insert(item);
-                    let (before, now) = (was.clone(), is.clone());
-                    lost.push(Lost::PolicyChanged { arn, before, now });
+                    Lost::PolicyChanged { arn, before: was.clone(), now: is.clone() }
                 }
-                _ => {}
+                _ => continue,
+            };
+            if !lost.contains(&told) {
+                lost.push(told);
             }
         }
-        let missing = now.policies.iter().filter(|(_, version)| version.is_none());
-        let gone_policies = missing.map(|(arn, _)| arn.clone()).collect();
-        Self { gone, changed, gone_policies, lost }
+        Self { gone, changed, lost }
     }
 
     /// Why the item can't be given back as it was, though it is as it was left.
     fn why(&self, states: &States) -> Option<Why> {
-        let boundary = match (&states.item, &states.before) {
-            (Item::Boundary, Some(arn)) => self.gone_policies.contains(arn),
-            _ => false,
-        };
-        if boundary || self.gone.contains(&states.item) {
+        if self.gone.contains(&states.item) {
             return Some(Why::Gone);
         }
         // What it already is needs nothing given back.
@@ -297,6 +291,10 @@ fn people_see_to(before: &Snapshot, now: &Snapshot) -> Vec<Lost> {
     let (had, has) = (serials(before), serials(now));
     lost.extend(has.difference(&had).cloned().map(|serial| Lost::MfaMadeSince { serial }));
     lost.extend(had.difference(&has).cloned().map(|serial| Lost::MfaGone { serial }));
+    let (were, are) = (&before.instance_profiles, &now.instance_profiles);
+    let since = are.difference(were).cloned();
+    lost.extend(since.map(|arn| Lost::InstanceProfileMadeSince { arn }));
+    lost.extend(were.difference(are).cloned().map(|arn| Lost::InstanceProfileGone { arn }));
     if before.trust_policy != now.trust_policy {
         let (before, now) = (before.trust_policy.clone(), now.trust_policy.clone());
         lost.push(Lost::TrustChanged { before, now });
@@ -325,10 +323,8 @@ impl Past {
         if self.original.case.is_none() {
             return before;
         }
-        let since =
-            |found: &&Found| OffsetDateTime::parse(&found.incident.reach.since, &Rfc3339).ok();
         let all = std::iter::once(&self.original).chain(&self.later);
-        let first = all.filter(|one| since(one).is_some()).min_by_key(since);
+        let first = all.filter(|one| one.since().is_some()).min_by_key(|one| one.since());
         let first = first.unwrap_or(&self.original);
         let deny =
             (first.denied_before == Some(DenyBy::Policy)).then(|| deny_policy(&self.partition));
@@ -438,6 +434,12 @@ impl Past {
         });
         let taken: BTreeSet<Item> = taken.collect();
         shown.extend(taken.into_iter().map(|item| Shown::TakenLater { item }));
+        let by_aws = format!("arn:{}:iam::aws:", self.partition);
+        let boundary = self.before().remove(&Item::Boundary);
+        let unknown = boundary
+            .filter(|arn| !arn.starts_with(&by_aws) && !was.customer_policies.contains_key(arn))
+            .filter(|_| self.original.case.is_some());
+        shown.extend(unknown.map(|arn| Shown::NotCompared { arn }));
         let deny = deny_policy(&self.partition);
         let by_aws = now.attached_policies.iter();
         let by_aws = by_aws.filter(|arn| **arn != deny && is_kept(&self.partition, arn));
@@ -480,8 +482,8 @@ mod tests {
         let mut snapshot = json!({
             "kind": "User", "arn": "arn:aws:iam::222222222222:user/eve", "name": "eve",
             "path": "/", "id": "AIDAEVE", "boundary": null, "tags": {}, "attachedPolicies": [],
-            "customerPolicies": {}, "inlinePolicies": [], "trustPolicy": null, "groups": [],
-            "credentials": [], "loginProfile": null, "mfaDevices": [],
+            "customerPolicies": {}, "inlinePolicies": [], "trustPolicy": null,
+            "instanceProfiles": [], "groups": [], "credentials": [], "loginProfile": null, "mfaDevices": [],
         });
         for (field, value) in changes.as_object().unwrap() {
             snapshot[field] = value.clone();
@@ -755,7 +757,7 @@ mod tests {
         };
         let before = json!({
             "attachedPolicies": [OWN], "groups": [group(OWN, "i")],
-            "customerPolicies": { OWN: version("a") },
+            "customerPolicies": { OWN: version("a"), BOUNDARY: version("b") },
         });
         let mut past = past(&before);
         past.original.boundary_before = Some(BOUNDARY.into());
@@ -777,6 +779,7 @@ mod tests {
             ((group(OWN, "i"), version("other"), version("b")), behind, behind, None),
             ((group(OWN, "i"), json!(null), version("b")), gone, behind, None),
             ((group(OWN, "i"), version("a"), json!(null)), None, None, gone),
+            ((group(OWN, "i"), version("a"), version("other")), None, None, behind),
         ];
         for ((groups, policy, boundary), of_policy, of_group, of_boundary) in cases {
             let now = today(groups, policy, boundary);
@@ -790,6 +793,16 @@ mod tests {
                 (of_policy, of_group, of_boundary),
                 "{now:?}"
             );
+            // What it said and says is told, and of a boundary alone, too.
+            let told = |arn: &str, lost: &Lost| match lost {
+                Lost::PolicyGone { arn: of } | Lost::PolicyChanged { arn: of, .. } => of == arn,
+                _ => false,
+            };
+            for (arn, why) in [(OWN, of_policy), (BOUNDARY, of_boundary)] {
+                let count = comparison.lost.iter().filter(|lost| told(arn, lost)).count();
+                assert_eq!(count, usize::from(why.is_some()), "{arn} {:?}", comparison.lost);
+            }
+            assert_eq!(comparison.shown, []);
             for (name, why) in
                 [(own.as_str(), of_policy), (&member, of_group), ("boundary", of_boundary)]
             {
@@ -798,6 +811,37 @@ mod tests {
                 let expected = if why == behind { Ok(true) } else { Err("ChoiceUnclear") };
                 assert_eq!(by_person.map_err(|failure| failure.name()), expected, "{name} {why:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_boundary_that_is_attached_too_is_told_once_and_one_that_is_unknown_not_compared() {
+        let version = |document: &str| json!({ "version": "v1", "document": document });
+        let mut past = past(&json!({
+            "attachedPolicies": [OWN], "customerPolicies": { OWN: version("a") },
+        }));
+        let mut now = now(&denied(json!({})));
+        now.policies =
+            serde_json::from_value(json!({ OWN: version("b"), BOUNDARY: version("b") })).unwrap();
+        past.original.boundary_before = Some(OWN.into());
+        let comparison = planned(&past, &now);
+        assert_eq!(comparison.lost.len(), 1, "{:?}", comparison.lost);
+        assert_eq!(
+            drift(&comparison),
+            [
+                (format!("policy/{OWN}"), Why::ChangedBehind),
+                ("boundary".into(), Why::ChangedBehind)
+            ]
+        );
+        // Of what the evidence does not hold that is said, unless AWS writes the policy.
+        let unknown = Shown::NotCompared { arn: BOUNDARY.into() };
+        for (arn, shown) in [
+            (OWN, vec![]),
+            (BOUNDARY, vec![unknown]),
+            ("arn:aws:iam::aws:policy/PowerUserAccess", vec![]),
+        ] {
+            past.original.boundary_before = Some(arn.into());
+            assert_eq!(planned(&past, &now).shown, shown, "{arn}");
         }
     }
 
@@ -930,6 +974,14 @@ mod tests {
                 vec![
                     Lost::MfaMadeSince { serial: serial("b") },
                     Lost::MfaGone { serial: serial("a") },
+                ],
+            ),
+            (
+                json!({ "instanceProfiles": ["same", "a"] }),
+                json!({ "instanceProfiles": ["b", "same"] }),
+                vec![
+                    Lost::InstanceProfileMadeSince { arn: serial("b") },
+                    Lost::InstanceProfileGone { arn: serial("a") },
                 ],
             ),
             (

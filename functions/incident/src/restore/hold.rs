@@ -72,6 +72,13 @@ fn around(plan: &Plan, then: &Now, now: &Now) -> Vec<String> {
     if was.login_profile != is.login_profile {
         differs.push("its console password".to_owned());
     }
+    let (were, are) = (&was.instance_profiles, &is.instance_profiles);
+    let left_since = |arn: &String| {
+        !are.contains(arn)
+            && plan.lost.contains(&Lost::InstanceProfileMadeSince { arn: arn.clone() })
+    };
+    let others = were.symmetric_difference(are).filter(|arn| !left_since(arn));
+    differs.extend(others.map(|arn| format!("the instance profile `{arn}`")));
     let serials = |devices: &[Device]| -> BTreeSet<String> {
         devices.iter().map(|device| device.serial_number.clone()).collect()
     };
@@ -123,7 +130,7 @@ mod tests {
             "kind": "User", "arn": "arn:aws:iam::222222222222:user/eve", "name": "eve",
             "path": "/", "id": "AIDAEVE", "boundary": DENY, "tags": { "SecurityIncident": "true" },
             "attachedPolicies": [DENY], "customerPolicies": {}, "inlinePolicies": [],
-            "trustPolicy": null, "groups": [], "loginProfile": null, "mfaDevices": [],
+            "trustPolicy": null, "groups": [], "loginProfile": null, "instanceProfiles": [], "mfaDevices": [],
             "credentials": [
                 { "kind": "accessKey", "id": "AKIA", "active": false },
                 { "kind": "accessKey", "id": "SINCE", "active": false },
@@ -209,6 +216,7 @@ mod tests {
             json!({ "loginProfile": { "created": "1" } }),
             json!({ "mfaDevices": [{ "serialNumber": "n" }] }),
             json!({ "trustPolicy": "{}" }),
+            json!({ "instanceProfiles": ["arn"] }),
             // One was made active, one was deleted, one is new.
             json!({ "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": true }] }),
             json!({ "credentials": [{ "kind": "accessKey", "id": "SINCE", "active": false }] }),

@@ -1,9 +1,11 @@
 //! What lies in the evidence bucket, as far as a plan goes by it: the documents of
 //! `evidence.schema.json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::{Item, Version};
 use crate::{Credential, DenyBy, Execution, Kind, Reach, deny_policy, is_kept};
@@ -24,6 +26,14 @@ pub struct Found {
     pub boundary_before: Option<String>,
     /// The deny that stood before the case.
     pub denied_before: Option<DenyBy>,
+}
+
+impl Found {
+    /// When its incident reached the principal.
+    #[must_use]
+    pub fn since(&self) -> Option<OffsetDateTime> {
+        OffsetDateTime::parse(&self.incident.reach.since, &Rfc3339).ok()
+    }
 }
 
 /// Of which pass of which execution a document is.
@@ -91,12 +101,15 @@ pub struct Snapshot {
     pub tags: BTreeMap<String, String>,
     /// ARNs of its attached policies.
     pub attached_policies: Vec<String>,
-    /// The default versions of the customer's policies, its own and its groups', by ARN.
+    /// The default versions of the customer's policies, its own, its groups' and its boundary's,
+    /// by ARN.
     pub customer_policies: BTreeMap<String, Version>,
     /// Its inline policies.
     pub inline_policies: Vec<Inline>,
     /// Of a role: whom it trusts.
     pub trust_policy: Option<String>,
+    /// Of a role: ARNs of the instance profiles that it is in.
+    pub instance_profiles: BTreeSet<String>,
     /// Of a user: its groups.
     pub groups: Vec<Group>,
     /// Of a user: what it signs in with.
