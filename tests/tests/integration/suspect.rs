@@ -2,6 +2,7 @@
 //! they were, as they are, and what of them must be so in the end.
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_iam::types::Tag;
 use harness::evidence::Evidence;
 use harness::execution::Execution;
 use harness::finding::Finding;
@@ -137,6 +138,21 @@ impl<'a> Suspect<'a> {
         aws.store(&finding).await?;
         let before = accused.read_back().await?;
         Ok(Self { aws, case, accused, before, finding })
+    }
+
+    /// Gives it a tag of its owner's own.
+    pub(crate) async fn tag(&mut self, key: &str, value: &str) -> Result<()> {
+        let tag = Tag::builder().key(key).value(value).build()?;
+        match &self.accused {
+            Accused::User(user) => user.tag(key, value).await?,
+            Accused::Role(role) => {
+                let iam = role.account_root().iam();
+                iam.tag_role().role_name(&role.name).tags(tag).send().await?;
+            }
+            Accused::Policy(_) => {}
+        }
+        self.before = self.read_back().await?;
+        Ok(())
     }
 
     /// Starts an execution with the event that Security Hub would send: of a role's, because a
