@@ -16,6 +16,7 @@ use change::Restorer;
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Input {
     /// The ARN of the execution that restores.
     execution: Execution,
@@ -25,6 +26,9 @@ pub struct Input {
     plan: Stored,
     /// Whether groups are given back.
     groups: bool,
+    /// Of the stage that lifts the deny, the other way round: it is put back.
+    #[serde(default)]
+    deny_again: bool,
 }
 
 /// The step's output.
@@ -38,9 +42,9 @@ pub struct Output {
 /// that principal and nothing else. What is done already, is done again and changes nothing. One
 /// change that fails keeps none of its kind from being made, but all that comes after.
 ///
-/// The deny is lifted only while nothing has come to lie in the folder of the principal's cases
-/// since the plan was made; it is put back, and [`Failure::IncidentMeanwhile`] told, where
-/// something has by the time that it is lifted.
+/// Before and after the deny is lifted, and before the tag goes without which nobody can put it
+/// back, it fails with [`Failure::IncidentMeanwhile`] where something has come to lie in the
+/// folder of the principal's cases since the plan was made.
 ///
 /// Fails with [`Failure::EvidenceMismatch`] where the plan is not the one of the digest, and with
 /// [`Failure::PrincipalVanished`] where its name is not that of its unique id.
@@ -49,7 +53,7 @@ pub async fn apply_restore(
     bucket: &Bucket,
     input: Input,
 ) -> Result<Output, Failure> {
-    let Input { execution, stage, plan, groups } = input;
+    let Input { execution, stage, plan, groups, deny_again } = input;
     let plan: Plan = read(bucket, &plan).await?;
     let restorer = Restorer { entry, execution: &execution, principal: &plan.principal };
     let changes = plan.of_stage(stage);
@@ -57,13 +61,20 @@ pub async fn apply_restore(
         .into_iter()
         .filter(|one| groups || !matches!(one.item, Item::Group { .. }))
         .collect();
-    match stage {
-        Stage::LiftDeny => lift(&restorer, bucket, &plan, &changes).await?,
-        _ => {
-            for alike in changes.chunk_by(|one, next| one.order() == next.order()) {
-                make(&restorer, alike).await?;
-            }
+    if deny_again {
+        for change in changes.iter().rev() {
+            restorer.change(&change.item, change.now.as_deref()).await?;
         }
+        return Ok(Output { done: Vec::new() });
+    }
+    if stage >= Stage::LiftDeny {
+        nobody_came(bucket, &plan).await?;
+    }
+    for alike in changes.chunk_by(|one, next| one.order() == next.order()) {
+        make(&restorer, alike).await?;
+    }
+    if stage == Stage::LiftDeny {
+        nobody_came(bucket, &plan).await?;
     }
     Ok(Output { done: changes.into_iter().map(|one| one.item.to_string()).collect() })
 }
@@ -88,45 +99,13 @@ async fn make(restorer: &Restorer<'_>, changes: &[&States]) -> Result<(), Failur
     .map(drop)
 }
 
-/// Takes the deny of ours away, and puts it back where another incident has come meanwhile.
-async fn lift(
-    restorer: &Restorer<'_>,
-    bucket: &Bucket,
-    plan: &Plan,
-    changes: &[&States],
-) -> Result<(), Failure> {
-    if let Some(new) = since(bucket, plan).await? {
-        // A former attempt may have lifted it.
-        return Err(put_back(restorer, changes, new).await);
-    }
-    for change in changes {
-        restorer.change(&change.item, change.before.as_deref()).await?;
-    }
-    match since(bucket, plan).await? {
-        Some(new) => Err(put_back(restorer, changes, new).await),
-        None => Ok(()),
-    }
-}
-
-async fn put_back(restorer: &Restorer<'_>, changes: &[&States], new: String) -> Failure {
-    for change in changes.iter().rev() {
-        if let Err(failure) = restorer.change(&change.item, change.now.as_deref()).await {
-            let why = failure.chain();
-            return Failure::IncidentMeanwhile(format!(
-                "{new}; the deny could not be put back: {why}"
-            ));
-        }
-    }
-    Failure::IncidentMeanwhile(new)
-}
-
-/// What has come to lie in the folder of the principal's cases since the plan was made.
-async fn since(bucket: &Bucket, plan: &Plan) -> Result<Option<String>, Failure> {
+/// That nothing has come to lie in the folder of the principal's cases since the plan was made.
+async fn nobody_came(bucket: &Bucket, plan: &Plan) -> Result<(), Failure> {
     let folder = format!("evidence/{}/{}/", plan.principal.account, plan.principal.id);
     let known: BTreeSet<&String> = plan.files.iter().collect();
     let files = bucket.list(&folder).await?;
     let new = files.iter().filter(|key| !known.contains(key));
     let new: Vec<_> =
         new.map(|key| format!("`{}`", bucket.uri(&format!("{folder}{key}")))).collect();
-    Ok((!new.is_empty()).then(|| listed(&new, 3)))
+    if new.is_empty() { Ok(()) } else { Err(Failure::IncidentMeanwhile(listed(&new, 3))) }
 }

@@ -710,7 +710,7 @@ pub(crate) fn print_table() {
 }
 
 /// The longest that a pass takes whose fault lasts: all retries, each until its time is over.
-pub(crate) const LONGEST: Duration = Duration::from_mins(8);
+const LONGEST: Duration = Duration::from_mins(8);
 
 /// Runs one cell from the finding to the end of its redrive. Returns its outcome in words.
 async fn run(aws: &LocalAws, cell: &Cell) -> Result<String> {

@@ -158,10 +158,22 @@ impl<'a> Suspect<'a> {
     /// Starts an execution with the event that Security Hub would send: of a role's, because a
     /// person chose it, since no other finding contains a role under every response policy.
     pub(crate) async fn start(&self, execution: &Execution) -> Result<()> {
-        match self.case {
-            Case::Role | Case::FullRole | Case::BoundedRole => self.choose(execution).await,
-            _ => self.aws.start_as(execution, &self.finding.new_event()).await,
-        }
+        self.start_about(execution, &self.finding).await
+    }
+
+    /// Starts an execution about another finding that accuses the same principal.
+    pub(crate) async fn accuse_again(&self, execution: &Execution) -> Result<()> {
+        let another = self.finding.clone().with("Id", self.aws.unique("another"));
+        self.aws.store(&another).await?;
+        self.start_about(execution, &another).await
+    }
+
+    async fn start_about(&self, execution: &Execution, finding: &Finding) -> Result<()> {
+        let event = match self.case {
+            Case::Role | Case::FullRole | Case::BoundedRole => finding.chosen(),
+            _ => finding.new_event(),
+        };
+        self.aws.start_as(execution, &event).await
     }
 
     /// Starts an execution with the event of a person's choice.
