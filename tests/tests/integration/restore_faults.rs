@@ -38,7 +38,8 @@ const READ: &str = "securityhub:GetFindings";
 const LONGEST: Duration = Duration::from_mins(4);
 
 /// The functions of the restore machine, once a plan is applied.
-const FUNCTIONS: [&str; 5] = ["plan-restore", "preserve", "apply-restore", "resolve", "write-report"];
+const FUNCTIONS: [&str; 5] =
+    ["plan-restore", "preserve", "apply-restore", "resolve", "write-report"];
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +165,9 @@ impl<'a> Contained<'a> {
             (Caller::Function(folder), Some("states")) => {
                 fault.caller(name(folder)).about(&self.incident.arn)
             }
-            (Caller::Function(folder), Some("s3")) => fault.caller(name(folder)).about(suspect.id()),
+            (Caller::Function(folder), Some("s3")) => {
+                fault.caller(name(folder)).about(suspect.id())
+            }
             (Caller::Function(folder), _) => fault.caller(name(folder)).about(suspect.finding.id()),
         }
     }
@@ -216,7 +219,9 @@ impl<'a> Contained<'a> {
         ensure!(now == self.wanted, "it was to be {:?}, and is {now:?}", self.wanted);
         let (account, id) = (self.suspect.account(), self.suspect.id());
         let key = format!("evidence/{account}/{id}/0001/restored.json");
-        let [record] = &self.aws.evidence_below(&key).await?[..] else { bail!("no record closes the case") };
+        let [record] = &self.aws.evidence_below(&key).await?[..] else {
+            bail!("no record closes the case")
+        };
         let said = record.json()?;
         ensure!(said["execution"] == self.restore.arn, "it is closed by {}", said["execution"]);
         let restored = |mail: &Message| {
@@ -381,10 +386,12 @@ impl Cell {
 /// The calls of a restore in which nothing fails.
 async fn learn(aws: &LocalAws, case: Case) -> Result<Vec<Called>> {
     let it = Contained::new(aws, case).await?;
-    let mut candidates = vec![(Caller::Machine, PUBLISH.to_owned()), (Caller::Machine, READ.to_owned())];
+    let mut candidates =
+        vec![(Caller::Machine, PUBLISH.to_owned()), (Caller::Machine, READ.to_owned())];
     for folder in FUNCTIONS {
         candidates.push((Caller::Invoking(folder), INVOKE.to_owned()));
-        candidates.extend(calls_of(folder)?.into_iter().map(|call| (Caller::Function(folder), call)));
+        candidates
+            .extend(calls_of(folder)?.into_iter().map(|call| (Caller::Function(folder), call)));
     }
     let mut counting = Vec::new();
     for (by, call) in candidates {
@@ -661,9 +668,10 @@ fn some_moments() -> Vec<Meanwhile> {
 }
 
 pub(crate) fn add_to(trials: &mut Trials) {
-    trials.add("restore: what fails passes, or is told, held and redriven", async |aws: &LocalAws| {
-        hold(aws, some_cells()).await
-    });
+    trials.add(
+        "restore: what fails passes, or is told, held and redriven",
+        async |aws: &LocalAws| hold(aws, some_cells()).await,
+    );
     trials.add("restore: another incident meanwhile keeps the deny", async |aws: &LocalAws| {
         hold_meanwhile(aws, some_moments()).await
     });
