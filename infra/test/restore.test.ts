@@ -17,6 +17,9 @@ const context = {
 const STATES = statesIn('restore.asl.json', { GetFindings: 'getFindings' });
 const state = (name: string) => STATES.get(name) ?? assert.fail(`there is no state \`${name}\``);
 
+/** What deals with a failure of its own otherwise. */
+const INSTEAD: Record<string, string> = { ReportFailure: 'TellFailure' };
+
 const begun = (input: Json): Promise<Values> =>
   assigned(state('Begin').Assign, {}, { input, context });
 
@@ -52,6 +55,7 @@ describe('the restore machine', () => {
         groups: ['g'],
         policies: [],
         pass: 0,
+        reads: 0,
         entered: context.State.EnteredTime,
       });
       assert.deepEqual(await payload('PlanRestore', variables), {
@@ -61,7 +65,6 @@ describe('the restore machine', () => {
         principal: 'AIDA',
         accept: chosen.accept,
         activate: chosen.activate,
-        pass: 0,
         entered: context.State.EnteredTime,
         now: { uri: 'u' },
         findingSays: ['s3://e'],
@@ -121,18 +124,59 @@ describe('the restore machine', () => {
       if (Type !== 'Task') continue;
       assert.ok(TimeoutSeconds && Retry?.length, name);
       const all = Catch?.find(({ ErrorEquals }) => ErrorEquals.includes('States.ALL'));
-      assert.equal(all?.Next, name === 'TellFailure' ? undefined : 'WriteFailure', name);
+      assert.equal(all?.Next, name === 'TellFailure' ? undefined : INSTEAD[name] ?? 'ReportFailure', name);
     }
-    const [caught] = state('PlanRestore').Catch ?? [];
-    const variables = await begun({ execution: INCIDENT });
-    const errorOutput = { Error: 'CaseNotNewest', Cause: 'a\nb' };
+    const [, caught] = state('HoldToPlan').Catch ?? [];
+    const variables = await begun({ execution: INCIDENT, apply: 'a'.repeat(64) });
+    const errorOutput = { Error: 'AccountChanged', Cause: 'a\nb' };
     const failed = await assigned(caught?.Assign, variables, { errorOutput, context });
-    const said = await assigned(state('WriteFailure').Assign, failed, { context });
+    const asked = (await payload('ReportFailure', failed)) as { restoreFailure: Json };
+    assert.deepEqual(asked.restoreFailure, {
+      execution: EXECUTION,
+      failure: { state: 'AState', error: 'AccountChanged', cause: 'a?b' },
+      incident: INCIDENT,
+      principal: null,
+      apply: 'a'.repeat(64),
+      begun: null,
+      plan: null,
+    });
+    const said = await assigned(state('ReportFailure').Catch?.[0]?.Assign, failed, { context });
     const told = await computed(state('TellFailure').Arguments, said, { context });
     const { Message } = told as { Message: string };
-    const redrive = `redrive-execution --region eu-west-1 --execution-arn ${EXECUTION}`;
-    for (const part of ['AState failed with CaseNotNewest', INCIDENT, '\n\n> a?b\n\n', redrive]) {
+    for (const part of ['failed in AState with AccountChanged', EXECUTION, '> a?b']) {
       assert.ok(Message.includes(part), Message);
+    }
+  });
+
+  it('takes for a report what is one, and nothing else', async () => {
+    const report = { subject: 's', verdict: 'v', message: '{}', note: '', text: 't' };
+    for (const name of ['Report', 'ReportRestored', 'ReportFailure']) {
+      const took = (Payload: Json) =>
+        assigned(state(name).Assign, {}, { result: { Payload }, context });
+      assert.deepEqual(await took(report), { report });
+      for (const nonsense of [null, ['subject'], { ...report, message: { default: 'm' } }]) {
+        await assert.rejects(took(nonsense), name);
+      }
+    }
+  });
+
+  it('puts the deny back once another incident has met what was about to lift it', async () => {
+    const met = ['IncidentMeanwhile', 'IncidentPending', 'CaseNotNewest'];
+    for (const name of ['ReadIncident', 'HoldToPlan', 'LiftDeny', 'RemoveTag', 'CloseCase']) {
+      const [first] = state(name).Catch ?? [];
+      assert.deepEqual([first?.ErrorEquals, first?.Next], [met, 'WhetherToDenyAgain'], name);
+    }
+    const { Choices = [], Default } = state('WhetherToDenyAgain');
+    assert.deepEqual([Choices[0]?.Next, Default], ['DenyAgain', 'ReportFailure']);
+    for (const [begun, expected] of [
+      [null, false],
+      ['setStatuses', false],
+      ['liftDeny', true],
+      ['denyAgain', true],
+      ['removeTag', true],
+      ['close', false],
+    ] as const) {
+      assert.equal(await computed(Choices[0]?.Condition, { begun }, { context }), expected);
     }
   });
 
@@ -147,6 +191,9 @@ describe('the restore machine', () => {
       const Execution = { ...context.Execution, RedriveCount };
       const states = { context: { ...context, Execution } };
       assert.equal(await computed(Choices[0]?.Condition, { redrives }, states), expected);
+      // However far the redrive comes, the next failure waits for the next redrive.
+      const after = await assigned(Choices[0]?.Assign, { redrives }, states);
+      assert.equal(after['redrives'], RedriveCount);
     }
   });
 });

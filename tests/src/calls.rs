@@ -1,5 +1,7 @@
 //! Who called what: the record that the local AWS keeps of every call, refused ones included.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use serde::Deserialize;
 
@@ -30,6 +32,9 @@ pub struct Call {
     pub read_only: bool,
     /// The error's code, if it failed.
     pub error: Option<String>,
+    /// What a change of IAM was asked for, as the query protocol has it.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
 }
 
 impl Call {

@@ -16,6 +16,7 @@ use change::Restorer;
 
 /// The step's input.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Input {
     /// The ARN of the execution that restores.
     execution: Execution,
@@ -25,6 +26,9 @@ pub struct Input {
     plan: Stored,
     /// Whether groups are given back.
     groups: bool,
+    /// Of the stage that lifts the deny, the other way round: it is put back.
+    #[serde(default)]
+    deny_again: bool,
 }
 
 /// The step's output.
@@ -38,9 +42,9 @@ pub struct Output {
 /// that principal and nothing else. What is done already, is done again and changes nothing. One
 /// change that fails keeps none of its kind from being made, but all that comes after.
 ///
-/// The deny is lifted only while nothing has come to lie in the folder of the principal's cases
-/// since the plan was made; it is put back, and [`Failure::IncidentMeanwhile`] told, where
-/// something has by the time that it is lifted.
+/// Before and after the deny is lifted, and before the tag goes without which nobody can put it
+/// back, it fails with [`Failure::IncidentMeanwhile`] where something has come to lie in the
+/// folder of the principal's cases since the plan was made.
 ///
 /// Fails with [`Failure::EvidenceMismatch`] where the plan is not the one of the digest, and with
 /// [`Failure::PrincipalVanished`] where its name is not that of its unique id.
@@ -49,7 +53,7 @@ pub async fn apply_restore(
     bucket: &Bucket,
     input: Input,
 ) -> Result<Output, Failure> {
-    let Input { execution, stage, plan, groups } = input;
+    let Input { execution, stage, plan, groups, deny_again } = input;
     let plan: Plan = read(bucket, &plan).await?;
     let restorer = Restorer { entry, execution: &execution, principal: &plan.principal };
     let changes = plan.of_stage(stage);
@@ -57,13 +61,20 @@ pub async fn apply_restore(
         .into_iter()
         .filter(|one| groups || !matches!(one.item, Item::Group { .. }))
         .collect();
-    match stage {
-        Stage::LiftDeny => lift(&restorer, bucket, &plan, &changes).await?,
-        _ => {
-            for alike in changes.chunk_by(|one, next| one.order() == next.order()) {
-                make(&restorer, alike).await?;
-            }
+    if deny_again {
+        for change in changes.iter().rev() {
+            restorer.change(&change.item, change.now.as_deref()).await?;
         }
+        return Ok(Output { done: Vec::new() });
+    }
+    if stage >= Stage::LiftDeny {
+        nobody_came(bucket, &plan).await?;
+    }
+    for alike in changes.chunk_by(|one, next| one.order() == next.order()) {
+        make(&restorer, alike).await?;
+    }
+    if stage == Stage::LiftDeny {
+        nobody_came(bucket, &plan).await?;
     }
     Ok(Output { done: changes.into_iter().map(|one| one.item.to_string()).collect() })
 }
@@ -88,47 +99,15 @@ async fn make(restorer: &Restorer<'_>, changes: &[&States]) -> Result<(), Failur
     .map(drop)
 }
 
-/// Takes the deny of ours away, and puts it back where another incident has come meanwhile.
-async fn lift(
-    restorer: &Restorer<'_>,
-    bucket: &Bucket,
-    plan: &Plan,
-    changes: &[&States],
-) -> Result<(), Failure> {
-    if let Some(new) = since(bucket, plan).await? {
-        // A former attempt may have lifted it.
-        return Err(put_back(restorer, changes, new).await);
-    }
-    for change in changes {
-        restorer.change(&change.item, change.before.as_deref()).await?;
-    }
-    match since(bucket, plan).await? {
-        Some(new) => Err(put_back(restorer, changes, new).await),
-        None => Ok(()),
-    }
-}
-
-async fn put_back(restorer: &Restorer<'_>, changes: &[&States], new: String) -> Failure {
-    for change in changes.iter().rev() {
-        if let Err(failure) = restorer.change(&change.item, change.now.as_deref()).await {
-            let why = failure.chain();
-            return Failure::IncidentMeanwhile(format!(
-                "{new}; the deny could not be put back: {why}"
-            ));
-        }
-    }
-    Failure::IncidentMeanwhile(new)
-}
-
-/// What has come to lie in the folder of the principal's cases since the plan was made.
-async fn since(bucket: &Bucket, plan: &Plan) -> Result<Option<String>, Failure> {
+/// That nothing has come to lie in the folder of the principal's cases since the plan was made.
+async fn nobody_came(bucket: &Bucket, plan: &Plan) -> Result<(), Failure> {
     let folder = format!("evidence/{}/{}/", plan.principal.account, plan.principal.id);
     let known: BTreeSet<&String> = plan.files.iter().collect();
     let files = bucket.list(&folder).await?;
     let new = files.iter().filter(|key| !known.contains(key));
     let new: Vec<_> =
         new.map(|key| format!("`{}`", bucket.uri(&format!("{folder}{key}")))).collect();
-    Ok((!new.is_empty()).then(|| listed(&new, 3)))
+    if new.is_empty() { Ok(()) } else { Err(Failure::IncidentMeanwhile(listed(&new, 3))) }
 }
 
 #[cfg(test)]
@@ -138,9 +117,7 @@ mod tests {
     use aws_sdk_iam::Client;
     use incident::hex_digest;
     use serde_json::{Value, json};
-    use wire::{
-        DENY, HttpResponse, Rule, builder, done, error, eve, mock, namesake, respond, shows,
-    };
+    use wire::{DENY, Rule, builder, done, error, eve, mock, namesake, respond, shows};
 
     use super::*;
 
@@ -195,6 +172,12 @@ mod tests {
             .then_http_response(wire::credentials)
     }
 
+    fn input(stage: Stage, plan: &Value) -> Input {
+        let sha256 = hex_digest(plan.to_string().as_bytes());
+        let plan = Stored { uri: "s3://b/plans/p.json".into(), version: None, sha256 };
+        Input { execution: wire::execution(), stage, plan, groups: true, deny_again: false }
+    }
+
     /// Does a stage, where these rules are all that may be called.
     async fn does(
         stage: Stage,
@@ -206,10 +189,7 @@ mod tests {
         let sts = wire::sts(&[&lets_in(&policies)]);
         let entry = Entry::new(sts, wire::iam(iam), "role".into(), "id".into());
         let bucket = Bucket::new(wire::s3(&[&is_stored(plan), list]), "b".into());
-        let sha256 = hex_digest(plan.to_string().as_bytes());
-        let stored = Stored { uri: "s3://b/plans/p.json".into(), version: None, sha256 };
-        let input = Input { execution: wire::execution(), stage, plan: stored, groups: true };
-        let output = apply_restore(&entry, &bucket, input).await;
+        let output = apply_restore(&entry, &bucket, input(stage, plan)).await;
         let policies = policies.lock().unwrap().clone();
         (output.map(|output| output.done), policies)
     }
@@ -345,35 +325,40 @@ mod tests {
     #[tokio::test]
     async fn the_deny_is_lifted_only_while_no_other_incident_has_come() {
         let deny = (json!({ "type": "deny" }), Value::Null, json!(DENY));
-        for (first, then, lifted, put_back) in [
-            (&[KNOWN][..], &[KNOWN][..], 1, 0),
-            (&[KNOWN, "0001/other.json"], &[KNOWN], 0, 1),
-            (&[KNOWN], &[KNOWN, "0002/original.json"], 1, 1),
+        for (first, then, lifted, expected) in [
+            (&[KNOWN][..], &[KNOWN][..], 1, Ok(1)),
+            (&[KNOWN, "0001/other.json"], &[KNOWN], 0, Err("IncidentMeanwhile")),
+            (&[KNOWN], &[KNOWN, "0002/original.json"], 1, Err("IncidentMeanwhile")),
         ] {
             let detach = mock!(Client::detach_user_policy).then_http_response(done);
-            let attach = mock!(Client::attach_user_policy)
-                .match_requests(|to| to.policy_arn() == Some(DENY))
-                .then_http_response(done);
-            let rules = [&shows(&eve(), None), &detach, &attach];
+            let rules = [&shows(&eve(), None), &detach];
             let plan = plan(&eve(), std::slice::from_ref(&deny));
             let (output, _) = does(Stage::LiftDeny, &plan, &lists(first, then), &rules).await;
-            let expected = if put_back == 0 { Ok(1) } else { Err("IncidentMeanwhile") };
             let output = output.map(|done| done.len()).map_err(|failure| failure.name());
             assert_eq!(output, expected, "{first:?} {then:?}");
-            assert_eq!((detach.num_calls(), attach.num_calls()), (lifted, put_back));
+            assert_eq!(detach.num_calls(), lifted);
         }
     }
 
     #[tokio::test]
-    async fn a_deny_that_can_not_be_put_back_is_told() {
-        let deny = (json!({ "type": "deny" }), Value::Null, json!(DENY));
-        let refused: fn() -> HttpResponse = || error("AccessDenied");
-        let attach = mock!(Client::attach_user_policy).then_http_response(refused);
-        let rules = [&shows(&eve(), None), &attach];
-        let list = lists(&["0002/original.json"], &[]);
-        let (output, _) = does(Stage::LiftDeny, &plan(&eve(), &[deny]), &list, &rules).await;
-        let said = output.unwrap_err().chain();
-        assert!(said.contains("could not be put back") && said.contains("0002"), "{said}");
+    async fn the_deny_is_put_back_whoever_has_come() {
+        let changes = [
+            (json!({ "type": "boundary" }), json!(OWN), json!(DENY)),
+            (json!({ "type": "deny" }), Value::Null, json!(DENY)),
+        ];
+        let attach = mock!(Client::attach_user_policy)
+            .match_requests(|to| to.policy_arn() == Some(DENY))
+            .then_http_response(done);
+        let input = Input { deny_again: true, ..input(Stage::LiftDeny, &plan(&eve(), &changes)) };
+        let entry = Entry::new(
+            wire::sts(&[&wire::lets_in()]),
+            wire::iam(&[&shows(&eve(), None), &attach]),
+            "role".into(),
+            "id".into(),
+        );
+        let bucket = Bucket::new(wire::s3(&[&is_stored(&plan(&eve(), &changes))]), "b".into());
+        apply_restore(&entry, &bucket, input).await.unwrap();
+        assert_eq!(attach.num_calls(), 1);
     }
 
     #[tokio::test]
@@ -388,6 +373,7 @@ mod tests {
             stage: Stage::GiveBack,
             plan: stored,
             groups: true,
+            deny_again: false,
         };
         let failure = apply_restore(&entry, &bucket, input).await.unwrap_err();
         assert_eq!(failure.name(), "EvidenceMismatch");

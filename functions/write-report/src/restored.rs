@@ -76,6 +76,7 @@ enum Begun {
     GiveBack,
     SetStatuses,
     LiftDeny,
+    DenyAgain,
     RemoveTag,
     Close,
 }
@@ -412,6 +413,10 @@ fn is_of_a_type(byte: u8) -> bool {
 }
 
 impl RestoreFailure {
+    fn met_another(&self) -> bool {
+        MEANWHILE.contains(&self.failure.error.as_str())
+    }
+
     fn first(&self) -> Vec<String> {
         let who = self.principal.as_ref().map_or_else(|| "the principal".to_owned(), who);
         if self.apply.is_none() {
@@ -425,19 +430,23 @@ impl RestoreFailure {
                 "Some may be given back to {who} already. The deny was not touched: it stands if it \
                  stood."
             ),
-            Some(Begun::LiftDeny) if self.failure.error == "IncidentMeanwhile" => format!(
-                "Another incident has reached {who} meanwhile: the deny was put back, unless it \
-                 says otherwise below."
-            ),
-            Some(Begun::LiftDeny) => format!(
-                "All else is given back to {who}, and the deny may be lifted already: look."
-            ),
-            Some(Begun::RemoveTag) => {
-                format!("All is given back to {who}, and the deny is lifted; its tag may be left.")
+            Some(Begun::DenyAgain) => {
+                format!("Another incident has reached {who} meanwhile: the deny was put back.")
             }
+            Some(Begun::LiftDeny) => format!(
+                "All else was given back to {who}, and the deny may be lifted already: look."
+            ),
+            Some(Begun::RemoveTag | Begun::Close) if self.met_another() => format!(
+                "All was given back to {who} before another incident reached it, which contains \
+                 it by itself: see its mail."
+            ),
+            Some(Begun::RemoveTag) => format!(
+                "All was given back to {who}, and no deny of ours stands on it; its tag may be \
+                 left."
+            ),
             Some(Begun::Close) => format!(
-                "All is given back to {who}, and the deny is lifted. What comes after that is not \
-                 all done."
+                "All was given back to {who}, and no deny of ours stands on it. What comes after \
+                 that is not all done."
             ),
         };
         vec!["A restore has failed on its way.".to_owned(), how_far]
@@ -517,6 +526,9 @@ impl RestoreFailure {
 /// What people do where the one role is missing that grants.
 const NOT_ENTERED: &str = "The account has no role that may give anything back, or does not let Cordon in through it. \
      Deploy the stack CordonRestore there, or do by hand what the plan's own mail has as commands.";
+
+/// Failures of a restore that another incident has met.
+const MEANWHILE: [&str; 3] = ["CaseNotNewest", "IncidentMeanwhile", "IncidentPending"];
 
 /// Failures after which the same would fail again.
 const PLAN_AGAIN: [&str; 8] = [

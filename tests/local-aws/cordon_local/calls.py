@@ -11,10 +11,12 @@ import threading
 import time
 from collections import defaultdict, deque
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
+from ministack import app as emulator
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, request_scope
 from ministack.services import cloudtrail, iam, sts
@@ -46,6 +48,7 @@ class Call:
     readOnly: bool
     error: str | None = None
     answered: float | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 # The call that is being answered; empty until it is authorised or refused.
@@ -58,6 +61,7 @@ _noting = threading.Lock()
 
 def install() -> None:
     pins.replace("ministack.core.iam_evaluator:enforce", _enforce)
+    emulator.SERVICE_HANDLERS["iam"] = _with_parameters(emulator.SERVICE_HANDLERS["iam"])
     local_paths.add("GET", "/_local/calls", _list)
 
 
@@ -84,6 +88,23 @@ def _enforce(original, access_key_id, action, service, region, resource_arn="*",
             ))  # fmt: skip
             iam_credentials.note_use(access_key_id, namespace, region)
     return decision
+
+
+def _with_parameters(handler):
+    """Notes with what a change was asked for, but for what CloudTrail hides.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+    """
+
+    async def noting(method, path, headers, body, query):
+        call = current()
+        if call is not None and not call.readOnly:
+            form = body.decode(errors="replace") if isinstance(body, bytes) else body
+            asked = dict(parse_qsl(form, keep_blank_values=True))
+            call.parameters = {name: value for name, value in asked.items() if "Password" not in name}
+        return await handler(method, path, headers, body, query)
+
+    return noting
 
 
 def current() -> Call | None:

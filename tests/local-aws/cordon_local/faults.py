@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, fields
@@ -240,7 +241,7 @@ async def _answered(call: Call, request: _Request, handler, sent: tuple) -> faul
     process = function_processes.of_caller(call.accessKeyId)
     heard = _heard(call, process, sent)
     if (held := strike(heard, lambda rule: rule.fault == HELD)) is not None:
-        await asyncio.sleep(held.milliseconds / 1000)
+        await _released(held)
 
     def eligible(rule: Rule) -> bool:
         if rule.fault in OF_PROCESSES:
@@ -263,6 +264,13 @@ async def _answered(call: Call, request: _Request, handler, sent: tuple) -> faul
         await asyncio.to_thread(function_processes.end, process, rule.fault)
     # Nobody gets this; but the record of calls shows it.
     return answer or (500, {"x-amzn-errortype": rule.fault}, b"")
+
+
+async def _released(held: Rule) -> None:
+    """Waits as long as the rule says, or until it is lifted."""
+    until = time.monotonic() + held.milliseconds / 1000
+    while (left := until - time.monotonic()) > 0 and not held.lifted.is_set():
+        await asyncio.sleep(min(left, 0.02))
 
 
 def _enforce(original, access_key_id, action, service, region, resource_arn="*", service_context=None):

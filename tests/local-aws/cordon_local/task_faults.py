@@ -34,6 +34,8 @@ def perform_task(run, state, arguments, ctx):
         return task_role.perform_task(run, state, arguments, ctx)
     service, action = _called(resource)
     heard = _heard(run, resource, f"{service}:{action}", arguments)
+    if (held := faults.strike(heard, lambda rule: rule.fault == faults.HELD)) is not None:
+        held.lifted.wait(held.milliseconds / 1000)
     rule = faults.strike(heard, _eligible)
     if rule is None:
         return task_role.perform_task(run, state, arguments, ctx)

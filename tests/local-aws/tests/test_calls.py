@@ -32,6 +32,15 @@ class Calls(LocalAwsTest):
         (call,) = self.calls_by("user/seeker")
         self.assertEqual((call["error"], call["readOnly"]), ("NoSuchEntity", True))
 
+    def test_a_change_is_recorded_with_what_it_was_asked_for_but_no_password(self):
+        root = self.aws.root("iam")
+        root.create_user(UserName="asked-for", Tags=[{"Key": "team", "Value": ""}])
+        root.create_login_profile(UserName="asked-for", Password="Correct-horse-1")
+        named = [call for call in self.calls_by(":root") if call["parameters"].get("UserName") == "asked-for"]
+        made, profile = [call["parameters"] for call in named]
+        self.assertEqual((made["Tags.member.1.Key"], made["Tags.member.1.Value"]), ("team", ""))
+        self.assertNotIn("horse", json.dumps(profile))
+
     def test_a_session_is_recorded_with_its_role_and_source_identity(self):
         """https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html"""
         actions = ["sts:AssumeRole", "sts:SetSourceIdentity"]

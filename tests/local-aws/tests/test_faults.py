@@ -292,6 +292,18 @@ class Held(FaultsTest):
         self.assertIsNone(error)
         self.assertGreaterEqual(seconds, 1)
 
+    def test_it_goes_through_once_the_rule_is_lifted(self):
+        name = self.user("released")
+        number = self.fault("iam:DeleteUser", "held", about=name, milliseconds=60_000)
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(self.aws.root("iam").delete_user, UserName=name)
+            until(lambda: self.struck(number), "the call is held")
+            self.lift(number)
+            held.result()
+        ((error, seconds),) = self.took("DeleteUser", name)
+        self.assertIsNone(error)
+        self.assertLess(seconds, 60)
+
     def test_another_fault_may_strike_it_too(self):
         name = self.user("held-and-failed")
         self.fault("iam:DeleteUser", "held", about=name, milliseconds=50)

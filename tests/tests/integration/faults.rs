@@ -22,13 +22,14 @@ use harness::execution::Execution;
 use harness::faults::{Fault, Strike};
 use harness::local_aws::LocalAws;
 use harness::messages::{Message, Telling};
-use harness::steps::{Step, allowed, state};
+use harness::steps::state;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::response_policy::amend;
 use crate::suspect::{Case, Part, Suspect};
 use crate::trials::Trials;
+use crate::ways::{Way, calls_of, changes_something};
 
 /// What is done although a task fails for good: what comes before it and stands beside it.
 struct Task {
@@ -211,88 +212,6 @@ impl Task {
     }
 }
 
-/// What becomes of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Throttled,
-    InternalFailure,
-    Unavailable,
-    Denied,
-    Code(&'static str),
-    TimedOut,
-    LostBefore,
-    LostAfter,
-    KilledBefore,
-    KilledAfter,
-    OutOfMemory,
-    /// The function's answer is this.
-    Answered(&'static str),
-    OutOfTimeBefore,
-    OutOfTimeAfter,
-    Stale,
-}
-
-impl Way {
-    fn strike(self) -> Strike {
-        match self {
-            Self::Throttled => Strike::Throttled,
-            Self::InternalFailure => Strike::InternalFailure,
-            Self::Unavailable => Strike::Unavailable,
-            Self::Denied => Strike::Denied,
-            Self::Code(code) => Strike::error(code),
-            Self::TimedOut => Strike::TimedOut,
-            Self::LostBefore | Self::LostAfter => Strike::Dropped,
-            Self::KilledBefore | Self::KilledAfter => Strike::Killed,
-            Self::OutOfMemory => Strike::OutOfMemory,
-            Self::Answered(answer) => Strike::Answered { answer },
-            Self::OutOfTimeBefore | Self::OutOfTimeAfter => Strike::OutOfTime,
-            Self::Stale => Strike::Stale,
-        }
-    }
-
-    fn takes_effect(self) -> bool {
-        matches!(self, Self::LostAfter | Self::KilledAfter | Self::OutOfTimeAfter)
-    }
-
-    fn ends_the_function(self) -> bool {
-        matches!(
-            self,
-            Self::KilledBefore
-                | Self::KilledAfter
-                | Self::OutOfMemory
-                | Self::OutOfTimeBefore
-                | Self::OutOfTimeAfter
-        )
-    }
-
-    /// Whether it is the function itself that is struck, and not a call of it.
-    fn strikes_the_function(self) -> bool {
-        self.ends_the_function() || matches!(self, Self::Answered(_))
-    }
-}
-
-impl fmt::Display for Way {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Throttled => "throttled",
-            Self::InternalFailure => "internal failure",
-            Self::Unavailable => "unavailable",
-            Self::Denied => "denied",
-            Self::Code(code) => code,
-            Self::TimedOut => "no answer",
-            Self::LostBefore => "lost before it took effect",
-            Self::LostAfter => "lost after it took effect",
-            Self::KilledBefore => "killed before it took effect",
-            Self::KilledAfter => "killed after it took effect",
-            Self::OutOfMemory => "out of memory",
-            Self::Answered(answer) => return write!(out, "answers {answer}"),
-            Self::OutOfTimeBefore => "out of time before it took effect",
-            Self::OutOfTimeAfter => "out of time after it took effect",
-            Self::Stale => "stale",
-        })
-    }
-}
-
 /// One cell of the matrix.
 struct Cell {
     task: &'static Task,
@@ -411,13 +330,9 @@ impl Cell {
         )
     }
 
-    /// How many calls have to be struck before the machine notices: SDKs make up to three
-    /// attempts of their own, where they see a reason to.
+    /// How many calls have to be struck before the machine notices.
     fn strikes(&self) -> u32 {
-        let by_sdk = self.is_by_function()
-            && !self.way.ends_the_function()
-            && !matches!(self.way, Way::Code(_) | Way::Stale);
-        if by_sdk { 3 } else { 1 }
+        if self.is_by_function() { self.way.attempts() } else { 1 }
     }
 
     /// How the first pass must end; nothing, where several ends are right as long as all that
@@ -597,11 +512,6 @@ fn takes_away(call: &str) -> bool {
     policies && (call.starts_with("iam:Detach") || call.starts_with("iam:Delete"))
 }
 
-fn changes_something(call: &str) -> bool {
-    let (_, operation) = call.split_once(':').unwrap_or_default();
-    !["Get", "List", "Invoke", "Assume"].iter().any(|reads| operation.starts_with(reads))
-}
-
 /// All cells of a task.
 fn all_cells(task: &'static Task) -> Result<Vec<Cell>> {
     const ALWAYS: [Way; 7] = [
@@ -666,16 +576,6 @@ fn all_cells(task: &'static Task) -> Result<Vec<Cell>> {
         }
     }
     Ok(cells)
-}
-
-/// What a function may call, but for what Lambda does for it.
-fn calls_of(folder: &str) -> Result<Vec<String>> {
-    let step = Step::all()?.into_iter().find(|step| step.folder == folder);
-    let step = step.with_context(|| format!("there is no function `{folder}`"))?;
-    let policies = [Some(step.execution_policy), step.member_policy];
-    let calls = policies.iter().flatten().flat_map(allowed);
-    let others = ["logs:", "xray:", "kms:", "sts:SetSourceIdentity"];
-    Ok(calls.filter(|call| !others.iter().any(|other| call.starts_with(other))).collect())
 }
 
 /// Whether the call is made for a task's kind of principal.
@@ -745,7 +645,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
 
 /// So many cells at once: they wait most of the time, but each has a principal to make and to
 /// look at.
-static AT_ONCE: Semaphore = Semaphore::const_new(20);
+pub(crate) static AT_ONCE: Semaphore = Semaphore::const_new(20);
 
 /// Runs cells side by side. Fails with all that do not hold.
 async fn hold(aws: &LocalAws, cells: Vec<Cell>) -> Result<()> {
@@ -789,9 +689,9 @@ async fn hold_abandoning(alone: &Alone<'_>, cells: Vec<Cell>) -> Result<()> {
     Ok(())
 }
 
-const BROKEN: &str = "DOES NOT HOLD";
+pub(crate) const BROKEN: &str = "DOES NOT HOLD";
 
-fn note(cell: &Cell, outcome: String) {
+pub(crate) fn note(cell: &impl fmt::Display, outcome: String) {
     let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
     table.push((cell.to_string(), outcome));
 }

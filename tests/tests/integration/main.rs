@@ -34,6 +34,8 @@
 //! - [`readiness`]: which accounts can be entered, asked before an incident.
 //! - [`restore`]: what a restore would give back, planned.
 //! - [`restore_by_hand`]: the way back, by the commands that are printed.
+//! - [`restore_applied`]: what a restore gives back itself.
+//! - [`restore_faults`]: every call of an applied restore, made to fail in every way.
 //! - [`deployed`]: the commands that deploy, change, delete and upgrade.
 //! - [`drill`]: what only AWS can settle, tried by a command that leaves nothing.
 //! - [`mails`]: what a developer sees, the mails and the demo.
@@ -75,6 +77,8 @@ mod response_policy;
 mod restore;
 mod restore_applied;
 mod restore_by_hand;
+mod restore_faults;
+mod restore_watch;
 mod stolen;
 mod suspect;
 mod trials;
@@ -82,6 +86,7 @@ mod truth;
 mod twice;
 mod users;
 mod verdicts;
+mod ways;
 mod without_cspm;
 
 use std::process::ExitCode;
@@ -139,6 +144,7 @@ fn run() -> anyhow::Result<ExitCode> {
     restore::add_to(&mut trials);
     restore_applied::add_to(&mut trials);
     restore_by_hand::add_to(&mut trials);
+    restore_faults::add_to(&mut trials);
     deployed::add_to(&mut trials);
     drill::add_to(&mut trials);
     mails::add_to(&mut trials);

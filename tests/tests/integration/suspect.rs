@@ -2,6 +2,7 @@
 //! they were, as they are, and what of them must be so in the end.
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_iam::types::Tag;
 use harness::evidence::Evidence;
 use harness::execution::Execution;
 use harness::finding::Finding;
@@ -139,13 +140,40 @@ impl<'a> Suspect<'a> {
         Ok(Self { aws, case, accused, before, finding })
     }
 
+    /// Gives it a tag of its owner's own.
+    pub(crate) async fn tag(&mut self, key: &str, value: &str) -> Result<()> {
+        let tag = Tag::builder().key(key).value(value).build()?;
+        match &self.accused {
+            Accused::User(user) => user.tag(key, value).await?,
+            Accused::Role(role) => {
+                let iam = role.account_root().iam();
+                iam.tag_role().role_name(&role.name).tags(tag).send().await?;
+            }
+            Accused::Policy(_) => {}
+        }
+        self.before = self.read_back().await?;
+        Ok(())
+    }
+
     /// Starts an execution with the event that Security Hub would send: of a role's, because a
     /// person chose it, since no other finding contains a role under every response policy.
     pub(crate) async fn start(&self, execution: &Execution) -> Result<()> {
-        match self.case {
-            Case::Role | Case::FullRole | Case::BoundedRole => self.choose(execution).await,
-            _ => self.aws.start_as(execution, &self.finding.new_event()).await,
-        }
+        self.start_about(execution, &self.finding).await
+    }
+
+    /// Starts an execution about another finding that accuses the same principal.
+    pub(crate) async fn accuse_again(&self, execution: &Execution) -> Result<()> {
+        let another = self.finding.clone().with("Id", self.aws.unique("another"));
+        self.aws.store(&another).await?;
+        self.start_about(execution, &another).await
+    }
+
+    async fn start_about(&self, execution: &Execution, finding: &Finding) -> Result<()> {
+        let event = match self.case {
+            Case::Role | Case::FullRole | Case::BoundedRole => finding.chosen(),
+            _ => finding.new_event(),
+        };
+        self.aws.start_as(execution, &event).await
     }
 
     /// Starts an execution with the event of a person's choice.

@@ -53,7 +53,7 @@ const OF_AWS: [&str; 36] = [
 
 /// Failures that no state expects by name, and why they are like any other to it: people
 /// are told at once, and mend what the message names.
-const LIKE_ANY_OTHER: [(&str, &str); 18] = [
+const LIKE_ANY_OTHER: [(&str, &str); 21] = [
     ("InvalidInput", "a bug, or a machine and functions of different versions"),
     ("ResponsePolicyInvalid", "a person has to mend the parameter"),
     ("EntryRefused", "a person has to mend the member role's trust"),
@@ -71,10 +71,13 @@ const LIKE_ANY_OTHER: [(&str, &str); 18] = [
     ("ChoiceUnclear", "it is the restore machine's, and a person has to choose otherwise"),
     ("IncidentPending", "it is the restore machine's, and a person has to end the other execution"),
     ("CaseNotNewest", "it is the restore machine's, and a person has to name another execution"),
+    ("AccountChanged", "it is the restore machine's, and a person has to plan anew"),
+    ("IncidentMeanwhile", "it is the restore machine's, which expects it by name"),
+    ("CredentialMadeSince", "it is the restore machine's, and a person has to remove it first"),
     ("EvidenceMismatch", "it is the restore machine's, and a person has to find out who did it"),
 ];
 
-fn named(state: &State) -> BTreeSet<&str> {
+pub(crate) fn named(state: &State) -> BTreeSet<&str> {
     let retried = state.retry.iter().flat_map(|retrier| &retrier.error_equals);
     let caught = state.catch.iter().flat_map(|catch| &catch.error_equals);
     retried.chain(caught).map(String::as_str).collect()

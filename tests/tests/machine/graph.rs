@@ -214,7 +214,16 @@ fn collect<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
 impl Scope {
     /// The machine's file.
     pub(crate) fn machine() -> Self {
-        let path = repository().join("statemachine/incident-response.asl.json");
+        Self::of("incident-response")
+    }
+
+    /// The file of the machine that gives back.
+    pub(crate) fn restore() -> Self {
+        Self::of("restore")
+    }
+
+    fn of(name: &str) -> Self {
+        let path = repository().join(format!("statemachine/{name}.asl.json"));
         let text = fs::read_to_string(&path).unwrap();
         let mut machine: Self = serde_json::from_str(&text).unwrap();
         machine.name_states();

@@ -4,6 +4,7 @@
 //! - [`errors`]: what may fail is retried, caught and known by name.
 //! - [`order`]: what comes before what.
 //! - [`told`]: people are told, and the execution can be redriven.
+//! - [`restore`]: the same of the machine that gives back.
 //! - [`values`]: variables, and what is in them.
 //! - [`limits`]: how long people wait at most, and how many events there are at most.
 //!
@@ -21,6 +22,7 @@ mod errors;
 mod graph;
 mod limits;
 mod order;
+mod restore;
 mod told;
 mod values;
 mod walk;
