@@ -124,7 +124,11 @@ describe('the restore machine', () => {
       if (Type !== 'Task') continue;
       assert.ok(TimeoutSeconds && Retry?.length, name);
       const all = Catch?.find(({ ErrorEquals }) => ErrorEquals.includes('States.ALL'));
-      assert.equal(all?.Next, name === 'TellFailure' ? undefined : INSTEAD[name] ?? 'ReportFailure', name);
+      assert.equal(
+        all?.Next,
+        name === 'TellFailure' ? undefined : (INSTEAD[name] ?? 'ReportFailure'),
+        name,
+      );
     }
     const [, caught] = state('HoldToPlan').Catch ?? [];
     const variables = await begun({ execution: INCIDENT, apply: 'a'.repeat(64) });

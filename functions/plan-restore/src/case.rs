@@ -426,7 +426,8 @@ mod tests {
         let keys: &'static [&'static str] = Box::leak(Box::new([first.0, later.0]));
         let bucket = [&holds(keys), &has_at(first.0, &one), &has_at(later.0, &two)];
         let bucket = Bucket::new(wire::s3(&bucket), "b".into());
-        let reader = Reader { states: &states, bucket: &bucket, entered: None };
+        let by = wire::execution();
+        let reader = Reader { states: &states, bucket: &bucket, by: &by, entered: None };
         let history = history::read(&states, &own).await?;
         let mut case = reader.read(&history, history.of("AIDAEVE").unwrap()).await?;
         let mut principal = one["principal"].clone();
@@ -495,7 +496,8 @@ mod tests {
         let bucket =
             [&holds(&[ORIGINAL, RETIRED]), &has_at(ORIGINAL, &case), &has_at(RETIRED, &retired)];
         let bucket = Bucket::new(wire::s3(&bucket), "b".into());
-        let reader = Reader { states: &states, bucket: &bucket, entered: None };
+        let by = wire::execution();
+        let reader = Reader { states: &states, bucket: &bucket, by: &by, entered: None };
         let history = history::read(&states, &own).await.unwrap();
         let read = reader.read(&history, history.of("AIDAEVE").unwrap()).await;
         assert_eq!(read.err().map(|it| it.name()), Some("IncidentPending"));

@@ -325,6 +325,7 @@ mod tests {
             resource: USER.to_owned(),
             read_only: true,
             error: None,
+            parameters: std::collections::BTreeMap::new(),
         };
         let step = |principal: &str| Made::of(call(principal)).map(|made| made.step);
         let sts = "arn:aws:sts::222222222222:assumed-role";

@@ -96,12 +96,17 @@ struct Contained<'a> {
     suspect: Suspect<'a>,
     incident: Execution,
     /// As it is, contained.
-    contained: Snapshot,
+    then: Snapshot,
     /// As it is to be in the end.
     wanted: Snapshot,
     digest: String,
     /// What is to apply the plan.
     restore: Execution,
+}
+
+/// Whether a state that changes the account was entered.
+fn has_changed(history: &History) -> bool {
+    ["GiveBack", "SetStatuses", "LiftDeny", "RemoveTag"].iter().any(|it| history.entered(it))
 }
 
 impl<'a> Contained<'a> {
@@ -133,7 +138,7 @@ impl<'a> Contained<'a> {
         let output: Value = serde_json::from_str(&planned.output.unwrap_or_default())?;
         let digest = output["digest"].as_str().context("the plan has no digest")?.to_owned();
         let restore = aws.restore_to_be();
-        Ok(Self { aws, suspect, incident, contained, wanted, digest, restore })
+        Ok(Self { aws, suspect, incident, then: contained, wanted, digest, restore })
     }
 
     async fn start(&self) -> Result<()> {
@@ -207,7 +212,7 @@ impl<'a> Contained<'a> {
     /// What each change was made of the principal, and that nothing else has changed it.
     async fn was_never_worse(&self) -> Result<Snapshot> {
         let calls = self.aws.calls_of(&self.restore).await?;
-        let made = replay(&self.contained, &calls, |_, now| holds(now, &self.wanted))?;
+        let made = replay(&self.then, &calls, |_, now| holds(now, &self.wanted))?;
         let now = self.suspect.read_back().await?;
         ensure!(now == made, "its calls make of it {made:?}, and it is {now:?}");
         Ok(now)
@@ -265,7 +270,7 @@ impl<'a> Contained<'a> {
         };
         let given_back = is_given_back(now, &self.wanted);
         let denied = is_denied(now);
-        says("nothing was changed", *now == self.contained)?;
+        says("nothing was changed", *now == self.then)?;
         says("The deny was not touched", denied)?;
         says("the deny was put back", denied)?;
         says("All else was given back", given_back)?;
@@ -595,7 +600,7 @@ impl Meanwhile {
         let says = |words: &str| mail.text.contains(words);
         let untrue = ["may be lifted", "no deny of ours stands", "could not be put back"];
         let untrue = untrue.iter().any(|words| says(words))
-            || says("nothing was changed") && it.changed(&history)
+            || says("nothing was changed") && has_changed(&history)
             || says("The deny was not touched") && history.entered("LiftDeny");
         ensure!(!untrue, "it does not say what is: {}", mail.page);
 
@@ -619,20 +624,15 @@ impl Contained<'_> {
         Ok(all.iter().filter(|one| one.name() != "restored.json").count())
     }
 
-    /// Whether a state that changes the account was entered.
-    fn changed(&self, history: &History) -> bool {
-        ["GiveBack", "SetStatuses", "LiftDeny", "RemoveTag"].iter().any(|it| history.entered(it))
-    }
-
     /// The deny stands although another incident and the restore have met: the restore has not
     /// lifted it before it had given back all, and both together have never given more than there
     /// was.
     async fn stays_denied(&self, incident: &Execution) -> Result<()> {
         let own = self.aws.calls_of(&self.restore).await?;
-        replay(&self.contained, &own, |_, now| holds(now, &self.wanted))?;
+        replay(&self.then, &own, |_, now| holds(now, &self.wanted))?;
         let others = self.aws.calls_of(incident).await?;
         let all = [own, others].concat();
-        let made = replay(&self.contained, &all, |_, now| has_no_more(now, &self.wanted))?;
+        let made = replay(&self.then, &all, |_, now| has_no_more(now, &self.wanted))?;
         let now = self.suspect.read_back().await?;
         ensure!(now == made, "the calls make of it {made:?}, and it is {now:?}");
         ensure!(is_denied(&now), "the deny is off: {now:?}");
@@ -685,7 +685,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
         let name = format!("restore of {case:?}: another incident before each call");
         trials.add_thorough(name, async move |aws: &LocalAws| {
             let all = learn(aws, case).await?.into_iter();
-            let moments = all.filter(|called| called.is_a_moment());
+            let moments = all.filter(Called::is_a_moment);
             hold_meanwhile(aws, moments.map(|called| Meanwhile { case, called }).collect()).await
         });
     }
