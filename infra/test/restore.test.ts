@@ -140,6 +140,7 @@ describe('the restore machine', () => {
       failure: { state: 'AState', error: 'AccountChanged', cause: 'a?b' },
       incident: INCIDENT,
       principal: null,
+      finding: null,
       apply: 'a'.repeat(64),
       begun: null,
       plan: null,

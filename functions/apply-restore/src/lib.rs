@@ -112,7 +112,7 @@ async fn nobody_came(bucket: &Bucket, plan: &Plan) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use aws_sdk_iam::Client;
     use incident::hex_digest;
@@ -160,18 +160,6 @@ mod tests {
         })
     }
 
-    /// Lets everybody in, and keeps the policies of the sessions.
-    fn lets_in(policies: &Arc<Mutex<Vec<Value>>>) -> Rule {
-        let policies = Arc::clone(policies);
-        mock!(aws_sdk_sts::Client::assume_role)
-            .match_requests(move |ask| {
-                let policy = serde_json::from_str(ask.policy().unwrap()).unwrap();
-                policies.lock().unwrap().push(policy);
-                true
-            })
-            .then_http_response(wire::credentials)
-    }
-
     fn input(stage: Stage, plan: &Value) -> Input {
         let sha256 = hex_digest(plan.to_string().as_bytes());
         let plan = Stored { uri: "s3://b/plans/p.json".into(), version: None, sha256 };
@@ -185,12 +173,14 @@ mod tests {
         list: &Rule,
         iam: &[&Rule],
     ) -> (Result<Vec<String>, Failure>, Vec<Value>) {
-        let policies = Arc::default();
-        let sts = wire::sts(&[&lets_in(&policies)]);
+        let policies = std::sync::Arc::default();
+        let sts = wire::sts(&[&wire::lets_in_with(&policies)]);
         let entry = Entry::new(sts, wire::iam(iam), "role".into(), "id".into());
         let bucket = Bucket::new(wire::s3(&[&is_stored(plan), list]), "b".into());
         let output = apply_restore(&entry, &bucket, input(stage, plan)).await;
-        let policies = policies.lock().unwrap().clone();
+        let policies = policies.lock().unwrap();
+        let policies = policies.iter().map(|policy| serde_json::from_str(policy).unwrap());
+        let policies = policies.collect();
         (output.map(|output| output.done), policies)
     }
 

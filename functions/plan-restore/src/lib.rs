@@ -557,14 +557,21 @@ pub(crate) mod tests {
         let next = "evidence/222222222222/AIDAEVE/0002/original.json";
         let restored = "evidence/222222222222/AIDAEVE/0001/restored.json";
         let beyond = "evidence/222222222222/AIDAEVE/0003/original.json";
-        for (keys, expected) in [
-            (&[ORIGINAL, next][..], Some("CaseNotNewest")),
-            (&[ORIGINAL, restored], Some("NothingToRestore")),
+        let (own, other) = (planning(), wire::execution());
+        for (keys, by, expected) in [
+            (&[ORIGINAL, next][..], &other, Some("CaseNotNewest")),
+            (&[ORIGINAL, restored], &other, Some("NothingToRestore")),
+            // Closed by this very execution, which was redriven.
+            (&[ORIGINAL, restored], &own, None),
             // Planted, lest this one be the newest.
-            (&[ORIGINAL, beyond], None),
+            (&[ORIGINAL, beyond], &other, None),
         ] {
+            let closed = json!({ "execution": by }).to_string();
+            let closed = mock!(aws_sdk_s3::Client::get_object)
+                .match_requests(move |get| get.key() == Some(restored))
+                .then_http_response(move || respond(200, &closed));
             let keys: &'static [&'static str] = Box::leak(keys.to_vec().into_boxed_slice());
-            let case = [&holds(keys), &has(&document)];
+            let case = [&holds(keys), &has(&document), &closed];
             let found = find(wire::execution().arn(), None, &rules, &case).await;
             assert_eq!(found.err().map(|failure| failure.name()), expected, "{keys:?}");
         }

@@ -9,6 +9,8 @@
     reason = "what fails here is to fail the test"
 )]
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws_credential_types::Credentials;
 use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client};
 use aws_smithy_types::body::SdkBody;
@@ -112,6 +114,19 @@ pub fn error_of(code: &str, message: &str) -> HttpResponse {
 #[must_use]
 pub fn lets_in() -> Rule {
     mock!(aws_sdk_sts::Client::assume_role).then_http_response(credentials)
+}
+
+/// The same, and keeps the policies of the sessions that are asked for.
+#[must_use]
+pub fn lets_in_with(policies: &Arc<Mutex<Vec<String>>>) -> Rule {
+    let policies = Arc::clone(policies);
+    mock!(aws_sdk_sts::Client::assume_role)
+        .match_requests(move |ask| {
+            let mut policies = policies.lock().unwrap_or_else(PoisonError::into_inner);
+            policies.extend(ask.policy().map(str::to_owned));
+            true
+        })
+        .then_http_response(credentials)
 }
 
 /// The answer of STS with credentials.
