@@ -85,8 +85,9 @@ fn a_failure_never_says_less_than_may_have_been_done() {
         (json!("giveBack"), "The deny was not touched", "nothing was changed"),
         (json!("setStatuses"), "The deny was not touched", "nothing was changed"),
         (json!("liftDeny"), "the deny may be lifted", "was not touched"),
-        (json!("removeTag"), "the deny is lifted", "stands"),
-        (json!("close"), "the deny is lifted", "stands"),
+        (json!("denyAgain"), "the deny was put back", "was not touched"),
+        (json!("removeTag"), "no deny of ours stands", "was not touched"),
+        (json!("close"), "no deny of ours stands", "was not touched"),
     ] {
         failed["restoreFailure"]["begun"] = begun.clone();
         let text = told(&failed).text;
