@@ -6,7 +6,7 @@ use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::{StatusType, Tag};
 use incident::restore::{Item, States};
 use incident::{Credential, CredentialKind, Execution, Failure, Kind, Principal, deny_policy};
-use member::principal::find_same;
+use member::principal::{Entity, find_same};
 use member::{Entry, Grant, Only};
 
 /// Whoever makes changes of one principal.
@@ -57,6 +57,15 @@ impl Restorer<'_> {
         action: Action,
         only: Option<(&'static str, &str)>,
     ) -> Result<Client, Failure> {
+        Ok(self.session_with(action, only).await?.0)
+    }
+
+    /// The same, and the principal as it is seen.
+    async fn session_with(
+        &self,
+        action: Action,
+        only: Option<(&'static str, &str)>,
+    ) -> Result<(Client, Entity), Failure> {
         let partition = self.execution.partition();
         let [of_user, of_role] = action.map(|action| [action]);
         let grant = Grant::on(self.principal, partition, &of_user, &of_role);
@@ -67,7 +76,7 @@ impl Restorer<'_> {
         &self,
         grant: Grant<'_>,
         only: Option<(&'static str, &str)>,
-    ) -> Result<Client, Failure> {
+    ) -> Result<(Client, Entity), Failure> {
         let partition = self.execution.partition();
         let see = Grant::on(self.principal, partition, &["iam:GetUser"], &["iam:GetRole"]);
         let account = &self.principal.account;
@@ -78,8 +87,8 @@ impl Restorer<'_> {
             }
             None => self.entry.enter(self.execution, account, &[see, grant]).await?,
         };
-        find_same(&iam, self.principal).await?;
-        Ok(iam)
+        let seen = find_same(&iam, self.principal).await?;
+        Ok((iam, seen))
     }
 
     async fn group(&self, group: &str, member: bool) -> Result<(), Failure> {
@@ -89,7 +98,7 @@ impl Restorer<'_> {
         // IAM authorises both on the group, not on the user. Source: Service Authorization
         // Reference, "Actions defined by AWS IAM".
         let resources = vec![format!("{of}/{group}"), format!("{of}/*/{group}")];
-        let iam = self.enter(Grant { actions: &[action], resources }, None).await?;
+        let (iam, _) = self.enter(Grant { actions: &[action], resources }, None).await?;
         if member {
             let add = iam.add_user_to_group().user_name(name).group_name(group);
             return add.send().await.done("iam:AddUserToGroup");
@@ -239,8 +248,14 @@ impl Restorer<'_> {
         let name = &self.principal.name;
         let set: Vec<_> = tags.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect();
         if set.is_empty() {
-            let iam = self.session(UNTAG, None).await?;
-            let keys = Some(tags.iter().map(|(key, _)| (*key).to_owned()).collect());
+            let (iam, seen) = self.session_with(UNTAG, None).await?;
+            let there = tags.iter().filter(|(key, _)| seen.tags.contains_key(*key));
+            let keys: Vec<_> = there.map(|(key, _)| (*key).to_owned()).collect();
+            if keys.is_empty() {
+                // Without the tag that marks it, IAM would refuse what is done already.
+                return Ok(());
+            }
+            let keys = Some(keys);
             return match self.principal.kind {
                 Kind::User => {
                     let untag = iam.untag_user().user_name(name).set_tag_keys(keys);

@@ -268,7 +268,7 @@ mod tests {
             ),
         ] {
             let plan = plan(&eve(), &[change]);
-            let shows = shows(&eve(), None);
+            let shows = bears("FindingId");
             let all: Vec<&Rule> = std::iter::once(&shows).chain(&rules).collect();
             let (output, policies) = does(stage, &plan, &lists(&[KNOWN], &[KNOWN]), &all).await;
             assert_eq!(output.unwrap().len(), 1, "{action}");
@@ -278,6 +278,36 @@ mod tests {
             assert_eq!(policies, [expected], "{action}");
         }
         assert_eq!(rules.each_ref().map(Rule::num_calls), [1; 6]);
+    }
+
+    /// IAM shows `eve` with a tag.
+    fn bears(key: &'static str) -> Rule {
+        mock!(Client::get_user).then_http_response(move || {
+            let tag = format!("<member><Key>{key}</Key><Value>v</Value></member>");
+            let incident::Principal { arn, name, path, id, .. } = eve();
+            let user = format!(
+                "<Arn>{arn}</Arn><UserName>{name}</UserName><UserId>{id}</UserId><Path>{path}</Path>\
+                 <CreateDate>1970-01-01T00:00:00Z</CreateDate><Tags>{tag}</Tags>"
+            );
+            wire::answer("GetUser", &format!("<User>{user}</User>"))
+        })
+    }
+
+    /// Once the tag is gone, IAM would refuse to take it away again.
+    #[tokio::test]
+    async fn a_tag_that_is_gone_already_is_not_taken_away_again() {
+        let incident = (json!({ "type": "incident" }), Value::Null, json!("true"));
+        let plan = plan(&eve(), &[incident]);
+        for (key, calls) in [("SecurityIncident", 1), ("team", 0)] {
+            let untag = mock!(Client::untag_user)
+                .match_requests(|untag| untag.tag_keys() == ["SecurityIncident"])
+                .then_http_response(done);
+            let list = lists(&[KNOWN], &[KNOWN]);
+            let rules = [&bears(key), &untag];
+            let (output, _) = does(Stage::RemoveTag, &plan, &list, &rules).await;
+            assert_eq!(output.unwrap(), ["tag/SecurityIncident"]);
+            assert_eq!(untag.num_calls(), calls, "{key}");
+        }
     }
 
     #[tokio::test]
