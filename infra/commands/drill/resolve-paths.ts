@@ -19,7 +19,7 @@ const RESOLVED: Update = { Workflow: { Status: 'RESOLVED' } };
 
 /** What Resolve's policy leaves to others, each with a status that it does not. */
 const REFUSED: Readonly<Record<string, Update>> = {
-  'Workflow.Status': { Workflow: { Status: 'SUPPRESSED' } },
+  'Workflow.Status': { Workflow: { Status: 'NEW' } },
   Confidence: { ...RESOLVED, Confidence: 1 },
   Criticality: { ...RESOLVED, Criticality: 1 },
   'Severity.Label': { ...RESOLVED, Severity: { Label: 'LOW' } },

@@ -39,7 +39,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
         opens_to_its_function_alone,
     );
     trials.add_alone(
-        "the credentials of Resolve can mark a finding as NOTIFIED or RESOLVED, and no more",
+        "the credentials of Resolve can give a finding a status that ends it, a note, and no more",
         marks_findings_and_no_more,
     );
 }
@@ -159,8 +159,8 @@ async fn opens_to_its_function_alone(alone: &Alone<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A finding that is SUPPRESSED never comes up again, one of another severity or type may lead
-/// to nothing.
+/// A finding that is NEW again starts an execution, one of another severity or type may lead to
+/// nothing.
 async fn marks_findings_and_no_more(alone: &Alone<'_>) -> Result<()> {
     let user = alone.user().create().await?;
     let finding = Finding::about(&user).with("Title", "A drill that no rule is for");
@@ -176,9 +176,7 @@ async fn marks_findings_and_no_more(alone: &Alone<'_>) -> Result<()> {
     let severity = SeverityUpdate::builder().label(SeverityLabel::Informational).build();
     let another = RelatedFinding::builder().id("x").product_arn(finding.product()).build();
     for (what, refused) in [
-        ("SUPPRESSED", marked(WorkflowStatus::Suppressed)),
         ("NEW", marked(WorkflowStatus::New)),
-        ("no status", update().note(note())),
         ("a severity", resolved().severity(severity)),
         (
             "a severity's number",
@@ -199,7 +197,8 @@ async fn marks_findings_and_no_more(alone: &Alone<'_>) -> Result<()> {
     }
     let found = alone.in_security_hub(&finding).await?;
     ensure!(workflow(&found) == "NEW", "the finding is {}", workflow(&found));
-    for status in [WorkflowStatus::Notified, WorkflowStatus::Resolved] {
+    update().note(note()).send().await?;
+    for status in [WorkflowStatus::Notified, WorkflowStatus::Resolved, WorkflowStatus::Suppressed] {
         marked(status.clone()).note(note()).user_defined_fields("a", "b").send().await?;
         let found = alone.in_security_hub(&finding).await?;
         ensure!(workflow(&found) == status.as_str(), "the finding is {}", workflow(&found));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_iam::types::StatusType;
+use aws_sdk_iam::types::{StatusType, Tag};
 use futures::future::try_join_all;
 use harness::alone::Apart;
 use harness::commands::Printed;
@@ -17,6 +17,7 @@ use harness::place::repository;
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot, User, allow_all};
 use serde_json::{Value, json};
 
+use crate::cases;
 use crate::restore_by_hand::{Everybody, given, lines};
 use crate::trials::Trials;
 use crate::users::POWER_USER;
@@ -25,6 +26,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_apart("restore: the README's three commands give back all but keys", commands);
     trials.add("restore: what has changed since the plan ends it, whatever it is", stale);
     trials.add("restore: what has drifted stays, or goes where it was accepted by name", drifted);
+    trials.add("restore: what has come to a role since goes where it was accepted", drifted_role);
     trials.add("restore: contained and restored twice, it is exact twice", twice);
     trials.add("restore: whoever asks says who it is and why, and for a plan of its own", unclear);
 }
@@ -252,8 +254,10 @@ async fn drifted(aws: &LocalAws) -> Result<()> {
         user.tag("team", "b").await?;
         let put = iam.put_user_permissions_boundary().user_name(&user.name);
         put.permissions_boundary(ADMINISTRATOR_ACCESS).send().await?;
+        user.put_inline("since", &only_listing()).await?;
         let since = user.read_back().await?;
         let items = [
+            "inline/since".to_owned(),
             "policy/arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned(),
             "inline/own".to_owned(),
             format!("group/{group}"),
@@ -276,6 +280,26 @@ async fn drifted(aws: &LocalAws) -> Result<()> {
         };
         ensure!(after == left, "{after:#?}\n{left:#?}");
     }
+    Ok(())
+}
+
+async fn drifted_role(aws: &LocalAws) -> Result<()> {
+    let role = aws.role().create().await?;
+    role.attach(ADMINISTRATOR_ACCESS).await?;
+    let own = Tag::builder().key("FindingId").value("its owner's").build()?;
+    role.account_root().iam().tag_role().role_name(&role.name).tags(own).send().await?;
+    let before = role.read_back().await?;
+    let finding = cases::finding(aws, "custom-administrator-role")?;
+    let finding = cases::about(&finding, "AwsIamRole", &role.arn);
+    aws.store(&finding).await?;
+    let incident = aws.execution_to_be();
+    aws.start_as(&incident, &finding.chosen()).await?;
+    incident.succeeds().await?;
+    role.put_inline("since", &only_listing()).await?;
+    let digest = plan(aws, &incident, &json!({ "accept": ["inline/since"] })).await?;
+    restore(aws, &asks(&incident, &digest, "recovered")).await?;
+    let after = role.read_back().await?;
+    ensure!(after == before, "{after:#?}\n{before:#?}");
     Ok(())
 }
 
