@@ -9,9 +9,10 @@ config = $(abspath $(CONFIG))
 .PHONY: demo test test-faults test-commands audit bench fuzz up down check preflight deploy diff destroy policy replay readiness pending observe-report restore drill release packages build prerequisites
 .SILENT:
 
-# Shows an incident on a local AWS, from the finding to the proof that it is contained.
+# Shows an incident on a local AWS, from the finding to the proof that it is contained; and the way
+# back: make demo [RESTORE=1]
 demo: build
-	$(local) demo
+	$(local) demo $(if $(RESTORE),restore)
 
 # Starts the local AWS with Cordon in it, or brings both up to date.
 up: build

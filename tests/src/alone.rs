@@ -34,7 +34,7 @@ enum Undo {
     RolePolicy { account: String, role: String },
     BucketPolicy(String),
     TopicPolicy(String),
-    Definition(String),
+    Definition { machine: String, definition: String },
 }
 
 /// The name of the policies by which a test refuses roles something.
@@ -157,8 +157,29 @@ impl Alone<'_> {
         let before = self.definition().await?;
         let mut definition = before.clone();
         *definition.pointer_mut(pointer).with_context(|| format!("no `{pointer}`"))? = value;
-        self.undo.lock().await.push(Undo::Definition(before.to_string()));
-        self.put_definition(&definition.to_string()).await
+        let machine = self.outputs().state_machine_arn.clone();
+        self.replace_definition(machine, before.to_string(), &definition.to_string()).await
+    }
+
+    /// Has the restore machine leave groups to people, as where `restoreGroups` is not set.
+    pub async fn leave_groups_to_people(&self) -> Result<()> {
+        let machine = self.outputs().restore_machine_arn.clone();
+        let states = self.security().states();
+        let described = states.describe_state_machine().state_machine_arn(&machine).send().await?;
+        let before = described.definition;
+        let without = before.replace("'true' = 'true'", "'false' = 'true'");
+        anyhow::ensure!(without != before, "it leaves them to people already");
+        self.replace_definition(machine, before, &without).await
+    }
+
+    async fn replace_definition(
+        &self,
+        machine: String,
+        definition: String,
+        with: &str,
+    ) -> Result<()> {
+        self.undo.lock().await.push(Undo::Definition { machine: machine.clone(), definition });
+        self.put_definition(&machine, with).await
     }
 
     /// Lets nobody into a step's role in a member account.
@@ -258,7 +279,9 @@ impl<'a, Turn> Reserved<'a, Turn> {
                 }
                 Undo::BucketPolicy(policy) => self.put_bucket_policy(&policy).await?,
                 Undo::TopicPolicy(policy) => self.put_topic_policy(&policy).await?,
-                Undo::Definition(definition) => self.put_definition(&definition).await?,
+                Undo::Definition { machine, definition } => {
+                    self.put_definition(&machine, &definition).await?;
+                }
             }
         }
         Ok(())
@@ -363,11 +386,11 @@ impl LocalAws {
         Ok(())
     }
 
-    async fn put_definition(&self, definition: &str) -> Result<()> {
+    async fn put_definition(&self, machine: &str, definition: &str) -> Result<()> {
         self.security()
             .states()
             .update_state_machine()
-            .state_machine_arn(&self.outputs().state_machine_arn)
+            .state_machine_arn(machine)
             .definition(definition)
             .send()
             .await

@@ -1,11 +1,12 @@
 //! The calls by which an item becomes what it is to be.
 
-use aws_calls::{Answer, if_found};
+use aws_calls::if_found;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::{StatusType, Tag};
 use incident::restore::{Item, States};
-use incident::{Credential, CredentialKind, Execution, Failure, Kind, Principal, deny_policy};
+use incident::{Credential, Execution, Failure, Principal, deny_policy};
+use member::change;
 use member::principal::{Entity, find_same};
 use member::{Entry, Grant, Only};
 
@@ -92,119 +93,51 @@ impl Restorer<'_> {
     }
 
     async fn group(&self, group: &str, member: bool) -> Result<(), Failure> {
-        let Principal { account, name, .. } = self.principal;
-        let of = format!("arn:{}:iam::{account}:group", self.execution.partition());
+        let of =
+            format!("arn:{}:iam::{}:group", self.execution.partition(), self.principal.account);
         let action = if member { "iam:AddUserToGroup" } else { "iam:RemoveUserFromGroup" };
         // IAM authorises both on the group, not on the user. Source: Service Authorization
         // Reference, "Actions defined by AWS IAM".
         let resources = vec![format!("{of}/{group}"), format!("{of}/*/{group}")];
         let (iam, _) = self.enter(Grant { actions: &[action], resources }, None).await?;
         if member {
-            let add = iam.add_user_to_group().user_name(name).group_name(group);
-            return add.send().await.done("iam:AddUserToGroup");
+            return change::join(&iam, self.principal, group).await;
         }
-        let remove = iam.remove_user_from_group().user_name(name).group_name(group);
-        if_found(remove.send().await.done("iam:RemoveUserFromGroup")).map(drop)
+        if_found(change::leave(&iam, self.principal, group).await).map(drop)
     }
 
     async fn policy(&self, arn: &str, attached: bool) -> Result<(), Failure> {
-        let name = &self.principal.name;
         let only = Some(("iam:PolicyARN", arn));
-        match (attached, self.principal.kind) {
-            (true, kind) => {
-                let iam = self.session(ATTACH, only).await?;
-                match kind {
-                    Kind::User => {
-                        let attach = iam.attach_user_policy().user_name(name).policy_arn(arn);
-                        attach.send().await.done("iam:AttachUserPolicy")
-                    }
-                    Kind::Role => {
-                        let attach = iam.attach_role_policy().role_name(name).policy_arn(arn);
-                        attach.send().await.done("iam:AttachRolePolicy")
-                    }
-                }
-            }
-            (false, kind) => {
-                let iam = self.session(DETACH, only).await?;
-                let detached = match kind {
-                    Kind::User => {
-                        let detach = iam.detach_user_policy().user_name(name).policy_arn(arn);
-                        detach.send().await.done("iam:DetachUserPolicy")
-                    }
-                    Kind::Role => {
-                        let detach = iam.detach_role_policy().role_name(name).policy_arn(arn);
-                        detach.send().await.done("iam:DetachRolePolicy")
-                    }
-                };
-                if_found(detached).map(drop)
-            }
+        if attached {
+            let iam = self.session(ATTACH, only).await?;
+            return change::attach(&iam, self.principal, arn).await;
         }
+        let iam = self.session(DETACH, only).await?;
+        if_found(change::detach(&iam, self.principal, arn).await).map(drop)
     }
 
     async fn inline(&self, policy: &str, document: Option<&str>) -> Result<(), Failure> {
-        let name = &self.principal.name;
-        let Some(document) = document else {
-            let iam = self.session(DELETE_INLINE, None).await?;
-            let deleted = match self.principal.kind {
-                Kind::User => {
-                    let delete = iam.delete_user_policy().user_name(name).policy_name(policy);
-                    delete.send().await.done("iam:DeleteUserPolicy")
-                }
-                Kind::Role => {
-                    let delete = iam.delete_role_policy().role_name(name).policy_name(policy);
-                    delete.send().await.done("iam:DeleteRolePolicy")
-                }
-            };
-            return if_found(deleted).map(drop);
-        };
-        let iam = self.session(PUT_INLINE, None).await?;
-        match self.principal.kind {
-            Kind::User => {
-                let put = iam.put_user_policy().user_name(name).policy_name(policy);
-                put.policy_document(document).send().await.done("iam:PutUserPolicy")
-            }
-            Kind::Role => {
-                let put = iam.put_role_policy().role_name(name).policy_name(policy);
-                put.policy_document(document).send().await.done("iam:PutRolePolicy")
-            }
+        if let Some(document) = document {
+            let iam = self.session(PUT_INLINE, None).await?;
+            return change::put_inline(&iam, self.principal, policy, document).await;
         }
+        let iam = self.session(DELETE_INLINE, None).await?;
+        if_found(change::delete_inline(&iam, self.principal, policy).await).map(drop)
     }
 
     async fn boundary(&self, arn: Option<&str>) -> Result<(), Failure> {
-        let name = &self.principal.name;
-        let Some(arn) = arn else {
-            let iam = self.session(DELETE_BOUNDARY, None).await?;
-            let deleted = match self.principal.kind {
-                Kind::User => {
-                    let delete = iam.delete_user_permissions_boundary().user_name(name);
-                    delete.send().await.done("iam:DeleteUserPermissionsBoundary")
-                }
-                Kind::Role => {
-                    let delete = iam.delete_role_permissions_boundary().role_name(name);
-                    delete.send().await.done("iam:DeleteRolePermissionsBoundary")
-                }
-            };
-            return if_found(deleted).map(drop);
-        };
-        let iam = self.session(PUT_BOUNDARY, Some(("iam:PermissionsBoundary", arn))).await?;
-        match self.principal.kind {
-            Kind::User => {
-                let put = iam.put_user_permissions_boundary().user_name(name);
-                let put = put.permissions_boundary(arn).send().await;
-                put.done("iam:PutUserPermissionsBoundary")
-            }
-            Kind::Role => {
-                let put = iam.put_role_permissions_boundary().role_name(name);
-                let put = put.permissions_boundary(arn).send().await;
-                put.done("iam:PutRolePermissionsBoundary")
-            }
+        if let Some(arn) = arn {
+            let iam = self.session(PUT_BOUNDARY, Some(("iam:PermissionsBoundary", arn))).await?;
+            return change::bound(&iam, self.principal, arn).await;
         }
+        let iam = self.session(DELETE_BOUNDARY, None).await?;
+        if_found(change::unbound(&iam, self.principal).await).map(drop)
     }
 
     /// No credential comes or goes: a plan never says so.
     async fn credential(
         &self,
-        credential: &Credential,
+        Credential { kind, id }: &Credential,
         status: Option<&str>,
     ) -> Result<(), Failure> {
         let status = match status {
@@ -214,38 +147,13 @@ impl Restorer<'_> {
                 return Err(Failure::InvalidInput(format!("no status of a credential: {other:?}")));
             }
         };
-        let (name, id) = (&self.principal.name, &credential.id);
-        let call = match credential.kind {
-            CredentialKind::AccessKey => "iam:UpdateAccessKey",
-            CredentialKind::SshPublicKey => "iam:UpdateSSHPublicKey",
-            CredentialKind::SigningCertificate => "iam:UpdateSigningCertificate",
-            CredentialKind::ServiceSpecific => "iam:UpdateServiceSpecificCredential",
-        };
+        let call = change::update_of(*kind);
         let iam = self.session([call, call], None).await?;
-        match credential.kind {
-            CredentialKind::AccessKey => {
-                let update = iam.update_access_key().user_name(name).access_key_id(id);
-                update.status(status).send().await.done(call)
-            }
-            CredentialKind::SshPublicKey => {
-                let update = iam.update_ssh_public_key().user_name(name).ssh_public_key_id(id);
-                update.status(status).send().await.done(call)
-            }
-            CredentialKind::SigningCertificate => {
-                let update = iam.update_signing_certificate().user_name(name).certificate_id(id);
-                update.status(status).send().await.done(call)
-            }
-            CredentialKind::ServiceSpecific => {
-                let update = iam.update_service_specific_credential().user_name(name);
-                let update = update.service_specific_credential_id(id).status(status);
-                update.send().await.done(call)
-            }
-        }
+        change::set_status(&iam, &self.principal.name, *kind, id, status).await
     }
 
     /// Takes tags away, or else sets them.
     async fn tags(&self, tags: &[(&str, Option<&str>)]) -> Result<(), Failure> {
-        let name = &self.principal.name;
         let set: Vec<_> = tags.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect();
         if set.is_empty() {
             let (iam, seen) = self.session_with(UNTAG, None).await?;
@@ -255,32 +163,13 @@ impl Restorer<'_> {
                 // Without the tag that marks it, IAM would refuse what is done already.
                 return Ok(());
             }
-            let keys = Some(keys);
-            return match self.principal.kind {
-                Kind::User => {
-                    let untag = iam.untag_user().user_name(name).set_tag_keys(keys);
-                    untag.send().await.done("iam:UntagUser")
-                }
-                Kind::Role => {
-                    let untag = iam.untag_role().role_name(name).set_tag_keys(keys);
-                    untag.send().await.done("iam:UntagRole")
-                }
-            };
+            return change::untag(&iam, self.principal, keys).await;
         }
         let set = set.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
         let set = set.collect::<Result<_, BuildError>>();
-        let set = Some(set.map_err(|error| Failure::InvalidInput(error.to_string()))?);
+        let set = set.map_err(|error| Failure::InvalidInput(error.to_string()))?;
         let iam = self.session(TAG, None).await?;
-        match self.principal.kind {
-            Kind::User => {
-                let tag = iam.tag_user().user_name(name).set_tags(set);
-                tag.send().await.done("iam:TagUser")
-            }
-            Kind::Role => {
-                let tag = iam.tag_role().role_name(name).set_tags(set);
-                tag.send().await.done("iam:TagRole")
-            }
-        }
+        change::tag(&iam, self.principal, set).await
     }
 }
 

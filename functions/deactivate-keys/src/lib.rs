@@ -1,11 +1,12 @@
 //! Makes credentials of the user inactive: access keys, SSH public keys, signing
 //! certificates, service-specific credentials. Each can be made active again.
 
-use aws_calls::{Answer, if_found};
+use aws_calls::if_found;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::StatusType;
 use futures::future::join_all;
 use incident::{Execution, Failure, Principal};
+use member::change::{set_status, update_of};
 use member::credential::{Credential, CredentialKind, credentials_of};
 use member::principal::{find_same, vanished};
 use member::readiness::{Done, Nobody};
@@ -98,33 +99,8 @@ async fn deactivate_all(
     Ok(concurrently(attempts).await?.into_iter().flatten().collect())
 }
 
-/// Always names the user: without it these calls change the caller's own credentials.
-///
-/// Source: IAM API Reference, `UpdateAccessKey` (`UserName`).
 async fn deactivate(iam: &Client, name: &str, credential: &Credential) -> Result<(), Failure> {
-    let (id, inactive) = (&credential.id, StatusType::Inactive);
-    let call = update_of(credential.kind);
-    match credential.kind {
-        CredentialKind::AccessKey => {
-            let update = iam.update_access_key().user_name(name).access_key_id(id).status(inactive);
-            update.send().await.done(call)
-        }
-        CredentialKind::SshPublicKey => {
-            let update = iam.update_ssh_public_key().user_name(name);
-            let update = update.ssh_public_key_id(id).status(inactive);
-            update.send().await.done(call)
-        }
-        CredentialKind::SigningCertificate => {
-            let update = iam.update_signing_certificate().user_name(name);
-            let update = update.certificate_id(id).status(inactive);
-            update.send().await.done(call)
-        }
-        CredentialKind::ServiceSpecific => {
-            let update = iam.update_service_specific_credential().user_name(name);
-            let update = update.service_specific_credential_id(id).status(inactive);
-            update.send().await.done(call)
-        }
-    }
+    set_status(iam, name, credential.kind, &credential.id, StatusType::Inactive).await
 }
 
 /// Readiness makes credentials inactive that are none, of nobody.
@@ -146,16 +122,6 @@ async fn probe(iam: &Client, nobody: &Nobody) -> Vec<(&'static str, Done)> {
         (update_of(kind), deactivate(iam, &nobody.user.name, &credential).await)
     });
     join_all(probes).await
-}
-
-/// The call that makes a credential inactive.
-fn update_of(kind: CredentialKind) -> &'static str {
-    match kind {
-        CredentialKind::AccessKey => "iam:UpdateAccessKey",
-        CredentialKind::SshPublicKey => "iam:UpdateSSHPublicKey",
-        CredentialKind::SigningCertificate => "iam:UpdateSigningCertificate",
-        CredentialKind::ServiceSpecific => "iam:UpdateServiceSpecificCredential",
-    }
 }
 
 #[cfg(test)]

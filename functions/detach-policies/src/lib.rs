@@ -2,12 +2,11 @@
 //! policies are detached; inline ones, which can only be deleted, are deleted if the
 //! evidence holds the very document.
 
-use aws_calls::{Answer, if_found};
+use aws_calls::if_found;
 use aws_sdk_iam::Client;
 use futures::future::join;
-use incident::{
-    Denial, Execution, Failure, Held, InlinePolicy, Kind, Principal, hex_digest, is_kept,
-};
+use incident::{Denial, Execution, Failure, Held, InlinePolicy, Principal, hex_digest, is_kept};
+use member::change;
 use member::deny::require_boundary;
 use member::policy::inline_document;
 use member::{Entry, Grant, Readiness, concurrently};
@@ -70,17 +69,7 @@ async fn detach(
     principal: &Principal,
     policy: &str,
 ) -> Result<Option<String>, Failure> {
-    let name = &principal.name;
-    let detached = match principal.kind {
-        Kind::User => {
-            let detach = iam.detach_user_policy().user_name(name).policy_arn(policy);
-            detach.send().await.done("iam:DetachUserPolicy")
-        }
-        Kind::Role => {
-            let detach = iam.detach_role_policy().role_name(name).policy_arn(policy);
-            detach.send().await.done("iam:DetachRolePolicy")
-        }
-    };
+    let detached = change::detach(iam, principal, policy).await;
     let detached = detached.map_err(|failure| unseen(failure, principal));
     Ok(if_found(detached)?.map(|()| policy.to_owned()))
 }
@@ -100,16 +89,7 @@ async fn delete(
         return Ok(None);
     }
     let policy = &policy.name;
-    let deleted = match kind {
-        Kind::User => {
-            let delete = iam.delete_user_policy().user_name(name).policy_name(policy);
-            delete.send().await.done("iam:DeleteUserPolicy")
-        }
-        Kind::Role => {
-            let delete = iam.delete_role_policy().role_name(name).policy_name(policy);
-            delete.send().await.done("iam:DeleteRolePolicy")
-        }
-    };
+    let deleted = change::delete_inline(iam, principal, policy).await;
     let deleted = deleted.map_err(|failure| unseen(failure, principal));
     Ok(if_found(deleted)?.map(|()| policy.clone()))
 }

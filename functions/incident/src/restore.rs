@@ -172,6 +172,30 @@ impl Text {
     pub const ALL: [Self; 3] = [Self::Told, Self::Replaced, Self::GivenBack];
 }
 
+/// What was given back by a plan: as it is recorded, and as people are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restored {
+    /// The plan, which was carried out; of a large one a copy with long texts cut.
+    pub plan: Plan,
+    /// Where it lies.
+    pub stored: Stored,
+    /// What a person has to do yet.
+    pub by_hand: Vec<Item>,
+    /// Who asked for it, as stated, on one line.
+    pub by: String,
+    /// Why, as stated, on one line.
+    pub reason: String,
+    /// What the finding was.
+    pub disposition: Disposition,
+    /// The execution that gave it back.
+    pub execution: Execution,
+    /// When it was read back (RFC 3339).
+    pub at: String,
+    /// The record that closes the case.
+    pub record: Stored,
+}
+
 /// A finding, as the execution judged it. Texts are hostile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,8 +1,9 @@
-//! The session in a member account, and all that is read there.
+//! The session in a member account, all that is read there, and the calls that change something.
 //!
 //! The only crate that assumes roles. Credentials live as long as the client of one
 //! step and are never written anywhere.
 
+pub mod change;
 pub mod credential;
 pub mod deny;
 mod entry;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_sfn::Client;
 use bucket::schema::canonical;
 use bucket::{Bucket, Object};
-use incident::restore::{Change, Disposition, Drift, Item, Lost, Plan, Stage};
+use incident::restore::{Change, Disposition, Drift, Item, Lost, Plan, Restored, Stage};
 use incident::{Credential, Execution, Failure, Stored, cut, listed, one_line};
 use serde::{Deserialize, Serialize};
 
@@ -50,30 +50,6 @@ pub struct Held {
     again: bool,
     /// The plan.
     plan: Stored,
-}
-
-/// What was done.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Closed {
-    /// The plan; of a large one a copy with long texts cut.
-    plan: Plan,
-    /// Where it lies.
-    stored: Stored,
-    /// What a person has to do yet.
-    by_hand: Vec<Item>,
-    /// Who asked for it, on one line.
-    by: String,
-    /// Why, on one line.
-    reason: String,
-    /// What the finding was.
-    disposition: Disposition,
-    /// The execution that gave it back.
-    execution: Execution,
-    /// When it was read back (RFC 3339).
-    at: String,
-    /// The record of it.
-    record: Stored,
 }
 
 /// What closes a case: `cordon/restored/1`.
@@ -165,7 +141,7 @@ pub(crate) async fn close(
     states: &Client,
     bucket: &Bucket,
     applied: Applied,
-) -> Result<Closed, Failure> {
+) -> Result<Restored, Failure> {
     let holding = holding(states, bucket, &applied).await?;
     if let Some(next) = holding.next(applied.groups) {
         return Err(Failure::AccountChanged(format!("not all is given back: {next:?}")));
@@ -207,7 +183,7 @@ pub(crate) async fn close(
     };
     let Applied { asked: Asked { execution, .. }, disposition, .. } = applied;
     let plan = carried(plan);
-    Ok(Closed { plan, stored, by_hand, by, reason, disposition, execution, at, record })
+    Ok(Restored { plan, stored, by_hand, by, reason, disposition, execution, at, record })
 }
 
 /// The record that lies there already, if it is of this execution and plan.

@@ -11,11 +11,11 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::primitives::{DateTime, DateTimeFormat};
 use bucket::Bucket;
 use bucket::schema::canonical;
-use incident::restore::{Choice, Finding, Plan, Shown, Sources, Text, compare};
+use incident::restore::{Choice, Finding, Plan, Restored, Shown, Sources, Text, compare};
 use incident::{Execution, Failure, Principal, Stored, cut, hex_digest, listed};
 use serde::{Deserialize, Serialize};
 
-pub use apply::{Applied, Closed, Held};
+pub use apply::{Applied, Held};
 use case::{Case, Reader, mismatch};
 use history::{History, Preserved};
 
@@ -109,7 +109,7 @@ pub enum Output {
     /// What is to be done next of a plan that still holds.
     Held(Held),
     /// What was done.
-    Closed(Box<Closed>),
+    Closed(Box<Restored>),
 }
 
 /// Says whom an incident is about; plans its restore, and stores the plan under its digest; holds

@@ -1,10 +1,10 @@
 //! Puts the principal under a deny: from here on AWS refuses its keys and all of its
 //! sessions. Takes nothing away but, once it is preserved, the customer's boundary.
 
-use aws_calls::Answer;
 use aws_sdk_iam::Client;
 use futures::future::{join, join4};
-use incident::{Denial, DenyBy, Execution, Failure, Kind, Principal, ascii, deny_policy};
+use incident::{Denial, DenyBy, Execution, Failure, Principal, ascii, deny_policy};
+use member::change::{attach, bound};
 use member::deny::is_denied_by_boundary;
 use member::principal::{find_same, vanished};
 use member::readiness::{Done, Nobody};
@@ -164,36 +164,6 @@ fn refusal(failure: &Failure) -> Option<String> {
         | Failure::LimitExceeded { .. }
         | Failure::RequestRejected { .. } => Some(ascii(&failure.chain(), REFUSAL)),
         _ => None,
-    }
-}
-
-async fn attach(iam: &Client, principal: &Principal, deny: &str) -> Result<(), Failure> {
-    let name = &principal.name;
-    match principal.kind {
-        Kind::User => {
-            let attach = iam.attach_user_policy().user_name(name).policy_arn(deny);
-            attach.send().await.done("iam:AttachUserPolicy")
-        }
-        Kind::Role => {
-            let attach = iam.attach_role_policy().role_name(name).policy_arn(deny);
-            attach.send().await.done("iam:AttachRolePolicy")
-        }
-    }
-}
-
-async fn bound(iam: &Client, principal: &Principal, deny: &str) -> Result<(), Failure> {
-    let name = &principal.name;
-    match principal.kind {
-        Kind::User => {
-            let put = iam.put_user_permissions_boundary().user_name(name);
-            let put = put.permissions_boundary(deny).send().await;
-            put.done("iam:PutUserPermissionsBoundary")
-        }
-        Kind::Role => {
-            let put = iam.put_role_permissions_boundary().role_name(name);
-            let put = put.permissions_boundary(deny).send().await;
-            put.done("iam:PutRolePermissionsBoundary")
-        }
     }
 }
 

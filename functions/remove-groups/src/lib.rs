@@ -1,8 +1,9 @@
 //! Leaves the groups that the evidence holds, once the deny stands.
 
-use aws_calls::{Answer, if_found};
+use aws_calls::if_found;
 use aws_sdk_iam::Client;
 use incident::{Denial, Execution, Failure, Held, Principal};
+use member::change::leave;
 use member::deny::require_deny;
 use member::readiness::{Done, Nobody};
 use member::{Entry, Grant, Readiness, concurrently};
@@ -64,11 +65,6 @@ pub const READINESS: Readiness = Readiness {
 
 async fn probe(iam: &Client, nobody: &Nobody) -> Vec<(&'static str, Done)> {
     vec![("iam:RemoveUserFromGroup", leave(iam, &nobody.user, &nobody.group).await)]
-}
-
-async fn leave(iam: &Client, principal: &Principal, group: &str) -> Result<(), Failure> {
-    let removal = iam.remove_user_from_group().user_name(&principal.name).group_name(group);
-    removal.send().await.done("iam:RemoveUserFromGroup")
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Marks the principal with the incident, its date, its finding and its evidence, for
 //! whoever meets it in the console.
 
-use aws_calls::Answer;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::Tag;
 use futures::future::join_all;
-use incident::{Evidence, Execution, Failure, Kind, Principal, tag_value};
+use incident::{Evidence, Execution, Failure, Principal, tag_value};
+use member::change;
 use member::principal::{find_same, vanished};
 use member::readiness::{Done, Nobody};
 use member::{Entry, Grant, Readiness};
@@ -77,7 +77,7 @@ pub async fn tag(entry: &Entry, input: Input) -> Result<Output, Failure> {
     };
     let tags = self::tags(tags)?;
     find_same(&iam, &principal).await?;
-    match set(&iam, &principal, tags).await {
+    match change::tag(&iam, &principal, tags).await {
         Ok(()) => Ok(Output { tagged: true }),
         Err(Failure::LimitExceeded { .. }) => Ok(Output { tagged: false }),
         Err(failure) => Err(vanished(failure, &principal)),
@@ -95,7 +95,7 @@ async fn probe(iam: &Client, nobody: &Nobody) -> Vec<(&'static str, Done)> {
     let probes = [("iam:TagUser", &nobody.user), ("iam:TagRole", &nobody.role)];
     let probes = probes.map(async |(call, principal)| {
         let tags = tags(&[("SecurityIncident", "false")]);
-        let done = async { set(iam, principal, tags?).await };
+        let done = async { change::tag(iam, principal, tags?).await };
         (call, done.await)
     });
     join_all(probes).await
@@ -107,20 +107,6 @@ fn tags(tags: &[(&str, &str)]) -> Result<Vec<Tag>, Failure> {
         .map(|(key, value)| Tag::builder().key(*key).value(tag_value(value)).build())
         .collect::<Result<_, BuildError>>();
     tags.map_err(|error| Failure::InvalidInput(error.to_string()))
-}
-
-async fn set(iam: &Client, principal: &Principal, tags: Vec<Tag>) -> Result<(), Failure> {
-    let name = &principal.name;
-    match principal.kind {
-        Kind::User => {
-            let tag = iam.tag_user().user_name(name).set_tags(Some(tags));
-            tag.send().await.done("iam:TagUser")
-        }
-        Kind::Role => {
-            let tag = iam.tag_role().role_name(name).set_tags(Some(tags));
-            tag.send().await.done("iam:TagRole")
-        }
-    }
 }
 
 #[cfg(test)]

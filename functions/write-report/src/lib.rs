@@ -22,6 +22,7 @@ mod told;
 use std::collections::BTreeMap;
 
 use incident::Failure;
+use incident::restore::Restored;
 use lambda::Measured;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -32,7 +33,7 @@ use facts::{Ending, Facts};
 pub use input::{Finding, Input, Judged, Kind, Recurrence, Source};
 pub use readiness::{Mail, Readiness};
 pub use restore::{Planned, RestorePlan};
-pub use restored::{RestoreFailure, Restored, Told};
+pub use restored::{RestoreFailure, Told};
 
 /// How large the answer is at most, as JSON: SNS takes 256 KiB for all copies of a message
 /// together, and a state carries no more.

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use incident::{Holdings, Outcome, Verdict, cut, one_line};
+use incident::{Holdings, Outcome, Principal, Verdict, cut, one_line};
 use serde::Serialize;
 use serde_json::Error;
 
-use crate::advice::steps;
+use crate::advice::{Step, steps};
 use crate::cause::Said;
 use crate::facts::{Facts, Standing, named, standing};
 use crate::{mail, sentences};
@@ -127,6 +127,53 @@ fn notification(facts: Facts<'_>, most: usize) -> Notification {
             related_resources: related(facts),
             additional_context: context(facts, shown),
         },
+    }
+}
+
+/// What a restore, planned or carried out, is told as to machines.
+pub(crate) struct OfARestore<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) verdict: &'a str,
+    /// What all messages about one incident have in common.
+    pub(crate) thread: String,
+    /// The first sentences of the mail.
+    pub(crate) said: &'a [String],
+    pub(crate) steps: &'a [Step],
+    pub(crate) principal: Option<&'a Principal>,
+    /// Facts, each as a text, beside the principal's.
+    pub(crate) facts: Vec<(&'static str, String)>,
+}
+
+impl OfARestore<'_> {
+    pub(crate) fn notification(self) -> Notification {
+        let Self { subject, verdict, thread, said, steps, principal, facts } = self;
+        let said: Vec<String> = said.iter().map(|one| escaped(one)).collect();
+        let of_the_principal = principal.into_iter().flat_map(|one| {
+            let (arn, id) = (one_line(&one.arn, 700), one_line(&one.id, 128));
+            [("account", one.account.to_string()), ("principalArn", arn), ("principalId", id)]
+        });
+        let all =
+            facts.into_iter().chain(of_the_principal).chain([("verdict", verdict.to_owned())]);
+        let context = all.map(|(field, value)| (field.to_owned(), escaped(&value))).collect();
+        let related = principal.map(|one| escaped(&one_line(&one.arn, 700)));
+        Notification {
+            version: "1.0",
+            source: "custom",
+            content: Content {
+                text_type: "client-markdown",
+                title: cut(&escaped(subject), 250),
+                description: cut(&said.join("\n"), 4_000),
+                next_steps: steps.iter().take(6).map(|step| brief(&step.text)).collect(),
+                keywords: vec!["restore".to_owned(), verdict.to_owned()],
+            },
+            metadata: Metadata {
+                thread_id: thread,
+                summary: cut(&escaped(subject), 250),
+                event_type: verdict.to_owned(),
+                related_resources: related.into_iter().collect(),
+                additional_context: context,
+            },
+        }
     }
 }
 

@@ -1,15 +1,13 @@
 //! The words of a restore's plan: what it would give back, what stays as it is, what does not
 //! come back, and the same as commands. Nothing has been changed where these are read.
 
-use std::collections::BTreeMap;
-
 use incident::restore::{Change, Drift, Item, Plan, States, Why};
 use incident::{Failure, Stored, ascii, cut, deny_policy, one_line};
 use serde::{Deserialize, Serialize};
 
 use crate::advice::{Step, Whose};
 use crate::give_back::GiveBack;
-use crate::message::{Content, Message, Metadata, Notification, escaped};
+use crate::message::{Message, Notification, OfARestore};
 use crate::page::Page;
 use crate::shell::Command;
 use crate::told::{Room, told};
@@ -353,48 +351,28 @@ impl RestorePlan {
     }
 
     fn document(&self, subject: &str) -> Notification {
-        let Plan { principal, incident, execution, .. } = &self.plan;
-        let verdict = Ending::of(&self.plan).word();
-        let said: Vec<String> = self.first().iter().map(|one| escaped(one)).collect();
-        let steps = self.steps();
-        let next = steps.iter().take(6).map(|step| crate::message::brief(&step.text));
-        let mut context = BTreeMap::new();
-        for (field, value) in [
-            ("verdict", verdict.to_owned()),
-            ("severity", severity(&self.plan.finding.severity)),
-            ("account", principal.account.to_string()),
-            ("findingId", one_line(&self.plan.finding.id, 512)),
-            ("execution", execution.arn().to_owned()),
-            ("incident", incident.arn().to_owned()),
-            ("principalArn", one_line(&principal.arn, 700)),
-            ("principalId", one_line(&principal.id, 128)),
-            ("plan", one_line(&self.stored.uri, 1_000)),
-            ("planSha256", one_line(&self.stored.sha256, 64)),
-            ("changes", self.plan.changes.len().to_string()),
-            ("inactive", self.plan.inactive.len().to_string()),
-            ("drift", self.plan.drift.len().to_string()),
-            ("lost", self.plan.lost.len().to_string()),
-        ] {
-            context.insert(field.to_owned(), escaped(&value));
+        let Plan { principal, incident, execution, finding, .. } = &self.plan;
+        OfARestore {
+            subject,
+            verdict: Ending::of(&self.plan).word(),
+            thread: mail::number_of(incident),
+            said: &self.first(),
+            steps: &self.steps(),
+            principal: Some(principal),
+            facts: vec![
+                ("severity", severity(&finding.severity)),
+                ("findingId", one_line(&finding.id, 512)),
+                ("execution", execution.arn().to_owned()),
+                ("incident", incident.arn().to_owned()),
+                ("plan", one_line(&self.stored.uri, 1_000)),
+                ("planSha256", one_line(&self.stored.sha256, 64)),
+                ("changes", self.plan.changes.len().to_string()),
+                ("inactive", self.plan.inactive.len().to_string()),
+                ("drift", self.plan.drift.len().to_string()),
+                ("lost", self.plan.lost.len().to_string()),
+            ],
         }
-        Notification {
-            version: "1.0",
-            source: "custom",
-            content: Content {
-                text_type: "client-markdown",
-                title: cut(&escaped(subject), 250),
-                description: cut(&said.join("\n"), 4_000),
-                next_steps: next.collect(),
-                keywords: vec!["restore".to_owned(), verdict.to_owned()],
-            },
-            metadata: Metadata {
-                thread_id: mail::number_of(incident),
-                summary: cut(&escaped(subject), 250),
-                event_type: verdict.to_owned(),
-                related_resources: vec![escaped(&one_line(&principal.arn, 700))],
-                additional_context: context,
-            },
-        }
+        .notification()
     }
 }
 

@@ -1,8 +1,6 @@
 //! The words of a restore that was carried out, or that failed on the way.
 
-use std::collections::BTreeMap;
-
-use incident::restore::{Disposition, Finding, Item, Plan};
+use incident::restore::{Disposition, Finding, Item, Plan, Restored};
 use incident::{Execution, Failed, Failure, Kind, Principal, Stored, ascii, cut, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,7 +11,7 @@ use crate::advice::{Step, Whose};
 use crate::cause::Said;
 use crate::errors::{UNKNOWN, meaning};
 use crate::give_back::about;
-use crate::message::{Content, Message, Metadata, Notification, brief, escaped};
+use crate::message::{Message, Notification, OfARestore};
 use crate::page::Page;
 use crate::restore::{object, severity, stays_denied, word};
 use crate::shell::Command;
@@ -22,30 +20,6 @@ use crate::{LARGEST, mail, unwritable};
 
 /// For so long an exemption is proposed.
 const EXEMPT: Duration = Duration::days(30);
-
-/// What was given back, by `plan-restore`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Restored {
-    /// The execution that gave it back.
-    execution: Execution,
-    /// The plan, which was carried out. All that was read of the principal is hostile.
-    plan: Plan,
-    /// Where it lies.
-    stored: Stored,
-    /// What a person has to do yet.
-    by_hand: Vec<Item>,
-    /// Who asked for it, as stated.
-    by: String,
-    /// Why, as stated.
-    reason: String,
-    /// What the finding was.
-    disposition: Disposition,
-    /// When it was read back (RFC 3339).
-    at: String,
-    /// The record that closes the case.
-    record: Stored,
-}
 
 /// What failed of a restore, and how far it had come.
 #[derive(Debug, Clone, Deserialize)]
@@ -96,6 +70,9 @@ pub struct Told {
     pub text: String,
 }
 
+/// The words for what was given back. All that was read of the principal is hostile.
+struct Words<'a>(&'a Restored);
+
 /// Whom and what a message is about.
 struct About<'a> {
     execution: &'a Execution,
@@ -132,9 +109,8 @@ pub(crate) fn write(restored: &Restored) -> Result<Told, Failure> {
         one_line(reason, 200)
     );
     let note = cut(&note, 512);
-    let of = |items| {
-        about.told(&restored.first(), &restored.steps(), note.clone(), restored.text(items))
-    };
+    let words = Words(restored);
+    let of = |items| about.told(&words.first(), &words.steps(), note.clone(), words.text(items));
     let mut told = of(20)?;
     for items in [6, 1] {
         if serde_json::to_vec(&told).map_err(|error| unwritable(&error))?.len() <= LARGEST {
@@ -189,41 +165,23 @@ impl About<'_> {
     }
 
     fn document(&self, subject: &str, said: &[String], steps: &[Step]) -> Notification {
-        let said: Vec<String> = said.iter().map(|one| escaped(one)).collect();
-        let mut context = BTreeMap::new();
-        let mut set = |field: &str, value: String| {
-            context.insert(field.to_owned(), escaped(&value));
-        };
-        set("verdict", self.verdict.to_owned());
-        set("execution", self.execution.arn().to_owned());
-        set("incident", one_line(self.incident, 700));
         let (id, label) = self.finding.map_or(("", ""), |one| (&one.id, &one.severity));
-        set("findingId", one_line(id, 512));
-        set("severity", severity(label));
-        if let Some(principal) = self.principal {
-            set("account", principal.account.to_string());
-            set("principalArn", one_line(&principal.arn, 700));
-            set("principalId", one_line(&principal.id, 128));
+        let incident = Execution::try_from(self.incident.to_owned());
+        OfARestore {
+            subject,
+            verdict: self.verdict,
+            thread: mail::number_of(incident.as_ref().unwrap_or(self.execution)),
+            said,
+            steps,
+            principal: self.principal,
+            facts: vec![
+                ("severity", severity(label)),
+                ("findingId", one_line(id, 512)),
+                ("execution", self.execution.arn().to_owned()),
+                ("incident", one_line(self.incident, 700)),
+            ],
         }
-        let arns = self.principal.map(|one| escaped(&one_line(&one.arn, 700)));
-        Notification {
-            version: "1.0",
-            source: "custom",
-            content: Content {
-                text_type: "client-markdown",
-                title: cut(&escaped(subject), 250),
-                description: cut(&said.join("\n"), 4_000),
-                next_steps: steps.iter().take(6).map(|step| brief(&step.text)).collect(),
-                keywords: vec!["restore".to_owned(), self.verdict.to_owned()],
-            },
-            metadata: Metadata {
-                thread_id: cut(&mail::number_of(self.execution), 12),
-                summary: cut(&escaped(subject), 250),
-                event_type: self.verdict.to_owned(),
-                related_resources: arns.into_iter().collect(),
-                additional_context: context,
-            },
-        }
+        .notification()
     }
 }
 
@@ -232,9 +190,9 @@ fn who(principal: &Principal) -> String {
     format!("the {} `{name}` in account {}", principal.kind.noun(), principal.account)
 }
 
-impl Restored {
+impl Words<'_> {
     fn first(&self) -> Vec<String> {
-        let plan = &self.plan;
+        let plan = &self.0.plan;
         let who = who(&plan.principal);
         let mut said = vec![match plan.case {
             Some(_) if stays_denied(plan) => format!(
@@ -247,12 +205,12 @@ impl Restored {
             ),
             None => format!("The keys of {who} are as the plan has them, as read back."),
         }];
-        said.extend(match self.by_hand.len() {
+        said.extend(match self.0.by_hand.len() {
             0 => None,
             1 => Some("One group is left to you.".to_owned()),
             n => Some(format!("{n} groups are left to you.")),
         });
-        said.push(match self.disposition {
+        said.push(match self.0.disposition {
             Disposition::Recovered if plan.case.is_none() => {
                 "The finding stays what it was, with a note.".to_owned()
             }
@@ -272,37 +230,37 @@ impl Restored {
 
     /// The mail, with so many items of each kind.
     fn text(&self, items: usize) -> String {
-        let plan = &self.plan;
+        let plan = &self.0.plan;
         let mut page = Page::default();
         page.prose(self.first().join(" "));
         page.heading("Who asked for it, as stated");
-        page.quote(2, one_line(&self.by, 300));
-        page.quote(2, one_line(&self.reason, 300));
-        after(plan, &self.by_hand, Room { commands: false, items }, &mut page);
+        page.quote(2, one_line(&self.0.by, 300));
+        page.quote(2, one_line(&self.0.reason, 300));
+        after(plan, &self.0.by_hand, Room { commands: false, items }, &mut page);
         page.heading("What to do now");
         for (number, step) in (1..).zip(&self.steps()) {
             mail::step(&mut page, number, step);
         }
         page.heading("Record");
-        object(&self.record, &mut page);
+        object(&self.0.record, &mut page);
         page.heading("Plan");
-        object(&self.stored, &mut page);
+        object(&self.0.stored, &mut page);
         page.heading("Finding");
         page.word(2, one_line(&plan.finding.id, 512));
         page.heading("Execution");
         page.indented(2, "This one:");
-        page.alone(2, self.execution.arn());
+        page.alone(2, self.0.execution.arn());
         page.indented(2, "The incident's:");
         page.alone(2, plan.incident.arn());
         page.to_string()
     }
 
     fn steps(&self) -> Vec<Step> {
-        let plan = &self.plan;
+        let plan = &self.0.plan;
         let mut steps = Vec::new();
-        if !self.by_hand.is_empty() {
+        if !self.0.by_hand.is_empty() {
             let back = plan.changes.iter().map(|change| &change.states);
-            let commands = back.filter(|states| self.by_hand.contains(&states.item));
+            let commands = back.filter(|states| self.0.by_hand.contains(&states.item));
             let commands = commands.filter_map(|states| match &states.item {
                 Item::Group { name } => Some(about(plan).group(name, states.before.is_some())),
                 _ => None,
@@ -311,7 +269,7 @@ impl Restored {
             let text = "Put it into its groups, which Cordon may not (`restoreGroups`):";
             steps.push(Step::of(text).run(account, commands.collect()));
         }
-        if self.disposition == Disposition::FalsePositive {
+        if self.0.disposition == Disposition::FalsePositive {
             steps.extend(self.never_again());
         }
         if !plan.inactive.is_empty() {
@@ -331,13 +289,13 @@ impl Restored {
 
     /// What keeps a false positive from coming again, since the next finding has another id.
     fn never_again(&self) -> Vec<Step> {
-        let arn = &self.plan.principal.arn;
+        let arn = &self.0.plan.principal.arn;
         let mut steps = Vec::new();
-        if let Ok(at) = OffsetDateTime::parse(&self.at, &Rfc3339)
+        if let Ok(at) = OffsetDateTime::parse(&self.0.at, &Rfc3339)
             && let Some(until) = at.replace_nanosecond(0).ok().and_then(|at| at.checked_add(EXEMPT))
             && let Ok(until) = until.format(&Rfc3339)
         {
-            let reason = ascii(&one_line(&self.reason, 100), 100);
+            let reason = ascii(&one_line(&self.0.reason, 100), 100);
             let exempt = json!({ "principal": arn, "until": until, "reason": reason });
             let command =
                 Command::make("policy").set("SET", &format!("exemptPrincipals+={exempt}"));
@@ -354,19 +312,19 @@ impl Restored {
     }
 }
 
-impl Restored {
+impl Words<'_> {
     /// GuardDuty's own suppression rule, for this type of finding about this user.
     ///
     /// Source: GuardDuty User Guide, "Suppression rules".
     fn suppress(&self) -> Option<Step> {
-        let Principal { kind, name, .. } = &self.plan.principal;
-        let type_of_finding = guardduty_type(&self.plan).filter(|_| *kind == Kind::User)?;
-        let region = self.plan.finding.id.split(':').nth(3)?;
+        let Principal { kind, name, .. } = &self.0.plan.principal;
+        let type_of_finding = guardduty_type(&self.0.plan).filter(|_| *kind == Kind::User)?;
+        let region = self.0.plan.finding.id.split(':').nth(3)?;
         let criteria = json!({ "Criterion": {
             "resource.accessKeyDetails.userName": { "Eq": [name] },
             "type": { "Eq": [type_of_finding] },
         }});
-        let filter = format!("cordon-{}", mail::number_of(&self.execution));
+        let filter = format!("cordon-{}", mail::number_of(&self.0.execution));
         let command = Command::aws("guardduty create-filter", region)
             .flag("--detector-id")
             .flag(&detector(region)?)

@@ -14,7 +14,8 @@ const USAGE: &str = "\
 usage: local COMMAND
 
   up      start the local AWS and deploy Cordon to it, or bring both up to date
-  demo    show an incident from the finding to the proof that it is contained
+  demo [restore]
+          show an incident from the finding to the proof that it is contained; and its way back
   status  say what runs where
   mails   print what the subscribers of Cordon's topics got so far;
           with --follow, what they get from then on as well
@@ -32,7 +33,8 @@ async fn main() -> ExitCode {
     let done = async {
         match command.as_slice() {
             ["up"] => up().await,
-            ["demo"] => Box::pin(demo()).await,
+            ["demo"] => Box::pin(demo(false)).await,
+            ["demo", "restore"] => Box::pin(demo(true)).await,
             ["status"] => status().await,
             ["mails"] => mails(false).await,
             ["mails", "--follow"] => mails(true).await,
@@ -63,10 +65,10 @@ async fn up() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn demo() -> anyhow::Result<ExitCode> {
+async fn demo(restore: bool) -> anyhow::Result<ExitCode> {
     let place = Place::of_the_developer()?;
     let instance = Instance::up(&place, &Progress::new()).await?;
-    let proven = Box::pin(demo::run(&instance.connect()?, &mut io::stdout())).await?;
+    let proven = Box::pin(demo::run(&instance.connect()?, &mut io::stdout(), restore)).await?;
     Ok(if proven { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

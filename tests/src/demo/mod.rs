@@ -3,6 +3,7 @@
 mod attacker;
 mod narrator;
 mod proof;
+mod way_back;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -27,8 +28,9 @@ const USER: &str = "dangerous-test-user";
 /// How often the execution's history is read.
 const GLANCE: Duration = Duration::from_millis(40);
 
-/// Shows an incident, in lines of at most 80 columns, and says whether every proof held.
-pub async fn run(aws: &LocalAws, out: &mut impl Write) -> Result<bool> {
+/// Shows an incident, in lines of at most 80 columns, and how everything is given back if that
+/// is wanted; says whether every proof held.
+pub async fn run(aws: &LocalAws, out: &mut impl Write, restore: bool) -> Result<bool> {
     let style = Style::of_standard_output();
     let user = dangerous_user(aws).await?;
     let key = user.access_key().await?;
@@ -52,7 +54,7 @@ pub async fn run(aws: &LocalAws, out: &mut impl Write) -> Result<bool> {
     let begun = now();
     aws.import(&finding).await?;
     let execution = aws.execution_of(&finding).await?;
-    watch(out, &execution, &mut attack, Narrator::new(style, begun)).await?;
+    watch(out, &execution, || attack.news(), Narrator::new(style, begun)).await?;
     let refusals = attack.end().await?;
 
     show_change(out, style, &before, &user.read_back().await?)?;
@@ -67,8 +69,12 @@ pub async fn run(aws: &LocalAws, out: &mut impl Write) -> Result<bool> {
         begun,
         refusals: &refusals,
     };
-    let proven = proof::show(out, style, &incident).await?;
-    look_further(out, style, aws)?;
+    let mut proven = proof::show(out, style, &incident).await?;
+    if restore {
+        proven &= way_back::show(out, style, &incident).await?;
+    } else {
+        look_further(out, style, aws)?;
+    }
     Ok(proven)
 }
 
@@ -86,14 +92,14 @@ async fn dangerous_user(aws: &LocalAws) -> Result<User> {
 async fn watch(
     out: &mut impl Write,
     execution: &Execution,
-    attack: &mut Attack,
+    mut news: impl FnMut() -> Vec<(Duration, String)>,
     mut narrator: Narrator,
 ) -> Result<()> {
     loop {
         // In this order, so that the history that is told last is complete.
         let status = execution.describe().await?.status;
         let history = execution.history().await?;
-        narrator.tell(out, &history.events, attack.news())?;
+        narrator.tell(out, &history.events, news())?;
         if status != ExecutionStatus::Running {
             return Ok(());
         }

@@ -65,10 +65,11 @@ async fn followed(aws: &LocalAws) -> Result<()> {
 
 async fn shown(aws: &LocalAws) -> Result<()> {
     let mut out = Vec::new();
-    let proven = Box::pin(demo::run(aws, &mut out)).await?;
+    let proven = Box::pin(demo::run(aws, &mut out, true)).await?;
     let out = String::from_utf8(out)?;
     ensure!(proven, "it failed to prove something:\n{out}");
     ensure!(out.contains("key and session are refused"), "{out}");
+    ensure!(out.contains("but for its key, the user is as it was"), "{out}");
     let wide: Vec<_> = out.lines().filter(|line| line.chars().count() > 80).collect();
     ensure!(wide.is_empty(), "too wide:\n{}", wide.join("\n"));
     Ok(())

@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_iam::types::{StatusType, Tag};
 use futures::future::try_join_all;
-use harness::alone::Apart;
+use harness::alone::{Alone, Apart};
 use harness::commands::Printed;
 use harness::evidence::Evidence;
 use harness::execution::Execution;
@@ -28,6 +28,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("restore: what has drifted stays, or goes where it was accepted by name", drifted);
     trials.add("restore: what has come to a role since goes where it was accepted", drifted_role);
     trials.add("restore: contained and restored twice, it is exact twice", twice);
+    trials.add_alone("restore: groups are left to people unless Cordon may", by_hand);
     trials.add("restore: whoever asks says who it is and why, and for a plan of its own", unclear);
 }
 
@@ -323,6 +324,32 @@ async fn twice(aws: &LocalAws) -> Result<()> {
         let over = json!({ "execution": incident.arn });
         is_refused(aws, &over, "NothingToRestore", "was given back").await?;
     }
+    Ok(())
+}
+
+async fn by_hand(alone: &Alone<'_>) -> Result<()> {
+    let user = alone.user().create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    let group = user.join_new_group("admins", POWER_USER).await?;
+    let before = user.read_back().await?;
+    let incident = contain(alone, &user).await?;
+    alone.leave_groups_to_people().await?;
+    let digest = plan(alone, &incident, &json!({})).await?;
+    let text = restore(alone, &asks(&incident, &digest, "recovered")).await?;
+    let after = user.read_back().await?;
+    ensure!(after == Snapshot { groups: BTreeSet::new(), ..before.clone() }, "{after:#?}");
+    let record = alone.case(&user, 1).await?;
+    let record = record.get("restored.json").context("the case is not closed")?.json()?;
+    ensure!(record["leftOut"]["byHand"] == json!([format!("group/{group}")]), "{record:#}");
+    let commands = lines(&text, "aws");
+    let [line] = commands.as_slice() else { anyhow::bail!("the mail says: {text}") };
+    let arguments = given("aws", line).await?;
+    let (begin, end) = (&arguments[..2], &arguments[arguments.len() - 4..]);
+    ensure!(begin == ["iam", "add-user-to-group"], "{arguments:?}");
+    ensure!(end == ["--user-name", &user.name, "--group-name", &group], "{arguments:?}");
+    let add = user.account_root().iam().add_user_to_group();
+    add.user_name(&user.name).group_name(&group).send().await?;
+    ensure!(user.read_back().await? == before, "it is not as it was");
     Ok(())
 }
 

@@ -9,9 +9,9 @@ use write_report::{Asked, LARGEST, Planned, Written, write};
 use crate::hostile::pasted;
 use crate::limits;
 
-/// The folders under `restore/`: `about.txt`, `input.json` and the mail.
-fn folders() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("restore");
+/// The folders under one of this crate: `about.txt`, `input.json` and the mail.
+pub(crate) fn folders_of(kind: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(kind);
     let mut folders: Vec<_> =
         fs::read_dir(folder).unwrap().map(|one| one.unwrap().path()).collect();
     folders.sort();
@@ -19,8 +19,12 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-fn input(folder: &Path) -> Value {
+pub(crate) fn input(folder: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(folder.join("input.json")).unwrap()).unwrap()
+}
+
+fn folders() -> Vec<PathBuf> {
+    folders_of("restore")
 }
 
 fn case(name: &str) -> Value {

@@ -8,20 +8,10 @@ use write_report::{Asked, LARGEST, Told, Written, write};
 
 use crate::hostile::pasted;
 use crate::limits;
-use crate::restore::fill;
+use crate::restore::{fill, folders_of, input};
 
-/// The folders under `restored/`: `about.txt`, `input.json` and the mail.
 fn folders() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("restored");
-    let mut folders: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|one| one.unwrap().path()).collect();
-    folders.sort();
-    assert!(!folders.is_empty());
-    folders
-}
-
-fn input(folder: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(folder.join("input.json")).unwrap()).unwrap()
+    folders_of("restored")
 }
 
 fn case(name: &str) -> Value {
