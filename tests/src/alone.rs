@@ -1,11 +1,12 @@
 //! Changes to what others depend on. All of them are taken back in the end.
 
+use std::marker::PhantomData;
 use std::ops::Deref;
 
 use anyhow::{Context, Result};
 use aws_sdk_ssm::types::ParameterType;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::clients::Clients;
 use crate::local_aws::LocalAws;
@@ -15,16 +16,23 @@ use crate::{MEMBERS, SECURITY};
 /// Names the sessions of a thief, so that its calls are told from Cordon's own.
 pub const THIEF: &str = "cordon-thief";
 
-/// The local AWS while nobody else uses it.
-pub type Alone<'a> = Reserved<'a, RwLockWriteGuard<'a, ()>>;
+/// The local AWS while nobody else changes it.
+pub type Alone<'a> = Reserved<'a, Everything>;
 
-/// The local AWS while nobody else uses the second member account. Others use the first.
-pub type Apart<'a> = Reserved<'a, (RwLockReadGuard<'a, ()>, MutexGuard<'a, ()>)>;
+/// The local AWS while nobody else changes the second member account. Others use the first.
+pub type Apart<'a> = Reserved<'a, SecondMember>;
+
+/// What [`Alone`] may change.
+pub struct Everything;
+
+/// What [`Apart`] may change.
+pub struct SecondMember;
 
 /// The local AWS, and the right to change a part of it for as long as this lives.
-pub struct Reserved<'a, Turn> {
+pub struct Reserved<'a, Part> {
     aws: &'a LocalAws,
-    _turn: Turn,
+    part: PhantomData<Part>,
+    _turn: MutexGuard<'a, ()>,
     undo: Mutex<Vec<Undo>>,
 }
 
@@ -40,7 +48,7 @@ enum Undo {
 /// The name of the policies by which a test refuses roles something.
 const REFUSAL: &str = "refused-by-a-test";
 
-impl<Turn> Deref for Reserved<'_, Turn> {
+impl<Part> Deref for Reserved<'_, Part> {
     type Target = LocalAws;
 
     fn deref(&self) -> &LocalAws {
@@ -253,9 +261,9 @@ fn member_role(step: &str) -> String {
     format!("SecurityRemediation-{step}")
 }
 
-impl<'a, Turn> Reserved<'a, Turn> {
-    pub(crate) fn new(aws: &'a LocalAws, turn: Turn) -> Self {
-        Self { aws, _turn: turn, undo: Mutex::default() }
+impl<'a, Part> Reserved<'a, Part> {
+    pub(crate) fn new(aws: &'a LocalAws, turn: MutexGuard<'a, ()>) -> Self {
+        Self { aws, part: PhantomData, _turn: turn, undo: Mutex::default() }
     }
 
     /// Puts everything back as it was.

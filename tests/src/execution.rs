@@ -66,13 +66,14 @@ impl LocalAws {
 
     /// All executions so far, the newest first.
     pub async fn executions(&self) -> Result<Vec<Execution>> {
+        self.executions_by(&self.outputs().state_machine_arn).await
+    }
+
+    /// All executions of a state machine so far, the newest first.
+    pub async fn executions_by(&self, machine: &str) -> Result<Vec<Execution>> {
         let states = self.security().states();
-        let mut executions = states
-            .list_executions()
-            .state_machine_arn(&self.outputs().state_machine_arn)
-            .into_paginator()
-            .items()
-            .send();
+        let mut executions =
+            states.list_executions().state_machine_arn(machine).into_paginator().items().send();
         let mut all = Vec::new();
         while let Some(execution) = executions.try_next().await? {
             all.push((execution.start_date, execution.execution_arn));

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use aws_credential_types::Credentials;
 use serde_json::json;
-use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
+use tokio::sync::Mutex;
 
 use crate::alone::{Alone, Apart};
 use crate::clients::Clients;
@@ -32,7 +32,7 @@ pub struct LocalAws {
     names: AtomicU64,
     /// Finding ids by execution ARN: an input, once read, does not change.
     pub(crate) findings_of_executions: Mutex<HashMap<String, Option<String>>>,
-    turns: RwLock<()>,
+    turns: Mutex<()>,
     second_member: Mutex<()>,
 }
 
@@ -47,7 +47,7 @@ impl LocalAws {
             started: now().as_millis(),
             names: AtomicU64::new(0),
             findings_of_executions: Mutex::default(),
-            turns: RwLock::default(),
+            turns: Mutex::default(),
             second_member: Mutex::default(),
         }
     }
@@ -161,23 +161,16 @@ impl LocalAws {
         format!("{:x}-{number}", self.started)
     }
 
-    /// Waits for whoever changes what all tests depend on, and keeps such changes away
-    /// while the answer lives.
-    pub async fn beside_others(&self) -> RwLockReadGuard<'_, ()> {
-        self.turns.read().await
-    }
-
-    /// Waits until no other test runs. Only then may be changed what all depend on.
+    /// Waits until nobody else has it alone. Only then may be changed what all depend on, and
+    /// only where none run that don't ask for it.
     pub async fn alone(&self) -> Alone<'_> {
-        Alone::new(self, self.turns.write().await)
+        Alone::new(self, self.turns.lock().await)
     }
 
     /// Waits until nobody else changes the second member account. Only then may be changed
     /// what incidents there depend on.
     pub async fn apart(&self) -> Apart<'_> {
-        // Its own turn first: who waits for it must not keep those from theirs who run alone.
-        let second_member = self.second_member.lock().await;
-        Apart::new(self, (self.turns.read().await, second_member))
+        Apart::new(self, self.second_member.lock().await)
     }
 }
 

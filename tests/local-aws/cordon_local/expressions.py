@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
 
+import copy
+import functools
 import json
 from collections import ChainMap
 
@@ -45,6 +47,21 @@ class Variables(ChainMap):
         super().__setitem__(name, value)
 
 
+@functools.lru_cache(maxsize=4096)
+def parsed(expression):
+    """An expression, which may be evaluated by many threads. To parse it takes longer than anything else."""
+    return jsonata.Jsonata.jsonata(expression)
+
+
+def compiled(expression):
+    """An expression to be evaluated once by this thread, with its own limit of time."""
+    own = jsonata.Jsonata.CURRENT.jsonata = copy.copy(parsed(expression))
+    own.environment = own.create_frame(jsonata.Jsonata.static_frame)
+    own.environment.set_runtime_bounds(EVALUATION_LIMIT_MS, None)
+    sfn._register_sfn_jsonata_functions(own)
+    return own
+
+
 def evaluate(_original, expression, raw_input, ctx=None, result=None, error_output=None):
     """An expression's value. `$states` has a `result` only after a task or sub-workflow, an `errorOutput` only
     in a Catch, and the documented context object (transforming-data.html)."""
@@ -57,9 +74,7 @@ def evaluate(_original, expression, raw_input, ctx=None, result=None, error_outp
     bindings = {name: NULL if value is None else value for name, value in ctx.get("variables", {}).items()}
     # An undefined value leaves the member out, which tells it from null. `$eval` is the one function that AWS lacks.
     try:
-        compiled = jsonata.Jsonata.jsonata(f'{{"value": ({expression})}}', timeout=EVALUATION_LIMIT_MS)
-        sfn._register_sfn_jsonata_functions(compiled)
-        found = compiled.evaluate(None, {**bindings, "states": states, "eval": None})
+        found = compiled(f'{{"value": ({expression})}}').evaluate(None, {**bindings, "states": states, "eval": None})
         found = json.loads(json.dumps(found, allow_nan=False))
     except Exception as failure:
         code = getattr(failure, "error", None)

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::{Context, Result, ensure};
+use futures::future::try_join_all;
+use futures::stream::{self, StreamExt};
 use harness::alone::THIEF;
 use harness::calls::Call;
+use harness::execution::Execution;
 use harness::local_aws::LocalAws;
 use harness::steps::{Step, allowed};
 
@@ -15,18 +18,27 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_last("every action that is granted was used", granted_is_used);
 }
 
+/// An execution's name, and all that it tells.
+async fn told_by(execution: Execution) -> Result<(String, String)> {
+    let described = execution.describe().await?;
+    let ends = [described.input, described.output, described.cause].into_iter().flatten();
+    let history = execution.history().await?.text();
+    Ok((execution.name().to_owned(), format!("{history}\n{}", ends.collect::<Vec<_>>().join("\n"))))
+}
+
 /// What somebody who may only read sees, by where it stands.
 async fn readable(aws: &LocalAws) -> Result<BTreeMap<String, String>> {
     let mut texts = BTreeMap::new();
-    for execution in aws.executions().await? {
-        let described = execution.describe().await?;
-        let ends = [described.input, described.output, described.cause].into_iter().flatten();
-        let text = format!(
-            "{}\n{}",
-            execution.history().await?.text(),
-            ends.collect::<Vec<_>>().join("\n")
-        );
-        texts.insert(format!("the execution `{}`", execution.name()), text);
+    let outputs = aws.outputs();
+    for machine in
+        [&outputs.state_machine_arn, &outputs.restore_machine_arn, &outputs.readiness_machine_arn]
+    {
+        let executions = stream::iter(aws.executions_by(machine).await?);
+        let mut told = executions.map(|it| tokio::spawn(told_by(it))).buffered(8);
+        while let Some(told) = told.next().await {
+            let (name, text) = told??;
+            texts.insert(format!("the execution `{name}`"), text);
+        }
     }
     for evidence in aws.evidence_below("").await? {
         let text = String::from_utf8(evidence.bytes).context("evidence is text")?;
@@ -46,25 +58,43 @@ async fn readable(aws: &LocalAws) -> Result<BTreeMap<String, String>> {
 }
 
 /// Finds secrets by their first characters, which nothing else begins with.
-struct Secrets(HashSet<Vec<u8>>);
+struct Secrets {
+    begins: HashSet<Vec<u8>>,
+    /// By their first three bytes, which most texts don't have: hundreds of megabytes are searched.
+    perhaps: Vec<bool>,
+}
 
 impl Secrets {
     const ENOUGH: usize = 16;
 
     fn new(secrets: &[String]) -> Self {
         let begins = secrets.iter().filter_map(|secret| secret.as_bytes().get(..Self::ENOUGH));
-        Self(begins.map(<[u8]>::to_vec).collect())
+        let begins = begins.map(<[u8]>::to_vec).collect::<HashSet<_>>();
+        let mut perhaps = vec![false; 1 << 24];
+        for begin in &begins {
+            perhaps[three(begin)] = true;
+        }
+        Self { begins, perhaps }
     }
 
     fn show_in(&self, text: &str) -> bool {
-        text.as_bytes().windows(Self::ENOUGH).any(|window| self.0.contains(window))
+        let mut windows = text.as_bytes().windows(Self::ENOUGH);
+        windows.any(|window| self.perhaps[three(window)] && self.begins.contains(window))
     }
+}
+
+fn three(bytes: &[u8]) -> usize {
+    usize::from(bytes[0]) << 16 | usize::from(bytes[1]) << 8 | usize::from(bytes[2])
 }
 
 /// What stands before a secret in AWS's answers and in settings.
 const NAMES: [&str; 4] = ["SecretAccessKey", "SessionToken", "SECRET_ACCESS_KEY", "SESSION_TOKEN"];
 
-async fn no_secret_shows(aws: &LocalAws) -> Result<()> {
+async fn no_secret_shows(all: &[&LocalAws]) -> Result<()> {
+    try_join_all(all.iter().map(|aws| no_secret_shows_in(aws))).await.map(drop)
+}
+
+async fn no_secret_shows_in(aws: &LocalAws) -> Result<()> {
     let known = aws.secrets().await?;
     let secrets = Secrets::new(&known);
     let texts = readable(aws).await?;
@@ -88,8 +118,11 @@ async fn no_secret_shows(aws: &LocalAws) -> Result<()> {
 /// What the local AWS does itself where AWS has the function or the machine do it.
 const DELIVERY: [&str; 3] = ["logs:", "xray:", "kms:"];
 
-async fn granted_is_used(aws: &LocalAws) -> Result<()> {
-    let calls = aws.calls().await?;
+async fn granted_is_used(all: &[&LocalAws]) -> Result<()> {
+    let mut calls = Vec::new();
+    for aws in all {
+        calls.extend(aws.calls().await?);
+    }
     let mut unused = Vec::new();
     for step in Step::all()? {
         let roles = [

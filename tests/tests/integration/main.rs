@@ -1,7 +1,7 @@
 //! Cordon against a local AWS: every part is the real one but AWS itself.
 //!
-//! One local AWS serves all tests of a run. Each test makes its own users and looks at its
-//! own executions, so they run side by side; those that change what all depend on run alone.
+//! One local AWS serves all tests that run side by side: each makes its own users and looks at
+//! its own executions. Those that change what all depend on have another, one at a time.
 //!
 //! - [`guide`]: the guide's own test, from the user to the finding that is RESOLVED.
 //! - [`users`]: users of every kind.
@@ -91,14 +91,9 @@ mod without_cspm;
 
 use std::process::ExitCode;
 
-use harness::local_aws::LocalAws;
-use harness::progress::Progress;
 use libtest_mimic::Arguments;
 
 use crate::trials::Trials;
-
-/// Tests mostly wait for the local AWS, so there may be more of them than cores.
-const THREADS: usize = 8;
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -108,10 +103,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<ExitCode> {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(THREADS);
-
+    let arguments = Arguments::from_args();
     let mut trials = Trials::new(&arguments);
+    // Those that take minutes begin first.
+    restore_faults::add_to(&mut trials);
+    restore_by_hand::add_to(&mut trials);
+    restore_applied::add_to(&mut trials);
+    restore::add_to(&mut trials);
+    deployed::add_to(&mut trials);
+    mails::add_to(&mut trials);
     guide::add_to(&mut trials);
     users::add_to(&mut trials);
     boundaries::add_to(&mut trials);
@@ -141,19 +141,12 @@ fn run() -> anyhow::Result<ExitCode> {
     stolen::add_to(&mut trials);
     without_cspm::add_to(&mut trials);
     readiness::add_to(&mut trials);
-    restore::add_to(&mut trials);
-    restore_applied::add_to(&mut trials);
-    restore_by_hand::add_to(&mut trials);
-    restore_faults::add_to(&mut trials);
-    deployed::add_to(&mut trials);
     drill::add_to(&mut trials);
-    mails::add_to(&mut trials);
     aftermath::add_to(&mut trials);
 
     let runtime = tokio::runtime::Runtime::new()?;
     if arguments.list {
         return Ok(trials.list(&arguments));
     }
-    let aws = runtime.block_on(LocalAws::for_tests(&Progress::new()))?;
-    Ok(trials.run(&arguments, runtime.handle(), aws, faults::print_table))
+    Ok(trials.run(&arguments, runtime.handle(), faults::print_table))
 }

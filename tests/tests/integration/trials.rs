@@ -1,15 +1,42 @@
 //! How a test of this binary is written: an async function that gets the local AWS.
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use harness::alone::{Alone, Apart};
 use harness::local_aws::LocalAws;
+use harness::progress::Progress;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, Semaphore};
 
-type Test = Box<dyn FnOnce(&Handle, &LocalAws) -> Result<()> + Send>;
+type Test = Box<dyn FnOnce(&Handle, &Clouds) -> Result<()> + Send>;
+
+/// Tests mostly wait for the local AWS, so there may be more of them beside each other than cores.
+const BESIDE_OTHERS: usize = 8;
+
+/// The local AWS of the tests that run beside each other, another for every second of the
+/// thorough ones, and the one of those that run alone, so that none wait for the others. Each is
+/// started for the first test that needs it.
+struct Clouds {
+    turns: Semaphore,
+    shared: [Cloud; 2],
+    exclusive: Cloud,
+}
+
+#[derive(Default)]
+struct Cloud(OnceCell<Result<LocalAws, String>>);
+
+impl Cloud {
+    /// Where it did not start, no test starts it again.
+    async fn started(&self) -> Result<&LocalAws> {
+        let start = async || {
+            LocalAws::for_tests(&Progress::new()).await.map_err(|error| format!("{error:#}"))
+        };
+        self.0.get_or_init(start).await.as_ref().map_err(|error| anyhow!("{error}"))
+    }
+}
 
 /// A test and its name.
 struct Named {
@@ -23,7 +50,6 @@ struct Named {
 pub(crate) struct Trials {
     all: bool,
     beside_others: Vec<Named>,
-    /// These come after, so that nobody waits for them and they for nobody.
     alone: Vec<Named>,
     last: Vec<Named>,
 }
@@ -40,7 +66,7 @@ impl Trials {
     where
         F: AsyncFnOnce(&LocalAws) -> Result<()> + Send + 'static,
     {
-        let test = beside_others(test);
+        let test = beside_others(0, test);
         self.beside_others.push(Named { name: name.into(), thorough: false, test });
     }
 
@@ -49,7 +75,7 @@ impl Trials {
     where
         F: AsyncFnOnce(&LocalAws) -> Result<()> + Send + 'static,
     {
-        let test = beside_others(test);
+        let test = beside_others(self.beside_others.len() % 2, test);
         self.beside_others.push(Named { name: name.into(), thorough: true, test });
     }
 
@@ -75,9 +101,10 @@ impl Trials {
     where
         F: AsyncFnOnce(&Apart<'_>) -> Result<()> + Send + 'static,
     {
-        let test: Test = Box::new(move |runtime, aws| {
+        let test: Test = Box::new(move |runtime, clouds| {
             runtime.block_on(async {
-                let apart = aws.apart().await;
+                let apart = clouds.shared[0].started().await?.apart().await;
+                let _turn = clouds.turns.acquire().await?;
                 let result = test(&apart).await;
                 apart.undo().await?;
                 result
@@ -86,13 +113,20 @@ impl Trials {
         self.beside_others.push(Named { name: name.into(), thorough: false, test });
     }
 
-    /// Adds a test that looks at what all the others left behind. It runs only if they all do.
+    /// Adds a test that looks at what all the others left behind, in each local AWS. It runs
+    /// only if they all do.
     pub(crate) fn add_last<F>(&mut self, name: impl Into<String>, test: F)
     where
-        F: AsyncFnOnce(&LocalAws) -> Result<()> + Send + 'static,
+        F: AsyncFnOnce(&[&LocalAws]) -> Result<()> + Send + 'static,
     {
         if self.all {
-            let test: Test = Box::new(move |runtime, aws| runtime.block_on(test(aws)));
+            let test: Test = Box::new(move |runtime, clouds| {
+                runtime.block_on(async {
+                    let all =
+                        [clouds.shared[0].started().await?, clouds.exclusive.started().await?];
+                    test(&all).await
+                })
+            });
             self.last.push(Named { name: name.into(), thorough: false, test });
         }
     }
@@ -104,32 +138,49 @@ impl Trials {
         libtest_mimic::run(arguments, trials.collect()).exit_code()
     }
 
-    /// Runs the tests that the arguments ask for, and calls `report` before those that run
-    /// last, so that the runner's summary ends the output.
+    /// Runs the tests that the arguments ask for. Before those that run last it calls `report`
+    /// and names once more what has failed, so that this stands near the end of the output.
     pub(crate) fn run(
         self,
         arguments: &Arguments,
         runtime: &Handle,
-        aws: LocalAws,
         report: impl FnOnce(),
     ) -> ExitCode {
-        let aws = Arc::new(aws);
+        let clouds = Arc::new(Clouds {
+            turns: Semaphore::new(arguments.test_threads.unwrap_or(BESIDE_OTHERS)),
+            shared: Default::default(),
+            exclusive: Cloud::default(),
+        });
+        // Whoever waits to run alone keeps no other from running.
+        let threads = arguments.test_threads.or(Some(self.alone.len() + BESIDE_OTHERS));
+        let arguments = &Arguments { test_threads: threads, ..arguments.clone() };
+        let failures = Arc::new(Mutex::new(Vec::new()));
         let thorough = arguments.ignored || arguments.include_ignored;
         let run = |tests: Vec<Named>| {
             let tests = tests.into_iter().filter(|it| thorough || !it.thorough);
             let trials = tests.map(|Named { name, thorough, test }| {
-                let (runtime, aws) = (runtime.clone(), Arc::clone(&aws));
-                let trial = Trial::test(name, move || {
-                    on_a_large_stack(move || test(&runtime, &aws))
-                        .map_err(|error| Failed::from(format!("{error:#}")))
+                let (runtime, clouds) = (runtime.clone(), Arc::clone(&clouds));
+                let failures = Arc::clone(&failures);
+                let trial = Trial::test(name.clone(), move || {
+                    on_a_large_stack(move || test(&runtime, &clouds)).map_err(|error| {
+                        let error = format!("{error:#}");
+                        lock(&failures).push(format!("{name}: {error}"));
+                        Failed::from(error)
+                    })
                 });
                 trial.with_ignored_flag(thorough)
             });
             libtest_mimic::run(arguments, trials.collect())
         };
-        let tests = self.beside_others.into_iter().chain(self.alone);
+        let tests = self.alone.into_iter().chain(self.beside_others);
         let mut failed = run(tests.collect()).has_failed();
         report();
+        for failure in lock(&failures).iter() {
+            println!(
+                "failed: {}",
+                failure.replace('\n', " ").chars().take(400).collect::<String>()
+            );
+        }
         if !self.last.is_empty() {
             failed |= run(self.last).has_failed();
         }
@@ -137,14 +188,14 @@ impl Trials {
     }
 }
 
-fn beside_others<F>(test: F) -> Test
+fn beside_others<F>(cloud: usize, test: F) -> Test
 where
     F: AsyncFnOnce(&LocalAws) -> Result<()> + Send + 'static,
 {
-    Box::new(move |runtime, aws| {
+    Box::new(move |runtime, clouds| {
         runtime.block_on(async {
-            let _turn = aws.beside_others().await;
-            test(aws).await
+            let _turn = clouds.turns.acquire().await?;
+            test(clouds.shared[cloud].started().await?).await
         })
     })
 }
@@ -153,9 +204,9 @@ fn alone<F>(test: F) -> Test
 where
     F: AsyncFnOnce(&Alone<'_>) -> Result<()> + Send + 'static,
 {
-    Box::new(move |runtime, aws| {
+    Box::new(move |runtime, clouds| {
         runtime.block_on(async {
-            let alone = aws.alone().await;
+            let alone = clouds.exclusive.started().await?.alone().await;
             let result = test(&alone).await;
             alone.undo().await?;
             result
@@ -163,11 +214,16 @@ where
     })
 }
 
-/// Unoptimized, the futures of the SDKs outgrow the stack that a thread has by default.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Unoptimized, the futures of the SDKs outgrow the stack that a thread has by default. A panic,
+/// which the thread has printed by then, is a failure.
 fn on_a_large_stack(test: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
-    std::thread::Builder::new()
-        .stack_size(64 << 20)
-        .spawn(test)?
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    std::thread::Builder::new().stack_size(64 << 20).spawn(test)?.join().unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(anyhow!("panicked: {}", words.unwrap_or("without a word")))
+    })
 }
