@@ -158,7 +158,8 @@ impl LocalAws {
 
     pub(crate) fn suffix(&self) -> String {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
-        format!("{:x}-{number}", self.started)
+        // Of one length, so that no name begins another.
+        format!("{:x}-{number:05}", self.started)
     }
 
     /// Waits until nobody else has it alone. Only then may be changed what all depend on, and

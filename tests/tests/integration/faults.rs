@@ -850,9 +850,10 @@ impl Pass<'_> {
         }
     }
 
-    fn mails(&self, telling: Telling) -> usize {
+    fn mails(&self, telling: Telling) -> Vec<String> {
         let alerts = self.aws.topics().alerts.all();
-        alerts.iter().filter(|mail| self.is_of(mail, telling)).count()
+        let told = alerts.into_iter().filter(|mail| self.is_of(mail, telling));
+        told.map(|mail| mail.subject).collect()
     }
 
     fn is_of(&self, mail: &Message, telling: Telling) -> bool {
@@ -895,7 +896,7 @@ impl Pass<'_> {
         let again = cell.way.takes_effect() && cell.task.tells == Some(telling)
             || cell.task.state == "MarkNotified";
         let told = self.mails(telling);
-        ensure!(told == 1 || again, "people were told {told} times that it is done");
+        ensure!(told.len() == 1 || again, "people were told that it is done by {told:?}");
         self.failures_told(failures)
     }
 
@@ -903,7 +904,8 @@ impl Pass<'_> {
     fn failures_told(&self, failures: usize) -> Result<()> {
         let told = self.mails(Telling::Failed);
         let again = self.cell.way.takes_effect() && self.cell.task.tells == Some(Telling::Failed);
-        ensure!(told == failures || again, "people were told {told} times of {failures} failures");
+        let as_often = told.len() == failures || again;
+        ensure!(as_often, "people were told of {failures} failures by {told:?}");
         let untold = self.aws.topics().operations.mentioning(&self.execution.arn).len();
         let expected = usize::from(self.cell.lasts && self.cell.task.state == "AlertPlainly");
         ensure!(untold == expected, "those who run Cordon were told {untold} times");
@@ -932,7 +934,7 @@ impl Pass<'_> {
         let told = self.mail(Telling::Abandoned).await?;
         ensure!(told.contains("EntryRefused"), "{told}");
         let told = self.mails(Telling::Failed);
-        ensure!(told == failures, "people were told {told} times of {failures} failures");
+        ensure!(told.len() == failures, "people were told of {failures} failures by {told:?}");
         let (now, status) = (self.suspect.read_back().await?, self.suspect.workflow().await?);
         ensure!(now == self.suspect.before, "it was {:?} and is {now:?}", self.suspect.before);
         ensure!(status == "NEW", "the finding is {status}");
