@@ -282,15 +282,17 @@ mod tests {
 
     /// IAM shows `eve` with a tag.
     fn bears(key: &'static str) -> Rule {
-        mock!(Client::get_user).then_http_response(move || {
-            let tag = format!("<member><Key>{key}</Key><Value>v</Value></member>");
-            let incident::Principal { arn, name, path, id, .. } = eve();
-            let user = format!(
-                "<Arn>{arn}</Arn><UserName>{name}</UserName><UserId>{id}</UserId><Path>{path}</Path>\
-                 <CreateDate>1970-01-01T00:00:00Z</CreateDate><Tags>{tag}</Tags>"
-            );
-            wire::answer("GetUser", &format!("<User>{user}</User>"))
-        })
+        mock!(Client::get_user).then_http_response(move || eve_with(key))
+    }
+
+    fn eve_with(key: &str) -> wire::HttpResponse {
+        let tag = format!("<member><Key>{key}</Key><Value>v</Value></member>");
+        let incident::Principal { arn, name, path, id, .. } = eve();
+        let user = format!(
+            "<Arn>{arn}</Arn><UserName>{name}</UserName><UserId>{id}</UserId><Path>{path}</Path>\
+             <CreateDate>1970-01-01T00:00:00Z</CreateDate><Tags>{tag}</Tags>"
+        );
+        wire::answer("GetUser", &format!("<User>{user}</User>"))
     }
 
     /// Once the tag is gone, IAM would refuse to take it away again.
@@ -307,6 +309,29 @@ mod tests {
             let (output, _) = does(Stage::RemoveTag, &plan, &list, &rules).await;
             assert_eq!(output.unwrap(), ["tag/SecurityIncident"]);
             assert_eq!(untag.num_calls(), calls, "{key}");
+        }
+    }
+
+    /// As where the answer was lost, and the SDK has asked again.
+    #[tokio::test]
+    async fn a_tag_whose_removal_is_refused_may_be_gone_all_the_same() {
+        let incident = (json!({ "type": "incident" }), Value::Null, json!("true"));
+        let plan = plan(&eve(), &[incident]);
+        for (then, expected) in [("team", None), ("SecurityIncident", Some("AccessDenied"))] {
+            let untag = mock!(Client::untag_user).then_http_response(|| error("AccessDenied"));
+            let asked = Mutex::new(false);
+            let shows = mock!(Client::get_user).then_http_response(move || {
+                let mut asked = asked.lock().unwrap();
+                eve_with(if std::mem::replace(&mut *asked, true) {
+                    then
+                } else {
+                    "SecurityIncident"
+                })
+            });
+            let list = lists(&[KNOWN], &[KNOWN]);
+            let (output, _) = does(Stage::RemoveTag, &plan, &list, &[&shows, &untag]).await;
+            assert_eq!(output.err().map(|it| it.name()), expected);
+            assert_eq!(untag.num_calls(), 1);
         }
     }
 

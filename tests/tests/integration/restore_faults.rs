@@ -345,6 +345,10 @@ impl Cell {
     fn expected(&self) -> End {
         match (self.called.by, self.called.call.as_str()) {
             _ if !self.lasts => End::Well,
+            // What is gone is not taken away again.
+            (Caller::Function(_), "iam:UntagUser" | "iam:UntagRole") if self.way.takes_effect() => {
+                End::Well
+            }
             (Caller::Machine, PUBLISH) => End::Untold,
             _ => End::Told,
         }
