@@ -9,7 +9,7 @@ use std::io::Write;
 
 use bucket::Bucket;
 use incident::{AccountId, Execution, Failure};
-use news::{Lines, News};
+use news::{Gone, Lines, News};
 use record::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -83,6 +83,8 @@ pub struct Output {
     ended: Lines,
     /// All that is refused.
     standing: Lines,
+    /// Who was asked about when it was last asked, and is not any more.
+    gone: Gone,
     /// When the write calls were last tried.
     proved: Option<String>,
     /// The actions of each step's role that were not tried then.
@@ -99,7 +101,8 @@ pub struct Output {
 /// each says and stores the same.
 ///
 /// Results are named for the time at which their execution began, so the last one is found by
-/// its key. One that is none is told, and all that is refused with it, as if it were new.
+/// its key. One that is none is told, and all that is refused with it, as if it were new. So is
+/// who is not asked about any more, and that nobody is.
 pub async fn compare_readiness(bucket: &Bucket, input: Input) -> Result<Output, Failure> {
     let Input { execution, started, deep, accounts, pages, call } = input;
     let own = format!("{started}-{}.json", execution.name());
@@ -119,14 +122,21 @@ pub async fn compare_readiness(bucket: &Bucket, input: Input) -> Result<Output, 
     }
     let listed: BTreeSet<&str> = accounts.iter().map(AccountId::as_str).collect();
     let News { began, ended, standing } = News::between(last.as_ref(), &record, &listed);
+    let gone = Gone::since(last.as_ref(), &listed);
+    let nobody = listed.is_empty() && last.as_ref().is_none_or(|last| last.accounts > 0);
     Ok(Output {
-        news: !began.first.is_empty() || !ended.first.is_empty() || last_unreadable.is_some(),
+        news: !began.first.is_empty()
+            || !ended.first.is_empty()
+            || !gone.first.is_empty()
+            || nobody
+            || last_unreadable.is_some(),
         accounts: record.accounts,
         steps: record.steps.len(),
         not_entered: record.not_entered().len(),
         began,
         ended,
         standing,
+        gone,
         proved: record.proved,
         unproved: record.unproved,
         result: bucket.uri(&key),
@@ -269,6 +279,24 @@ mod tests {
             assert_eq!(accounts_of(&said["began"]), began);
             assert_eq!(accounts_of(&said["ended"]), ended);
             assert_eq!(said["news"], json!(began != none || ended != none));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_not_asked_about_any_more_is_told_once() {
+        let now = |accounts: &[&str]| input("compare", false, accounts, &json!([]));
+        let [one, two, three] = ACCOUNTS;
+        for (before, after, news, gone) in [
+            (Some(now(&ACCOUNTS)), now(&[one]), true, vec![two, three]),
+            (Some(now(&ACCOUNTS)), now(&[]), true, vec![one, two, three]),
+            (Some(now(&[one])), now(&[one]), false, vec![]),
+            (Some(now(&[one])), now(&ACCOUNTS), false, vec![]),
+            (None, now(&[]), true, vec![]),
+            (Some(now(&[])), now(&[]), false, vec![]),
+        ] {
+            let said = said(before, after).await;
+            assert_eq!(said["news"], json!(news), "{said}");
+            assert_eq!(said["gone"], json!({ "first": gone, "more": 0 }));
         }
     }
 

@@ -27,6 +27,23 @@ pub(crate) struct Lines {
     pub(crate) more: usize,
 }
 
+/// The first of the accounts that are not asked about any more, and how many more there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Gone {
+    pub(crate) first: Vec<String>,
+    pub(crate) more: usize,
+}
+
+impl Gone {
+    pub(crate) fn since(last: Option<&Record>, listed: &BTreeSet<&str>) -> Self {
+        let before = last.into_iter().flat_map(|last| &last.listed);
+        let gone = before.filter(|account| !listed.contains(account.as_str()));
+        let mut first: Vec<_> = gone.cloned().collect();
+        let more = first.split_off(first.len().min(NAMED)).len();
+        Self { first, more }
+    }
+}
+
 /// Accounts that refuse the same steps alike, as people are told of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -18,6 +18,9 @@ pub(crate) struct Record {
     pub(crate) started: String,
     /// How many accounts were asked about.
     pub(crate) accounts: usize,
+    /// Which they were. Results of before have none.
+    #[serde(default)]
+    pub(crate) listed: BTreeSet<String>,
     /// The steps that were asked.
     pub(crate) steps: BTreeSet<String>,
     /// Which accounts can't be entered.
@@ -83,6 +86,7 @@ impl Record {
             execution: execution.to_owned(),
             started: started.to_owned(),
             accounts: accounts.len(),
+            listed: accounts.iter().map(ToString::to_string).collect(),
             steps: pages.iter().map(|page| page.step.clone()).collect(),
             refused,
             proved: None,

@@ -40,6 +40,9 @@ struct Checked {
     began: Lines,
     ended: Lines,
     standing: Lines,
+    /// Who is not asked about any more.
+    #[serde(default)]
+    gone: Gone,
     proved: Option<String>,
     unproved: BTreeMap<String, Vec<String>>,
     result: String,
@@ -47,6 +50,12 @@ struct Checked {
     /// The accounts from which the organization is run, where they have no member roles.
     #[serde(default)]
     left_out: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Gone {
+    first: Vec<String>,
+    more: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -114,12 +123,21 @@ impl Checked {
     fn told(&self, region: &str) -> Told {
         let Self { accounts, steps, not_entered, .. } = self;
         let calls = self.standing.first.iter().any(|line| !line.is_of_the_entry());
+        let gone = self.gone.first.len() + self.gone.more;
         let subject = match (not_entered, calls) {
+            _ if *accounts == 0 => "[NOT READY] there is no account to enter".to_owned(),
+            (0, false) if gone > 0 => {
+                format!("[READY] all {accounts} accounts can be entered, {gone} are gone")
+            }
             (0, false) => format!("[READY] all {accounts} accounts can be entered"),
             (0, true) => "[NOT READY] some accounts refuse what containment takes".to_owned(),
             (some, _) => format!("[NOT READY] cannot be entered: {some} of {accounts} accounts"),
         };
         let first = match (not_entered, calls) {
+            _ if *accounts == 0 => "Security Hub's administrator, or the organization, lists no \
+                 account that could be entered: nothing in a member account is contained, and its \
+                 findings may not even arrive. `make preflight` says who administers Security Hub."
+                .to_owned(),
             (0, false) => format!(
                 "Each of Cordon's {steps} steps can enter each of the {accounts} accounts. Nothing \
                  is known that would keep it from containing anybody there."
@@ -145,12 +163,29 @@ impl Checked {
         let (entries, calls) = split(&self.ended);
         ended(&mut page, "Can be entered again", &entries, self.ended.more);
         ended(&mut page, "Allowed again", &calls, 0);
+        self.who_is_gone(&mut page);
         self.what_stands(&mut page);
         self.what_is_left_out(&mut page);
         self.what_is_not_proved(&mut page);
         page.heading("All of it, account by step");
         page.alone(2, self.result.as_str());
         (subject, first, page)
+    }
+
+    /// Who was asked about before, and is not any more.
+    fn who_is_gone(&self, page: &mut Page) {
+        let Gone { first, more } = &self.gone;
+        if first.is_empty() {
+            return;
+        }
+        page.heading("Not asked about any more");
+        let more = if *more > 0 { format!(" and {more} more") } else { String::new() };
+        page.indented(2, format!("{}{more}.", listed(first, first.len())));
+        page.indented(
+            2,
+            "Security Hub, or the organization, does not list them as active members any more. \
+             Unless that is meant, nothing of them is contained.",
+        );
     }
 
     /// What people were told before, in a line each.
