@@ -11,6 +11,7 @@ export interface OperationsProps {
   readonly stateMachineArn: string;
   readonly responsePolicyName: string;
   readonly readinessMachineArn: string;
+  readonly restoreMachineArn: string;
   /** The rules that start the state machines, and tell of findings. */
   readonly starting: readonly EventRule[];
 }
@@ -143,7 +144,7 @@ export class Operations extends Construct {
   }
 
   private executionRule(
-    { stateMachineArn, operations }: OperationsProps,
+    { stateMachineArn, restoreMachineArn, operations }: OperationsProps,
     id: string,
     { name, ended, how, paths }: ExecutionRuleProps,
   ): EventRule {
@@ -153,7 +154,7 @@ export class Operations extends Construct {
       pattern: {
         source: ['aws.states'],
         'detail-type': ['Step Functions Execution Status Change'],
-        detail: { stateMachineArn: [stateMachineArn], ...ended },
+        detail: { stateMachineArn: [stateMachineArn, restoreMachineArn], ...ended },
       },
       targets: [
         {

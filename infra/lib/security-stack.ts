@@ -203,6 +203,7 @@ export class SecurityStack extends CordonStack {
       stateMachineArn: machine.arn,
       responsePolicyName: RESPONSE_POLICY,
       readinessMachineArn: readiness.arn,
+      restoreMachineArn: restore.arn,
       starting: [...findings.rules, ...readiness.rules],
     });
     new Watch(this, 'Watch', {

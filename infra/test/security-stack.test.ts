@@ -666,7 +666,10 @@ describe('the security stack', () => {
       assert.deepEqual(rule(name).Properties['EventPattern'], {
         source: ['aws.states'],
         'detail-type': ['Step Functions Execution Status Change'],
-        detail: { stateMachineArn: [arnOf(machine)], ...ended },
+        detail: {
+          stateMachineArn: [arnOf(machine), arnOf(machineOf('cordon-restore').id)],
+          ...ended,
+        },
       });
       assert.deepEqual(targetOf(name).target, {
         Id: 'Operations',

@@ -44,7 +44,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
 }
 
 /// Those who run Cordon are told that an execution has ended, and how.
-async fn reported(aws: &LocalAws, execution: &Execution, how: &str) -> Result<()> {
+pub(crate) async fn reported(aws: &LocalAws, execution: &Execution, how: &str) -> Result<()> {
     let told = aws.topics().operations.mention(&execution.arn).await?.text;
     ensure!(told.contains(how), "`{how}` is not in the mail: {told}");
     for command in ["describe-execution", "redrive-execution"] {

@@ -24,6 +24,7 @@ use harness::wait::{self, PATIENCE};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use crate::between::reported;
 use crate::faults::{AT_ONCE, BROKEN, note};
 use crate::restore_watch::{has_no_more, holds, is_denied, is_given_back, replay};
 use crate::suspect::{Case, Suspect};
@@ -303,6 +304,8 @@ fn last_failure(history: &History) -> Option<(String, String)> {
         let failed = event.task_failed_event_details.as_ref().and_then(|it| it.error.clone());
         let timed_out = event.task_timed_out_event_details.as_ref();
         let failed = failed.or_else(|| timed_out.and_then(|it| it.error.clone()));
+        let evaluated = event.evaluation_failed_event_details.as_ref();
+        let failed = failed.or_else(|| evaluated.and_then(|it| it.error.clone()));
         if let Some(error) = failed
             && !["ReportFailure", "TellFailure"].contains(&state)
         {
@@ -672,6 +675,7 @@ fn some_moments() -> Vec<Meanwhile> {
 }
 
 pub(crate) fn add_to(trials: &mut Trials) {
+    trials.add("restore: one that a person stops is reported, and redriven", stopped);
     trials.add(
         "restore: what fails passes, or is told, held and redriven",
         async |aws: &LocalAws| hold(aws, some_cells()).await,
@@ -693,4 +697,20 @@ pub(crate) fn add_to(trials: &mut Trials) {
             hold_meanwhile(aws, moments.map(|called| Meanwhile { case, called }).collect()).await
         });
     }
+}
+
+async fn stopped(aws: &LocalAws) -> Result<()> {
+    let it = Contained::new(aws, Case::User).await?;
+    let entry = it.fault(Caller::Function("apply-restore"), "sts:AssumeRole", Strike::TimedOut);
+    let entry = entry.always().stand().await?;
+    it.start().await?;
+    it.restore.enters("GiveBack").await?;
+    it.restore.stop().await?;
+    it.restore.ends(ExecutionStatus::Aborted).await?;
+    entry.lift().await?;
+    reported(aws, &it.restore, "ABORTED").await?;
+    it.was_never_worse().await?;
+    it.restore.redrive().await?;
+    it.restore.succeeds().await?;
+    it.is_given_back().await
 }
