@@ -9,6 +9,7 @@ import {
 import { parse } from 'yaml';
 import type { Configuration } from '../lib/config.ts';
 import { type Account, clientOf } from './accounts.ts';
+import { Failure } from './failure.ts';
 
 export const SECURITY_STACK = 'CordonSecurity';
 export const MEMBER_STACK = 'CordonMember';
@@ -44,8 +45,15 @@ interface Resource {
 }
 
 export async function stands(account: Account, stack: string): Promise<boolean> {
+  return (await statusOf(account, stack)) !== undefined;
+}
+
+/** How a stack stands, as CloudFormation calls it; nothing, where there is none. */
+export async function statusOf(account: Account, stack: string): Promise<string | undefined> {
   const client = new CloudFormationClient(clientOf(account));
-  return exists(client.send(new DescribeStacksCommand({ StackName: stack })));
+  const asked = client.send(new DescribeStacksCommand({ StackName: stack }));
+  if (!(await exists(asked))) return undefined;
+  return (await asked).Stacks?.[0]?.StackStatus;
 }
 
 /** What is deployed, by logical id; nothing, where there is no stack. */
@@ -106,7 +114,17 @@ export async function deleteStack(account: Account, stack: string): Promise<void
   const client = new CloudFormationClient(clientOf(account));
   await client.send(new DeleteStackCommand({ StackName: stack }));
   const waiting = { client, minDelay: 1, maxDelay: 10, maxWaitTime: 3_600 };
-  await waitUntilStackDeleteComplete(waiting, { StackName: stack });
+  try {
+    await waitUntilStackDeleteComplete(waiting, { StackName: stack });
+  } catch (error) {
+    // The waiter's own error is the stack as JSON.
+    const { Stacks = [] } = await client.send(new DescribeStacksCommand({ StackName: stack }));
+    const [{ StackStatus, StackStatusReason = 'CloudFormation gives no reason' } = {}] = Stacks;
+    if (StackStatus === undefined) throw error;
+    throw new Failure(
+      `${stack} in ${account.id} is not deleted but ${StackStatus}: ${StackStatusReason}. See its events in CloudFormation, mend that, then run this again`,
+    );
+  }
 }
 
 /** Whether what is asked for exists: of a stack that does not, CloudFormation says so in words only. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { judgeStack } from '../commands/checks/account.ts';
 import { answer, type Finding, line } from '../commands/checks/check.ts';
 import { judgeConcurrency } from '../commands/checks/concurrency.ts';
 import { judgeOrganization } from '../commands/checks/organization.ts';
@@ -20,6 +21,21 @@ function isSaid(
 }
 
 describe('preflight', () => {
+  it('asks how a stack stands', () => {
+    for (const [status, verdict] of [
+      [undefined, 'warning'],
+      ['CREATE_COMPLETE', 'ok'],
+      ['UPDATE_ROLLBACK_COMPLETE', 'ok'],
+      ['IMPORT_COMPLETE', 'ok'],
+      ['UPDATE_COMPLETE_CLEANUP_IN_PROGRESS', 'warning'],
+      ['REVIEW_IN_PROGRESS', 'wrong'],
+      ['ROLLBACK_COMPLETE', 'wrong'],
+      ['DELETE_FAILED', 'wrong'],
+    ] as const) {
+      isSaid(judgeStack('CordonMember', status, 'make deploy'), verdict, 'CordonMember');
+    }
+  });
+
   it('asks for the Security Hub that is configured', () => {
     for (const [findings, cspm, v2, verdict, words] of [
       ['cspm', true, true, 'ok', 'CSPM in eu-west-1'],

@@ -2,7 +2,7 @@ import { GetPolicyCommand, IAMClient } from '@aws-sdk/client-iam';
 import type { Configuration } from '../../lib/config.ts';
 import { type Account, clientOf } from '../accounts.ts';
 import { isBootstrapped } from '../bootstrap.ts';
-import { stacksOf, stands } from '../stacks.ts';
+import { stacksOf, statusOf } from '../stacks.ts';
 import { type Check, type Finding, ok, unless, warning, wrong } from './check.ts';
 
 /** Whether what `make deploy` puts into the account is there. */
@@ -11,14 +11,27 @@ export function stacks(configuration: Configuration, config: string, account: Ac
     about: `what stands in ${account.id}`,
     ask: () =>
       Promise.all(
-        stacksOf(configuration, account.id).map(async (stack) => {
-          const where = `${stack} in ${account.id}`;
-          return (await stands(account, stack))
-            ? ok(`${where} is deployed`)
-            : warning(`${where} is not deployed`, `make deploy CONFIG=${config}`);
-        }),
+        stacksOf(configuration, account.id).map(async (stack) =>
+          judgeStack(
+            `${stack} in ${account.id}`,
+            await statusOf(account, stack),
+            `make deploy CONFIG=${config}`,
+          ),
+        ),
       ),
   };
+}
+
+/** What a stack's status says of what it should have made; none, where there is no stack. */
+export function judgeStack(where: string, status: string | undefined, remedy: string): Finding {
+  if (status === undefined) return warning(`${where} is not deployed`, remedy);
+  // What was rolled back to where an update began is whole.
+  const whole = ['CREATE', 'IMPORT', 'UPDATE', 'UPDATE_ROLLBACK'].map((each) => `${each}_COMPLETE`);
+  if (whole.includes(status)) return ok(`${where} is deployed`);
+  if (status.endsWith('_IN_PROGRESS') && status !== 'REVIEW_IN_PROGRESS') {
+    return warning(`${where} is ${status}`, 'wait for it');
+  }
+  return wrong(`${where} is ${status}`, `see its events in CloudFormation, then ${remedy}`);
 }
 
 /** Whether CDK can deploy what has packages. */
