@@ -645,7 +645,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
 
 /// So many cells at once: they wait most of the time, but each has a principal to make and to
 /// look at.
-pub(crate) static AT_ONCE: Semaphore = Semaphore::const_new(20);
+pub(crate) static AT_ONCE: Semaphore = Semaphore::const_new(32);
 
 /// Runs cells side by side. Fails with all that do not hold.
 async fn hold(aws: &LocalAws, cells: Vec<Cell>) -> Result<()> {

@@ -121,12 +121,11 @@ impl<'a> Contained<'a> {
         let contained = suspect.read_back().await?;
         ensure!(contained.left().is_empty(), "it is not contained: {:?}", contained.left());
 
-        // One of its access keys, and another credential.
+        // One of its access keys, and another credential: the same in each cell.
         let mut wanted = suspect.before.clone();
         wanted.tags.remove("SecurityIncident");
-        let credentials = wanted.credentials.clone().into_keys();
-        let (keys, others): (Vec<_>, Vec<_>) = credentials.partition(|id| id.starts_with("AKIA"));
-        let activate: Vec<_> = keys.into_iter().take(1).chain(others.into_iter().take(1)).collect();
+        let first = |kind: &str| wanted.credentials.keys().find(|id| id.starts_with(kind)).cloned();
+        let activate: Vec<_> = [first("AKIA"), first("ACCA")].into_iter().flatten().collect();
         for (id, status) in &mut wanted.credentials {
             if !activate.contains(id) {
                 "Inactive".clone_into(status);
