@@ -56,7 +56,7 @@ async fn entry(alone: &Alone<'_>) -> Result<()> {
         "Quarantine",
         "EntryRefused",
         "is not authorized to perform: sts:",
-        "Deploy the stack CordonMember there again",
+        "Deploy the stack CordonMember there where it is missing",
         "aws iam get-role --region us-east-1 --role-name 'SecurityRemediation-Quarantine'",
     ] {
         ensure!(mail.text.contains(part), "`{part}` is not in the mail: {}", mail.page);
