@@ -25,6 +25,12 @@ pub struct Execution {
     pub arn: String,
 }
 
+/// The id of the finding that an execution is about.
+fn finding_id(input: &Value) -> Option<&str> {
+    let ids = ["Id", "finding_info/uid"].map(|id| format!("/detail/findings/0/{id}"));
+    ids.iter().find_map(|id| input.pointer(id)?.as_str())
+}
+
 impl LocalAws {
     /// Waits for the execution that a finding starts.
     pub async fn execution_of(&self, finding: &Finding) -> Result<Execution> {
@@ -45,19 +51,31 @@ impl LocalAws {
 
     /// The executions that a finding has started so far, the newest first.
     pub async fn executions_of(&self, finding: &Finding) -> Result<Vec<Execution>> {
+        self.executions_about(finding.id()).await
+    }
+
+    /// Waits until nothing runs any more about the finding of an incident, which has this ARN:
+    /// Cordon's own update of it starts an execution, too, and while one runs, no restore is
+    /// planned.
+    pub async fn quiet(&self, incident: &str) -> Result<()> {
+        let incident = Execution { states: self.security().states(), arn: incident.to_owned() };
+        let input = incident.input().await?;
+        let id = finding_id(&input).context("the incident has no finding")?;
+        for execution in self.executions_about(id).await? {
+            execution.end().await?;
+        }
+        Ok(())
+    }
+
+    async fn executions_about(&self, id: &str) -> Result<Vec<Execution>> {
         let mut found = Vec::new();
         let mut known = self.findings_of_executions.lock().await;
         for execution in self.executions().await? {
             if !known.contains_key(&execution.arn) {
                 let input = execution.input().await?;
-                let id = ["Id", "finding_info/uid"]
-                    .iter()
-                    .find_map(|id| input.pointer(&format!("/detail/findings/0/{id}")));
-                let id = id.and_then(Value::as_str);
-                known.insert(execution.arn.clone(), id.map(str::to_owned));
+                known.insert(execution.arn.clone(), finding_id(&input).map(str::to_owned));
             }
-            let id = known.get(&execution.arn).and_then(Option::as_deref);
-            if id == Some(finding.id()) {
+            if known.get(&execution.arn).and_then(Option::as_deref) == Some(id) {
                 found.push(execution);
             }
         }

@@ -21,6 +21,7 @@ pub(super) async fn show(
     writeln!(out, "\n{}\n", style.strong("The way back"))?;
     let Incident { aws, user, execution, before, .. } = incident;
     let contained = user.read_back().await?;
+    aws.quiet(&execution.arn).await?;
     let plan = aws.start_restore(&json!({ "execution": execution.arn })).await?;
     let digest = output(&plan).await?["digest"].as_str().context("no plan")?.to_owned();
     ensure!(user.read_back().await? == contained, "planning has changed the user");

@@ -39,6 +39,7 @@ pub(crate) struct Planned {
 /// Plans, and holds against the record of calls that nothing was changed in the member account,
 /// and that nothing but plans was written.
 pub(crate) async fn plan(aws: &LocalAws, input: &Value) -> Result<Planned> {
+    aws.quiet(input["execution"].as_str().context("it names no incident")?).await?;
     let execution = aws.start_restore(input).await?;
     let ended = execution.succeeds().await?;
     let output: Value = serde_json::from_str(&ended.output.unwrap_or_default())?;

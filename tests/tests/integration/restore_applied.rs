@@ -36,6 +36,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
 pub(crate) async fn plan(aws: &LocalAws, incident: &Execution, chosen: &Value) -> Result<String> {
     let mut input = chosen.clone();
     input["execution"] = json!(incident.arn);
+    aws.quiet(&incident.arn).await?;
     let ended = aws.start_restore(&input).await?.succeeds().await?;
     let output: Value = serde_json::from_str(&ended.output.unwrap_or_default())?;
     Ok(output["digest"].as_str().context("the plan has no digest")?.to_owned())

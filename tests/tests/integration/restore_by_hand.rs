@@ -56,6 +56,7 @@ impl Subject {
             }
         };
         ensure!(left.is_empty(), "it is not contained: {left:?}");
+        apart.quiet(&execution.arn).await?;
         Ok(execution)
     }
 }

@@ -120,6 +120,7 @@ impl<'a> Contained<'a> {
         incident.succeeds().await?;
         let contained = suspect.read_back().await?;
         ensure!(contained.left().is_empty(), "it is not contained: {:?}", contained.left());
+        aws.quiet(&incident.arn).await?;
 
         // One of its access keys, and another credential: the same in each cell.
         let mut wanted = suspect.before.clone();
