@@ -276,10 +276,14 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
             Step::of(meaning.todo).run(account, seen)
         }
         "ExposedKey" => {
-            let commands = match key.filter(|key| key.starts_with("AKIA")) {
-                Some(key) => vec![last_used(region, key), events(region, "AccessKeyId", key)],
-                None => vec![of_health(global)],
+            let Some(key) = key.filter(|key| key.starts_with("AKIA")) else {
+                return Step::of(
+                    "See whose credentials they are: in AWS Health's console, in the account's \
+                     event log, or by its API, which takes a support plan:",
+                )
+                .run(account, vec![of_health(global, &facts.input.finding.label)]);
             };
+            let commands = vec![last_used(region, key), events(region, "AccessKeyId", key)];
             Step::of(meaning.todo).run(account, commands)
         }
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
@@ -315,11 +319,36 @@ fn last_used(region: &str, key: &str) -> Command {
     Command::aws("iam get-access-key-last-used", region).with("--access-key-id", key)
 }
 
-/// What AWS Health tells the account of its risks.
+/// What AWS Health tells the account: which credentials its event is about, or where that is not
+/// known, which events there are.
 ///
-/// Source: AWS Health API Reference, `DescribeEvents`.
-fn of_health(region: &str) -> Command {
-    Command::aws("health describe-events", region).with("--filter", r#"{"services":["RISK"]}"#)
+/// Source: AWS Health API Reference, `DescribeAffectedEntities`, `DescribeEvents`.
+fn of_health(region: &str, finding: &str) -> Command {
+    match event_of_health(finding) {
+        Some(arn) => Command::aws("health describe-affected-entities", region)
+            .with("--filter", &format!(r#"{{"eventArns":["{arn}"]}}"#)),
+        None => Command::aws("health describe-events", region)
+            .with("--filter", r#"{"services":["RISK"]}"#),
+    }
+}
+
+/// The ARN of the event, of which a finding's id has the account and more at its end.
+///
+/// Source: AWS Health API Reference, `Event` (`arn`).
+fn event_of_health(finding: &str) -> Option<String> {
+    let mut parts = finding.splitn(6, ':');
+    let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+    let (region, _account, event) = (parts.next()?, parts.next()?, parts.next()?);
+    let event: Vec<&str> = event.split('/').take(4).collect();
+    let plain = |part: &&str| {
+        let mut all = part.chars();
+        !part.is_empty() && all.all(|one| one.is_ascii_alphanumeric() || "_-".contains(one))
+    };
+    let sound = (arn, service) == ("arn", "health")
+        && event.len() == 4
+        && event.first() == Some(&"event")
+        && event.iter().chain([&partition, &region]).all(plain);
+    sound.then(|| format!("arn:{partition}:health:{region}::{}", event.join("/")))
 }
 
 /// Whom no machine contains. What people may do instead hangs on why.

@@ -279,7 +279,11 @@ fn lines(page: &mut Page, heading: &str, lines: &[&Line], more: usize, region: &
         page.indented(2, format!("{}, in the service's words of the first of them:", line.error));
         page.quote(2, one_line(&line.cause, 300));
         page.indented(2, meaning(&line.error).unwrap_or(UNKNOWN).todo);
-        for command in line.commands(region) {
+        let commands = line.commands(region);
+        if let (Some(account), false) = (line.accounts.first(), commands.is_empty()) {
+            page.indented(2, format!("With credentials of account {account}:"));
+        }
+        for command in commands {
             if let Some(command) = command.line() {
                 page.alone(2, command);
             }
