@@ -15,7 +15,9 @@ export async function pending(config: string): Promise<void> {
   for (const { executionArn, stopDate, status } of waiting) {
     const left = Math.floor((stopDate.getTime() - since.getTime()) / DAY);
     console.log(`${status} at ${stopDate.toISOString()}, can be redriven for ${left} days more:`);
-    console.log(`  aws stepfunctions redrive-execution --execution-arn ${executionArn}`);
+    console.log(
+      `  aws stepfunctions redrive-execution --region ${executionArn.split(':')[3]} --execution-arn ${executionArn}`,
+    );
   }
   if (waiting.length === 0) console.log('Nothing waits for a redrive.');
 }

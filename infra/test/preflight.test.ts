@@ -101,8 +101,8 @@ describe('preflight', () => {
   });
 
   it('warns below 200 functions at once', () => {
-    isSaid(judgeConcurrency(200), 'ok');
-    isSaid(judgeConcurrency(199), 'warning', 'only 199', 'request-service-quota-increase');
+    isSaid(judgeConcurrency(200, 'eu-west-1'), 'ok');
+    isSaid(judgeConcurrency(199, 'eu-west-1'), 'warning', 'only 199', '--region eu-west-1');
   });
 
   it('asks who has confirmed a subscription, and whose SNS has deleted', () => {
@@ -138,7 +138,7 @@ describe('preflight', () => {
     isSaid(
       gone ?? assert.fail(),
       'warning',
-      `aws sns subscribe --topic-arn ${topic} --protocol email --notification-endpoint 'OnCall@cordon.test'`,
+      `aws sns subscribe --region eu-west-1 --topic-arn ${topic} --protocol email --notification-endpoint 'OnCall@cordon.test'`,
     );
   });
 

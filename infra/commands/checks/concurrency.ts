@@ -12,17 +12,18 @@ export function concurrency(account: Account): Check {
     ask: async () => {
       const client = new LambdaClient(clientOf(account));
       const { AccountLimit } = await client.send(new GetAccountSettingsCommand({}));
-      return [judgeConcurrency(AccountLimit?.UnreservedConcurrentExecutions ?? 0)];
+      const unreserved = AccountLimit?.UnreservedConcurrentExecutions ?? 0;
+      return [judgeConcurrency(unreserved, account.region)];
     },
   };
 }
 
-export function judgeConcurrency(unreserved: number): Finding {
+export function judgeConcurrency(unreserved: number, region: string): Finding {
   const what = `${unreserved} functions run at once that have no concurrency reserved`;
   return unreserved < ENOUGH
     ? warning(
         `only ${what}, fewer than ${ENOUGH}`,
-        'aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000',
+        `aws service-quotas request-service-quota-increase --region ${region} --service-code lambda --quota-code L-B99A9384 --desired-value 1000`,
       )
     : ok(what);
 }

@@ -56,7 +56,7 @@ export function administration({ securityAccount }: Configuration, account: Acco
   return {
     about: 'who administers Security Hub',
     ask: async () => {
-      const enable = `aws securityhub enable-organization-admin-account --admin-account-id ${securityAccount}`;
+      const enable = `aws securityhub enable-organization-admin-account --region ${account.region} --admin-account-id ${securityAccount}`;
       return [
         await delegation(
           account,

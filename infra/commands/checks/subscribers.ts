@@ -51,7 +51,7 @@ export function judgeSubscribers(
     ...gone.map(({ protocol, endpoint }) =>
       warning(
         `\`${endpoint}\` ${of} has no subscription, or none any more`,
-        `aws sns subscribe --topic-arn ${topic} --protocol ${protocol} --notification-endpoint '${endpoint}'`,
+        `aws sns subscribe --region ${topic.split(':')[3]} --topic-arn ${topic} --protocol ${protocol} --notification-endpoint '${endpoint}'`,
       ),
     ),
   ];

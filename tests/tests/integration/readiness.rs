@@ -201,7 +201,10 @@ async fn commands(alone: &Alone<'_>) -> Result<()> {
     failed.fails().await?;
     alone.undo().await?;
     let printed = alone.command("pending", &[]).await?.text;
-    let redrive = format!("aws stepfunctions redrive-execution --execution-arn {}", failed.arn);
+    let redrive = format!(
+        "aws stepfunctions redrive-execution --region us-east-1 --execution-arn {}",
+        failed.arn
+    );
     ensure!(printed.contains(&redrive), "it printed {printed}");
     Ok(())
 }
