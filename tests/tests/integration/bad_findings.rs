@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use harness::MEMBERS;
+use harness::alone::Apart;
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
@@ -26,7 +27,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("a finding with fields of other types than its own is ignored", of_other_types);
     trials.add("a sample is ignored and stays NEW", sample);
     trials.add("a user that does not exist is left to people", missing_user);
-    trials.add("a user of another account is left to people", of_another_account);
+    trials.add_apart("a user of another account is left to people", of_another_account);
     trials.add("a user of another partition is left to people", of_another_partition);
     trials.add("a name outside IAM's grammar is left to people", outside_grammar);
     trials.add("the one user that exists is contained, the other left to people", one_of_two);
@@ -161,7 +162,7 @@ async fn missing_user(aws: &LocalAws) -> Result<()> {
     Ok(())
 }
 
-async fn of_another_account(aws: &LocalAws) -> Result<()> {
+async fn of_another_account(aws: &Apart<'_>) -> Result<()> {
     let name = aws.unique("user");
     let users = [
         administrator(aws, MEMBERS[0], name.clone()).await?,

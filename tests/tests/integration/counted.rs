@@ -238,7 +238,8 @@ async fn flood(alone: &Alone<'_>) -> Result<()> {
 async fn repeated(alone: &Alone<'_>) -> Result<()> {
     const MOST: usize = 2;
     amend(alone, &json!({ "escalationsPerHour": MOST })).await?;
-    within_an_hour(alone, &["custom", "custom#escalations#repetitions"], async || {
+    let windows = ["custom", "custom#escalations", "custom#escalations#repetitions"];
+    within_an_hour(alone, &windows, async || {
         let (user, first) = custom(alone, End::Contained).await?;
         let (mut mailed, mut unmailed) = (0, 0);
         let another = || Finding::about(&user).with("Id", alone.unique("another-finding"));

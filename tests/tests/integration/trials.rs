@@ -21,6 +21,7 @@ const BESIDE_OTHERS: usize = 8;
 /// started for the first test that needs it.
 struct Clouds {
     turns: Semaphore,
+    order: tokio::sync::Mutex<()>,
     shared: [Cloud; 2],
     exclusive: Cloud,
 }
@@ -148,6 +149,7 @@ impl Trials {
     ) -> ExitCode {
         let clouds = Arc::new(Clouds {
             turns: Semaphore::new(arguments.test_threads.unwrap_or(BESIDE_OTHERS)),
+            order: tokio::sync::Mutex::default(),
             shared: Default::default(),
             exclusive: Cloud::default(),
         });
@@ -206,6 +208,8 @@ where
 {
     Box::new(move |runtime, clouds| {
         runtime.block_on(async {
+            // In the order of the list, which those that wait for the start would not keep.
+            let _turn = clouds.order.lock().await;
             let alone = clouds.exclusive.started().await?.alone().await;
             let result = test(&alone).await;
             alone.undo().await?;
