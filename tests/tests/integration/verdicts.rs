@@ -160,7 +160,7 @@ async fn exposed_key(aws: &LocalAws) -> Result<()> {
     let finding = cases::finding(aws, "health-exposed-key")?;
     contains(aws, &user, cases::about_key(&finding, &key.id, &user.name), &[&key.id]).await?;
     let account = cases::finding(aws, "health-exposed-account")?;
-    leads_to(aws, &account, End::Escalated).await?.told(&["health describe-events"])
+    leads_to(aws, &account, End::Escalated).await?.told(&["health describe-affected-entities"])
 }
 
 async fn no_rule(aws: &LocalAws) -> Result<()> {
