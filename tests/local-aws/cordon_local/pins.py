@@ -59,6 +59,12 @@ SOURCES: dict[str, str] = {
         "e7f9e29b6c01a4a7ae9c6d9f80d54ad03f89bffc94e9697f7f744722b4b74777",
     "ministack.services.cloudformation.stacks:_evaluate_conditions":
         "e7f9e29b6c01a4a7ae9c6d9f80d54ad03f89bffc94e9697f7f744722b4b74777",
+    "ministack.services.dynamodb:_delete_item":
+        "54866289153044198302a1aff23a2ecb073db652e6575edced0c01c19033456f",
+    "ministack.services.dynamodb:_put_item":
+        "bedd46ca55246529b5beef5f2f8af8f3c82ed99df899b0cf11ecc8ee242804b3",
+    "ministack.services.dynamodb:_update_item":
+        "4ae0d444448996b69846b0ae1a195998d9bfaa9510322542324158b56fd569ef",
     "ministack.services.eventbridge:_apply_input_transformer":
         "c975a360e47a5b91ee0361b52ae3bbb33cfa029944ddb87040a8d034ca9be4b6",
     "ministack.services.eventbridge:_dispatch_to_sns":

@@ -29,6 +29,7 @@ MODULES = (
     "eventbridge",
     "sns",
     "parameters",
+    "dynamodb",
     "organizations",
     "log_groups",
     "stack_sets",
