@@ -4,7 +4,6 @@ local = cargo run --quiet --locked --bin local --
 venv = target/local/venv/bin
 
 command = cd infra && node --import tsx commands/main.ts
-config = $(abspath $(CONFIG))
 
 .PHONY: demo test test-faults test-commands audit bench fuzz up down check preflight deploy diff destroy policy replay readiness pending observe-report restore drill release packages build prerequisites
 .SILENT:
@@ -74,53 +73,53 @@ check: prerequisites
 # What Cordon needs of AWS, and what is missing, as far as the credentials at hand see it:
 # make preflight CONFIG=path
 preflight: packages
-	$(command) preflight '$(config)'
+	$(command) preflight
 
 # Deploys all that there are credentials for, or what one account has, again and again:
 # make deploy CONFIG=path [ACCOUNT=id]
 deploy: packages
-	$(command) deploy '$(config)'
+	$(command) deploy
 
 # Shows what that would change: make diff CONFIG=path [ACCOUNT=id]
 diff: packages
-	$(command) diff '$(config)'
+	$(command) diff
 
 # Deletes the security stack, or a member's, and says what stays:
 # make destroy CONFIG=path [ACCOUNT=id] [STACK=name] [FORCE=1]
 destroy: packages
-	$(command) destroy '$(config)'
+	$(command) destroy
 
 # Shows the response policy, or changes one field: make policy CONFIG=path [SET=mode=observe]
 policy: packages
-	$(command) policy '$(config)'
+	$(command) policy
 
 # Starts an execution for each event that a rule could not deliver: make replay CONFIG=path [RULE=cordon-findings]
 replay: packages
-	$(command) replay '$(config)'
+	$(command) replay
 
 # Which accounts can be entered, checked now: make readiness CONFIG=path [DEEP=1]
 readiness: packages
-	$(command) readiness '$(config)'
+	$(command) readiness
 
 # The failed executions that can be redriven still: make pending CONFIG=path
 pending: packages
-	$(command) pending '$(config)'
+	$(command) pending
 
 # What Cordon would have done with whom, while it observed:
 # make observe-report CONFIG=path [SINCE=YYYY-MM-DD] [FORMAT=json]
 observe-report: packages
-	$(command) observe-report '$(config)'
+	$(command) observe-report
 
 # What a restore of an incident would give back, planned now, which changes nothing; or that plan done:
 # make restore CONFIG=path EXECUTION=arn [PRINCIPAL=id] [ACCEPT='item …'] [ACTIVATE='id …']
 # make restore CONFIG=path EXECUTION=arn [PRINCIPAL=id] APPLY=digest REASON='…' BY='…' [DISPOSITION=false-positive]
 restore: packages
-	$(command) restore '$(config)'
+	$(command) restore
 
 # Tries in a member account what only AWS can settle, and removes what that takes:
 # make drill CONFIG=path MEMBER=id [CLEAN=1] [EXPIRING=1]
 drill: packages
-	$(command) drill '$(config)'
+	$(command) drill
 
 # The packages of all functions for both architectures, with SBOMs, sizes and SHA-256 sums, from a
 # commit: in some twenty minutes.

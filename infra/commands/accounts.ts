@@ -101,7 +101,10 @@ async function environmentsAccount(region: string): Promise<string | undefined> 
   try {
     return await callersAccount({ id: '', region });
   } catch (error) {
-    if ((error as Error).name === 'CredentialsProviderError') return undefined;
+    // What the SDK says when each of its sources has none; of one that has, but expired, it says that.
+    if (/^Could not load credentials from any providers/.test((error as Error).message)) {
+      return undefined;
+    }
     throw new Failure(`the environment's credentials do not work: ${message(error)}`);
   }
 }

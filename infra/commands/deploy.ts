@@ -13,6 +13,7 @@ import {
   stacksOf,
   stands,
 } from './stacks.ts';
+import { shellWord } from './shell.ts';
 
 /** Deploys all stacks for whose accounts there are credentials, or those of `ACCOUNT`. */
 export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Promise<void> {
@@ -31,17 +32,17 @@ export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Pr
     for (const stack of stacks) await deployStack(account, stack);
     if (!stacks.includes(RESTORE_STACK) && (await stands(account, RESTORE_STACK))) {
       console.log(
-        `${RESTORE_STACK} in ${account.id} stands, and admits a role that is of no use any more. Delete it: make destroy CONFIG=${config} ACCOUNT=${account.id} STACK=${RESTORE_STACK}`,
+        `${RESTORE_STACK} in ${account.id} stands, and admits a role that is of no use any more. Delete it: make destroy CONFIG=${shellWord(config)} ACCOUNT=${account.id} STACK=${RESTORE_STACK}`,
       );
     }
   }
   for (const id of lacking) {
     console.log(
-      `left out, for want of credentials: ${stacksOf(configuration, id).join(', ')} in ${id}. Whoever has them: make deploy CONFIG=${config} ACCOUNT=${id}`,
+      `left out, for want of credentials: ${stacksOf(configuration, id).join(', ')} in ${id}. Whoever has them: make deploy CONFIG=${shellWord(config)} ACCOUNT=${id}`,
     );
   }
   console.log(
-    `what is missing still, such as confirmed subscriptions: make preflight CONFIG=${config}`,
+    `what is missing still, such as confirmed subscriptions: make preflight CONFIG=${shellWord(config)}`,
   );
 }
 

@@ -11,6 +11,7 @@ import {
   stands,
   whatStays,
 } from './stacks.ts';
+import { shellWord } from './shell.ts';
 
 /**
  * Deletes one stack: `STACK` in `ACCOUNT`, which is the security account's, or the member stack of
@@ -55,7 +56,7 @@ async function refuseWhileMembersStand(
     }
   }
   if (left.length === 0) return;
-  const commands = left.map((one) => `make destroy CONFIG=${config} ${one}`);
+  const commands = left.map((one) => `make destroy CONFIG=${shellWord(config)} ${one}`);
   throw new Failure(
     [
       `member roles stand, and would be open to whoever may create roles of ${configuration.securityAccount} with the names of Cordon's. Delete them first, or add FORCE=1 where the security stack is to be made anew:`,

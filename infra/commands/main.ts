@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { ConfigurationError } from '../lib/config.ts';
 import { deploy, diff } from './deploy.ts';
 import { destroy } from './destroy.ts';
@@ -11,10 +12,11 @@ import { readiness } from './readiness.ts';
 import { release } from './release.ts';
 import { replay } from './replay.ts';
 import { restore } from './restore.ts';
+import { TOP } from './run.ts';
 
 /**
- * `node --import tsx commands/main.ts COMMAND CONFIG`, as the Makefile calls it; `release` is of no
- * configuration.
+ * `node --import tsx commands/main.ts COMMAND`, as the Makefile calls it. `CONFIG` in the environment,
+ * where make puts it, names the configuration, from the repository on; `release` is of none.
  */
 const COMMANDS = {
   deploy,
@@ -33,10 +35,10 @@ const COMMANDS = {
 // Which Node.js is too old, package.json says.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 
-const [name, config] = process.argv.slice(2);
+const name = process.argv[2];
 try {
   if (name === 'release') await release();
-  else await ofConfiguration(name, config);
+  else await ofConfiguration(name, process.env['CONFIG']);
 } catch (error) {
   if (!(error instanceof Error) || !isForPeople(error)) throw error;
   console.error(error.message);
@@ -47,12 +49,14 @@ async function ofConfiguration(name?: string, config?: string): Promise<void> {
   const command = Object.entries(COMMANDS).find(([known]) => known === name)?.[1];
   if (command === undefined) throw new Failure(`no command \`${name}\``);
   if (!config) throw new Failure('no configuration: name its file, as in `CONFIG=cordon.json`');
-  await command(config, process.env);
+  await command(resolve(TOP, config), process.env);
 }
 
 /** What says in words what is wrong, and needs no stack trace. */
 function isForPeople(error: Error): boolean {
   const ours = error instanceof ConfigurationError || error instanceof Failure;
+  // Credentials that expire while a command runs.
+  const credentials = ['CredentialsProviderError', 'TokenProviderError'].includes(error.name);
   // The exceptions of all clients have it.
-  return ours || '$fault' in error;
+  return ours || credentials || '$fault' in error;
 }

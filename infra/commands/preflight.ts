@@ -9,6 +9,7 @@ import { securityHub } from './checks/security-hub.ts';
 import { stackSets } from './checks/stack-sets.ts';
 import { subscribers } from './checks/subscribers.ts';
 import { stackSetAccount } from './stacks.ts';
+import { shellWord } from './shell.ts';
 
 /**
  * Says what Cordon needs of AWS, as far as the credentials at hand see it: a line for each check.
@@ -60,6 +61,6 @@ function unseen({ securityAccount }: Configuration, config: string, id: string):
       : 'what stands there';
   return unknown(
     `of ${id} there are no credentials, so ${whole} was not looked at`,
-    `whoever has them: make preflight CONFIG=${config}`,
+    `whoever has them: make preflight CONFIG=${shellWord(config)}`,
   );
 }

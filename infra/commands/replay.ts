@@ -2,6 +2,7 @@ import { EventBridgeClient, ListTargetsByRuleCommand } from '@aws-sdk/client-eve
 import { ExecutionAlreadyExists, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import {
   DeleteMessageCommand,
+  GetQueueAttributesCommand,
   GetQueueUrlCommand,
   type Message,
   ReceiveMessageCommand,
@@ -32,16 +33,23 @@ export async function replay(config: string, { RULE }: NodeJS.ProcessEnv): Promi
     states: new SFNClient(settings),
   };
   let started = 0;
-  for await (const execution of executions(clients, rule)) {
+  const { queueUrl, stateMachineArn } = await find(clients, rule);
+  for await (const execution of executions(clients, queueUrl, stateMachineArn)) {
     started += 1;
     console.log(execution);
   }
-  console.log(`${started} events of ${rule} were replayed; its queue is empty`);
+  const hidden = await inFlight(clients.queues, queueUrl);
+  console.log(
+    `${started} events of ${rule} were replayed; ${hidden === 0 ? 'its queue is empty' : `${hidden} more are in the hands of another run, or of one that was cut off: run this again in a minute`}`,
+  );
 }
 
 /** The names of the executions, each once it has started. */
-async function* executions(clients: Clients, rule: string): AsyncGenerator<string> {
-  const { queueUrl, stateMachineArn } = await find(clients, rule);
+async function* executions(
+  clients: Clients,
+  queueUrl: string,
+  stateMachineArn: string,
+): AsyncGenerator<string> {
   for (;;) {
     const { Messages: messages = [] } = await clients.queues.send(
       new ReceiveMessageCommand({
@@ -58,6 +66,15 @@ async function* executions(clients: Clients, rule: string): AsyncGenerator<strin
       );
     }
   }
+}
+
+/** How many messages somebody has received and not deleted, which are hidden for a while. */
+async function inFlight(queues: SQSClient, QueueUrl: string): Promise<number> {
+  const AttributeNames = ['ApproximateNumberOfMessagesNotVisible'] as const;
+  const { Attributes = {} } = await queues.send(
+    new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [...AttributeNames] }),
+  );
+  return Number(Attributes[AttributeNames[0]]);
 }
 
 async function find(

@@ -29,6 +29,20 @@ export function mistakes(document: unknown): Mistake[] {
     })),
     ...ofOtherPartitions(document, text(document, 'region')),
     ...groupsOfNobody(document),
+    ...securityInManagement(document),
+  ];
+}
+
+/** StackSets take no calls of a delegate there, and service control policies do not hold. */
+function securityInManagement(document: unknown): Mistake[] {
+  const account = text(document, 'managementAccount');
+  if (account === undefined || account !== text(document, 'securityAccount')) return [];
+  return [
+    {
+      at: 'managementAccount',
+      wrong: 'is the security account, too, where no service control policy would guard the roles',
+      remedy: 'have another account administer Security Hub, and name that as `securityAccount`',
+    },
   ];
 }
 

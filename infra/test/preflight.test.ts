@@ -93,6 +93,8 @@ describe('preflight', () => {
     const [, manager] = judged({ managementAccount: '888888888888' });
     isSaid(manager ?? assert.fail(), 'wrong', 'write `"managementAccount": "999999999999"`');
     assert.equal(judged({ managementAccount: '999999999999' }).length, 1);
+    const [, itself] = judged({ securityAccount: '999999999999' });
+    isSaid(itself ?? assert.fail(), 'wrong', 'have another account administer Security Hub');
   });
 
   it('asks whether StackSets may reach the organization', () => {
@@ -138,7 +140,15 @@ describe('preflight', () => {
     isSaid(
       gone ?? assert.fail(),
       'warning',
-      `aws sns subscribe --region eu-west-1 --topic-arn ${topic} --protocol email --notification-endpoint 'OnCall@cordon.test'`,
+      `aws sns subscribe --region eu-west-1 --topic-arn ${topic} --protocol email --notification-endpoint OnCall@cordon.test`,
+    );
+    const filtered = { ...wanted[0], protocol: 'email', endpoint: "o'neill@cordon.test" };
+    const filterPolicy = { severity: ['CRITICAL'] };
+    const [lost] = judgeSubscribers('responders', topic, [{ ...filtered, filterPolicy }], [hook]);
+    isSaid(
+      lost ?? assert.fail(),
+      'warning',
+      `'o'\\''neill@cordon.test' --attributes '{"FilterPolicy":"{\\"severity\\":[\\"CRITICAL\\"]}"}'`,
     );
   });
 

@@ -120,10 +120,10 @@ impl LocalAws {
         place::write_profiles(&files.credentials, &MEMBERS)?;
         let mut node = Command::new("node");
         node.args(["--import", "tsx", "commands/main.ts", command])
-            .arg(&files.configuration)
             .env_clear()
             .current_dir(repository().join("infra"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("CONFIG", &files.configuration)
             .env("AWS_SHARED_CREDENTIALS_FILE", &files.credentials)
             .envs([
                 ("AWS_ENDPOINT_URL", self.url()),

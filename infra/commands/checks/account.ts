@@ -4,6 +4,7 @@ import { type Account, clientOf } from '../accounts.ts';
 import { isBootstrapped } from '../bootstrap.ts';
 import { stacksOf, statusOf } from '../stacks.ts';
 import { type Check, type Finding, ok, unless, warning, wrong } from './check.ts';
+import { shellWord } from '../shell.ts';
 
 /** Whether what `make deploy` puts into the account is there. */
 export function stacks(configuration: Configuration, config: string, account: Account): Check {
@@ -15,7 +16,7 @@ export function stacks(configuration: Configuration, config: string, account: Ac
           judgeStack(
             `${stack} in ${account.id}`,
             await statusOf(account, stack),
-            `make deploy CONFIG=${config}`,
+            `make deploy CONFIG=${shellWord(config)}`,
           ),
         ),
       ),
@@ -41,7 +42,12 @@ export function bootstrap(config: string, account: Account): Check {
     ask: async () => {
       const what = `${account.id} is bootstrapped for CDK in ${account.region}`;
       if (await isBootstrapped(account)) return [ok(what)];
-      return [warning(what.replace(' is ', ' is not '), `make deploy CONFIG=${config} does it`)];
+      return [
+        warning(
+          what.replace(' is ', ' is not '),
+          `make deploy CONFIG=${shellWord(config)} does it`,
+        ),
+      ];
     },
   };
 }

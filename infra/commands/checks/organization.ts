@@ -36,7 +36,7 @@ export function organization(configuration: Configuration, account: Account): Ch
 }
 
 export function judgeOrganization(
-  { organizationId, managementAccount }: Configuration,
+  { organizationId, managementAccount, securityAccount }: Configuration,
   { id, management }: Organization,
 ): readonly Finding[] {
   const isThis =
@@ -46,6 +46,12 @@ export function judgeOrganization(
           `\`organizationId\` is ${organizationId}, and the organization is ${id}`,
           `write \`"organizationId": "${id}"\``,
         );
+  if (securityAccount === management) {
+    const both = `${management} is the management account, where no service control policy would guard Cordon's roles`;
+    const remedy =
+      'have another account administer Security Hub, and name that as `securityAccount`';
+    return [isThis, wrong(both, remedy)];
+  }
   if (managementAccount === undefined || managementAccount === management) return [isThis];
   const another = `\`managementAccount\` is ${managementAccount}, and ${management} is it`;
   return [isThis, wrong(another, `write \`"managementAccount": "${management}"\``)];

@@ -5,6 +5,7 @@ import {
 } from '@aws-sdk/client-sns';
 import type { Configuration, Subscriber } from '../../lib/config.ts';
 import { type Account, clientOf } from '../accounts.ts';
+import { shellWord } from '../shell.ts';
 import { deployedOutputs, SECURITY_STACK } from '../stacks.ts';
 import { type Check, type Finding, ok, warning, wrong } from './check.ts';
 
@@ -48,10 +49,10 @@ export function judgeSubscribers(
         'have it confirmed, by the link that SNS has sent there',
       ),
     ),
-    ...gone.map(({ protocol, endpoint }) =>
+    ...gone.map((one) =>
       warning(
-        `\`${endpoint}\` ${of} has no subscription, or none any more`,
-        `aws sns subscribe --region ${topic.split(':')[3]} --topic-arn ${topic} --protocol ${protocol} --notification-endpoint '${endpoint}'`,
+        `\`${one.endpoint}\` ${of} has no subscription, or none any more`,
+        subscribe(topic, one),
       ),
     ),
   ];
@@ -59,6 +60,16 @@ export function judgeSubscribers(
   return confirmed === 0
     ? [...found, wrong(`nobody ${of} is told anything`, 'have a subscription confirmed')]
     : [...found, ok(`subscriptions ${of} that are confirmed: ${confirmed}`)];
+}
+
+/** The command that subscribes it as the configuration has it. */
+function subscribe(topic: string, { protocol, endpoint, filterPolicy }: Subscriber): string {
+  const attributes = filterPolicy && JSON.stringify({ FilterPolicy: JSON.stringify(filterPolicy) });
+  return [
+    `aws sns subscribe --region ${topic.split(':')[3]} --topic-arn ${topic} --protocol ${protocol}`,
+    `--notification-endpoint ${shellWord(endpoint)}`,
+    ...(attributes === undefined ? [] : [`--attributes ${shellWord(attributes)}`]),
+  ].join(' ');
 }
 
 /** SNS does not show the password that an endpoint may have. */

@@ -1,7 +1,7 @@
 //! What falls between the cracks of the state machine: what no Catch sees, and what never
 //! becomes an execution. Those who run Cordon learn of it, and nothing is lost.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use aws_sdk_sqs::types::QueueAttributeName;
 use harness::MEMBERS;
@@ -199,7 +199,7 @@ async fn undelivered(alone: &Alone<'_>) -> Result<()> {
     let incident = Incident::about(alone, &user).await?;
     alone.refuse_actions(STARTING_ROLE, &["states:StartExecution"]).await?;
     alone.import(&incident.finding).await?;
-    is_in_a_dead_letter_queue(alone).await?;
+    let queue = is_in_a_dead_letter_queue(alone).await?;
     ensure!(alone.executions_of(&incident.finding).await?.is_empty(), "an execution has started");
     let found = alone.in_security_hub(&incident.finding).await?;
     ensure!(workflow(&found) == "NEW", "the finding is {}", workflow(&found));
@@ -207,6 +207,15 @@ async fn undelivered(alone: &Alone<'_>) -> Result<()> {
     ensure!(refused.contains("start no execution"), "{refused}");
 
     alone.undo().await?;
+    // Another run has it in its hands.
+    let sqs = alone.security().sqs();
+    let received = sqs.receive_message().queue_url(&queue).send().await?;
+    let [message] = received.messages() else { bail!("not one message: {received:?}") };
+    let hidden = replay(alone, "cordon-findings").await?;
+    ensure!(hidden.contains("0 events of cordon-findings were replayed; 1 more are"), "{hidden}");
+    let shown = sqs.change_message_visibility().queue_url(&queue).visibility_timeout(0);
+    shown.set_receipt_handle(message.receipt_handle.clone()).send().await?;
+
     let replayed = replay(alone, "cordon-findings").await?;
     ensure!(replayed.contains("1 events of cordon-findings were replayed"), "{replayed}");
     let execution = alone.execution_of(&incident.finding).await?;
@@ -221,9 +230,9 @@ async fn undelivered(alone: &Alone<'_>) -> Result<()> {
 /// The role by which the rule for findings starts executions.
 const STARTING_ROLE: &str = "Cordon-Findings";
 
-/// Waits until one of the queues for what was not delivered has a message. It is not received,
-/// which would hide it.
-async fn is_in_a_dead_letter_queue(aws: &LocalAws) -> Result<()> {
+/// Waits until one of the queues for what was not delivered has a message, and returns that
+/// queue's URL. The message is not received, which would hide it.
+async fn is_in_a_dead_letter_queue(aws: &LocalAws) -> Result<String> {
     let sqs = aws.security().sqs();
     let queues = sqs.list_queues().send().await.context("cannot list the queues")?;
     let queues: Vec<_> =
@@ -235,7 +244,7 @@ async fn is_in_a_dead_letter_queue(aws: &LocalAws) -> Result<()> {
                 sqs.get_queue_attributes().queue_url(*queue).attribute_names(waiting.clone());
             let attributes = read.send().await?.attributes.unwrap_or_default();
             if attributes.get(&waiting).is_some_and(|messages| messages != "0") {
-                return Ok(Some(()));
+                return Ok(Some((*queue).clone()));
             }
         }
         Ok(None)

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use harness::MEMBERS;
 use harness::alone::Alone;
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::messages::Telling;
 use harness::user::{Snapshot, User};
+use harness::{MEMBERS, REGION, SECURITY};
 use serde_json::{Value, json};
 
 use crate::cases;
@@ -119,6 +119,7 @@ async fn mode(alone: &Alone<'_>) -> Result<()> {
 async fn changed(alone: &Alone<'_>) -> Result<()> {
     let policy: Value = serde_json::from_str(&alone.response_policy().await?)?;
     let topics = [&alone.topics().alerts, &alone.topics().operations];
+    let whose = format!("in the account {SECURITY}, {REGION}.");
     for operation in ["Update", "Delete", "Create"] {
         let says = format!("The response policy of Cordon was changed ({operation})");
         let before = topics.map(|topic| topic.mentioning(&says).len());
@@ -129,6 +130,9 @@ async fn changed(alone: &Alone<'_>) -> Result<()> {
         }
         for (topic, before) in topics.into_iter().zip(before) {
             topic.count(before + 1, |mail| mail.text.contains(&says)).await?;
+            let told = topic.mentioning(&says);
+            let all = told.iter().all(|mail| mail.text.contains(&whose));
+            ensure!(all, "`{whose}` is not in each of {told:?}");
         }
     }
     Ok(())
