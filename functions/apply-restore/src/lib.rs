@@ -42,8 +42,8 @@ pub struct Output {
 /// that principal and nothing else. What is done already, is done again and changes nothing. One
 /// change that fails keeps none of its kind from being made, but all that comes after.
 ///
-/// Before and after the deny is lifted, and before the tag goes without which nobody can put it
-/// back, it fails with [`Failure::IncidentMeanwhile`] where something has come to lie in the
+/// Before and after the deny is lifted, before the tag goes without which nobody can put it back,
+/// and where a quota is used up, it fails with [`Failure::IncidentMeanwhile`] where something has come to lie in the
 /// folder of the principal's cases since the plan was made.
 ///
 /// Fails with [`Failure::EvidenceMismatch`] where the plan is not the one of the digest, and with
@@ -71,7 +71,13 @@ pub async fn apply_restore(
         nobody_came(bucket, &plan).await?;
     }
     for alike in changes.chunk_by(|one, next| one.order() == next.order()) {
-        make(&restorer, alike).await?;
+        let made = make(&restorer, alike).await;
+        if let Err(Failure::LimitExceeded { .. }) = made {
+            // The deny of another incident takes up room, which people are not to make by taking
+            // it away.
+            nobody_came(bucket, &plan).await?;
+        }
+        made?;
     }
     if stage == Stage::LiftDeny {
         nobody_came(bucket, &plan).await?;
@@ -382,6 +388,21 @@ mod tests {
             let output = output.map(|done| done.len()).map_err(|failure| failure.name());
             assert_eq!(output, expected, "{first:?} {then:?}");
             assert_eq!(detach.num_calls(), lifted);
+        }
+    }
+
+    #[tokio::test]
+    async fn where_no_room_is_left_an_incident_that_has_come_is_why() {
+        for (files, expected) in
+            [(&[KNOWN][..], "LimitExceeded"), (&[KNOWN, "0001/other.json"], "IncidentMeanwhile")]
+        {
+            let full =
+                mock!(Client::attach_user_policy).then_http_response(|| error("LimitExceeded"));
+            let change = (json!({ "type": "policy", "arn": OWN }), json!(OWN), Value::Null);
+            let rules = [&shows(&eve(), None), &full];
+            let plan = plan(&eve(), &[change]);
+            let (output, _) = does(Stage::GiveBack, &plan, &lists(files, files), &rules).await;
+            assert_eq!(output.unwrap_err().name(), expected);
         }
     }
 

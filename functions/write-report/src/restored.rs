@@ -458,6 +458,7 @@ impl RestoreFailure {
         let error = self.failure.error.as_str();
         let todo = match error {
             "EntryRefused" if self.begun.is_some() => NOT_ENTERED,
+            "LimitExceeded" if self.begun.is_some() => NO_ROOM,
             _ => meaning(error).unwrap_or(UNKNOWN).todo,
         };
         steps.push(Step::of(todo));
@@ -484,6 +485,11 @@ impl RestoreFailure {
 /// What people do where the one role is missing that grants.
 const NOT_ENTERED: &str = "The account has no role that may give anything back, or does not let Cordon in through it. \
      Deploy the stack CordonRestore there, or do by hand what the plan's own mail has as commands.";
+
+/// What people do where a quota keeps something from being given back.
+const NO_ROOM: &str = "A quota is used up; the words above name it. Make room, or have it raised, but leave every \
+     AWSDenyAll where it is: one that the plan does not know is of another incident, which the \
+     redrive then says.";
 
 /// Failures of a restore that another incident has met.
 const MEANWHILE: [&str; 3] = ["CaseNotNewest", "IncidentMeanwhile", "IncidentPending"];
