@@ -712,7 +712,7 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         let how = if sessions.is_empty() {
             "See in CloudTrail (AssumeRole) which it assumed."
         } else {
-            "This ends those that began before now, of whoever uses the role:"
+            "This ends those that began before this mail, of whoever uses the role:"
         };
         let account = Whose::Account(outcome.account.to_string());
         let text = format!(

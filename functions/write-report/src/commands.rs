@@ -68,7 +68,7 @@ impl<'a> About<'a> {
             .with("--policy-document", &document.to_string())
     }
 
-    /// Ends the role's sessions that began before now.
+    /// Ends the role's sessions that began before `now`.
     ///
     /// Source: IAM User Guide, "Revoke IAM role temporary security credentials".
     pub(crate) fn revoke(self, now: &str) -> Command {

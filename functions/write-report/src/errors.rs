@@ -238,7 +238,7 @@ fn of_refusals(error: &str) -> Option<Words> {
             "the response policy lets no finding contain a role",
             "Others may use the role beside the attacker: to contain it ends all of their sessions, \
              and those that begin later. See what this session did. To end by hand only those \
-             sessions that have begun before now, put this policy on the role:",
+             sessions that have begun before this mail, put this policy on the role:",
         ),
         "Unnamed" => (
             "the finding does not say who is meant",
