@@ -5,7 +5,7 @@ venv = target/local/venv/bin
 
 command = cd infra && node --import tsx commands/main.ts
 
-.PHONY: demo test test-faults test-commands audit bench fuzz up down check preflight deploy diff destroy policy replay readiness pending observe-report restore drill release packages build prerequisites
+.PHONY: demo test test-local-aws test-infra test-faults test-commands audit bench fuzz up down check preflight deploy diff destroy policy replay readiness pending observe-report restore drill release packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained; and the way
@@ -24,12 +24,18 @@ down: prerequisites
 # Everything that must hold.
 test: check
 	$(local) install
+	$(MAKE) --no-print-directory --output-sync --jobs=2 test-local-aws test-infra
+	cargo test --quiet --locked --test integration
+
+# Two parts of it, of which either leaves a core idle: the local AWS itself, and what is deployed.
+test-local-aws:
 	cd tests/local-aws && ../../$(venv)/python -m unittest discover --start-directory tests
+
+test-infra:
 	cd infra && npm run --silent lint && npm run --silent typecheck
 	cd infra && npm run --silent test
 	cd infra && npm run --silent cfn-lint
 	cd infra && ../$(venv)/python -m unittest discover --start-directory test
-	cargo test --quiet --locked --test integration
 
 # The whole matrix of faults, which takes longer than everything else.
 test-faults: prerequisites

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 import urllib.error
 from unittest import mock
@@ -41,17 +40,10 @@ class Server(unittest.TestCase):
             _, environment = invoke(aws)
             aws.root("s3").create_bucket(Bucket="kept-in-memory")
             self.assertNotEqual(os.listdir(folder), [])
-            started = time.monotonic()
             aws.process.send_signal(signal.SIGTERM)
             self.assertEqual(aws.process.wait(timeout=5), 0)
-            self.assertLess(time.monotonic() - started, 2)
             until(lambda: not is_running(environment["PID"]), "the function's process has ended")
             self.assertEqual(os.listdir(folder), [])
-
-    def test_it_starts_in_a_moment(self):
-        started = time.monotonic()
-        with LocalAws():
-            self.assertLess(time.monotonic() - started, 3)
 
     def test_root_is_an_account_number_and_nothing_else(self):
         with LocalAws() as aws:

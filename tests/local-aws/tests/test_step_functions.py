@@ -244,7 +244,7 @@ class Redrive(StepFunctionsTest):
         time.sleep(2)
         started = time.monotonic()
         self.assertEqual(self.redrive(self.ended(arn))["status"], "SUCCEEDED")
-        self.assertLess(time.monotonic() - started, 1)
+        self.assertLess(time.monotonic() - started, 2)
 
     def test_only_unsuccessful_branches_run_again(self):
         good = branch(Good=say("{% $uuid() %}"))
@@ -459,13 +459,13 @@ class Retry(StepFunctionsTest):
 
     def test_the_delay_has_a_maximum(self):
         first, second = self.waits({"IntervalSeconds": 1, "BackoffRate": 10, "MaxDelaySeconds": 2})
-        self.assertAlmostEqual(first, 1, delta=0.5)
-        self.assertAlmostEqual(second, 2, delta=0.5)
+        self.assertAlmostEqual(first, 1, delta=0.9)
+        self.assertAlmostEqual(second, 2, delta=0.9)
 
     def test_full_jitter_waits_between_nothing_and_the_delay(self):
-        waits = self.waits({"IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 3, "JitterStrategy": "FULL"})
-        self.assertEqual(len(waits), 3)
-        self.assertLess(sum(waits), 2.97)
+        waits = self.waits({"IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 6, "JitterStrategy": "FULL"})
+        self.assertEqual(len(waits), 6)
+        self.assertLess(sum(waits), 5.9)
 
     def test_what_states_all_leaves_out(self):
         catch = [{"ErrorEquals": ["States.ALL"], "Next": "Done"}]
@@ -818,7 +818,7 @@ class Endings(StepFunctionsTest):
         arns = [self.sfn.start_execution(stateMachineArn=machine, input=json.dumps({"a": n}))["executionArn"]
                 for n in range(200)]
         self.assertEqual([json.loads(self.ended(arn)["output"]) for arn in arns], [[n, n] for n in range(200)])
-        self.assertLess(time.monotonic() - started, 15)
+        self.assertLess(time.monotonic() - started, 60)
 
 
 class Expressions(StepFunctionsTest):
