@@ -18,7 +18,11 @@ const STATES = statesIn('restore.asl.json', { GetFindings: 'getFindings' });
 const state = (name: string) => STATES.get(name) ?? assert.fail(`there is no state \`${name}\``);
 
 /** What deals with a failure of its own otherwise. */
-const INSTEAD: Record<string, string> = { ReportFailure: 'TellFailure' };
+const INSTEAD: Record<string, string> = {
+  ReportFailure: 'TellFailure',
+  // A plan can do without.
+  ReadFinding: 'ReadPrincipal',
+};
 
 const begun = (input: Json): Promise<Values> =>
   assigned(state('Begin').Assign, {}, { input, context });
@@ -110,7 +114,12 @@ describe('the restore machine', () => {
       ['getFindingsV2', { CompositeFilters: [{ Operator: 'AND', StringFilters }] }],
     ] as const) {
       const how = statesIn('restore.asl.json', { GetFindings }).get('HowToFindFinding');
-      const [rule] = how?.Choices ?? [];
+      const [applies, rule] = how?.Choices ?? [];
+      assert.equal(applies?.Next, 'ReadPrincipal');
+      for (const apply of [null, 'a'.repeat(64)]) {
+        const skipped = await computed(applies?.Condition, { apply }, { context });
+        assert.equal(skipped, apply !== null);
+      }
       const isFirst = await computed(rule?.Condition, {}, { context });
       const chosen = isFirst === true ? rule?.Assign : how?.Assign;
       const variables = await assigned(chosen, { found }, { context });
@@ -130,7 +139,7 @@ describe('the restore machine', () => {
         name,
       );
     }
-    const [, caught] = state('HoldToPlan').Catch ?? [];
+    const caught = state('HoldToPlan').Catch?.at(-1);
     const variables = await begun({ execution: INCIDENT, apply: 'a'.repeat(64) });
     const errorOutput = { Error: 'AccountChanged', Cause: 'a\nb' };
     const failed = await assigned(caught?.Assign, variables, { errorOutput, context });
@@ -166,10 +175,29 @@ describe('the restore machine', () => {
   });
 
   it('puts the deny back once another incident has met what was about to lift it', async () => {
-    const met = ['IncidentMeanwhile', 'IncidentPending', 'CaseNotNewest'];
     for (const name of ['ReadIncident', 'HoldToPlan', 'LiftDeny', 'RemoveTag', 'CloseCase']) {
-      const [first] = state(name).Catch ?? [];
-      assert.deepEqual([first?.ErrorEquals, first?.Next], [met, 'WhetherToDenyAgain'], name);
+      for (const error of ['IncidentMeanwhile', 'IncidentPending', 'CaseNotNewest']) {
+        const caught = state(name).Catch?.find(({ ErrorEquals }) => ErrorEquals.includes(error));
+        // What merely runs may end without a word.
+        const waits = error === 'IncidentPending' && ['HoldToPlan', 'CloseCase'].includes(name);
+        assert.equal(caught?.Next, waits ? 'WhetherToWait' : 'WhetherToDenyAgain', name);
+      }
+    }
+    const wait = state('WhetherToWait');
+    assert.deepEqual([wait.Choices?.[0]?.Next, wait.Default], ['WaitForIam', 'WhetherToDenyAgain']);
+    for (const [waits, expected] of [
+      [0, true],
+      [4, false],
+    ] as const) {
+      assert.equal(await computed(wait.Choices?.[0]?.Condition, { waits }, { context }), expected);
+    }
+    for (const [done, expected] of [
+      [['deny'], 'denyAgain'],
+      [[], 'liftDeny'],
+    ] as const) {
+      const states = { result: { Payload: { done } } as unknown as Json, context };
+      const { begun } = await assigned(state('DenyAgain').Assign, { begun: 'liftDeny' }, states);
+      assert.equal(begun, expected);
     }
     const { Choices = [], Default } = state('WhetherToDenyAgain');
     assert.deepEqual([Choices[0]?.Next, Default], ['DenyAgain', 'ReportFailure']);
@@ -185,7 +213,39 @@ describe('the restore machine', () => {
     }
   });
 
+  it('goes by nothing that was read before it was stopped', async () => {
+    for (const [name, { Arguments, Catch }] of STATES) {
+      const { Payload = {} } = (Arguments ?? {}) as { Payload?: Record<string, Json> };
+      const guarded = Catch?.some(({ Next }) => Next === 'WhetherStopped') ?? false;
+      // What begins anew, and what only tells or puts the deny back, needs nothing read.
+      const goesBy = 'now' in Payload || 'plan' in Payload || 'groups' in Payload;
+      assert.equal(guarded, goesBy && name !== 'DenyAgain', name);
+      if (!guarded) continue;
+      const [first] = Catch ?? [];
+      assert.deepEqual(first?.ErrorEquals, ['States.QueryEvaluationError'], name);
+      for (const RedriveCount of [0, 1]) {
+        const states = {
+          context: { ...context, Execution: { ...context.Execution, RedriveCount } },
+        };
+        const execution = computed(Payload['execution'], { redrives: 0 }, states);
+        if (RedriveCount === 0) assert.equal(await execution, EXECUTION);
+        else await assert.rejects(execution, name);
+      }
+    }
+    const { redrives } = await assigned(
+      state('ReadIncident').Assign,
+      {},
+      {
+        result: { Payload: { finding: { severity: 'HIGH' }, principal: { account: '2' } } },
+        context: { ...context, Execution: { ...context.Execution, RedriveCount: 2 } },
+      },
+    );
+    assert.equal(redrives, 2);
+  });
+
   it('ends where it failed, and begins anew where it is redriven', async () => {
+    assert.equal(state('WhetherStopped').Default, 'ReportFailure');
+    assert.deepEqual(state('WhetherStopped').Choices, state('WaitForPeopleToRedrive').Choices);
     const { Choices = [], Default } = state('WaitForPeopleToRedrive');
     assert.deepEqual([Choices.length, Choices[0]?.Next, Default], [1, 'ReadIncident', undefined]);
     for (const [RedriveCount, redrives, expected] of [

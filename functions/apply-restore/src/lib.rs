@@ -34,7 +34,8 @@ pub struct Input {
 /// The step's output.
 #[derive(Debug, Serialize)]
 pub struct Output {
-    /// The names of the items that are as they were before, as far as IAM has confirmed it.
+    /// The names of the items that are as they were before, as far as IAM has confirmed it; or, of
+    /// the deny, as it was.
     done: Vec<String>,
 }
 
@@ -65,7 +66,7 @@ pub async fn apply_restore(
         for change in changes.iter().rev() {
             restorer.change(&change.item, change.now.as_deref()).await?;
         }
-        return Ok(Output { done: Vec::new() });
+        return Ok(done(changes));
     }
     if stage >= Stage::LiftDeny {
         nobody_came(bucket, &plan).await?;
@@ -82,7 +83,11 @@ pub async fn apply_restore(
     if stage == Stage::LiftDeny {
         nobody_came(bucket, &plan).await?;
     }
-    Ok(Output { done: changes.into_iter().map(|one| one.item.to_string()).collect() })
+    Ok(done(changes))
+}
+
+fn done(changes: Vec<&States>) -> Output {
+    Output { done: changes.into_iter().map(|one| one.item.to_string()).collect() }
 }
 
 async fn read(bucket: &Bucket, stored: &Stored) -> Result<Plan, Failure> {

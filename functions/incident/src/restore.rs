@@ -415,6 +415,12 @@ pub enum Lost {
         /// Its trust policy now.
         now: Option<String>,
     },
+    /// A tag `SecurityIncident` of the principal's own, over which the containment has put its mark:
+    /// no restore may set it.
+    TagOverwritten {
+        /// What it said.
+        value: String,
+    },
 }
 
 /// A version of a managed policy.

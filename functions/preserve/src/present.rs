@@ -6,7 +6,7 @@ use aws_calls::if_found;
 use aws_sdk_iam::Client;
 use bucket::schema::canonical;
 use bucket::{Bucket, unreadable};
-use incident::{AccountId, Execution, Failure, Kind, Principal, Stored};
+use incident::{AccountId, Execution, Failure, Kind, Principal, Stored, hex_digest};
 use member::credential::owner;
 use member::principal::find;
 use member::{Entry, Grant, concurrently};
@@ -46,8 +46,8 @@ struct Document<'a> {
     policies: BTreeMap<String, Option<PolicyVersion>>,
 }
 
-/// Stores the principal as it is now, once for each reading: what a retry finds stored by its own
-/// reading, it returns. Fails with [`Failure::PrincipalVanished`] where nobody has its unique id.
+/// Stores the principal as it is now, once for each reading: what a retry has read itself counts.
+/// Fails with [`Failure::EvidenceUnreadable`] where something else lies in its place, and with [`Failure::PrincipalVanished`] where nobody has its unique id.
 pub(crate) async fn keep(
     entry: &Entry,
     bucket: &Bucket,
@@ -81,22 +81,17 @@ pub(crate) async fn keep(
         policies,
     })?;
     let Principal { account, id, .. } = &principal;
-    let key = format!("plans/{account}/{id}/{}-{pass}-{reads}.now.json", execution.name());
+    // By its digest in the key nobody can have put another reading in its place.
+    let sha256 = hex_digest(&bytes);
+    let key = format!("plans/{account}/{id}/{}-{pass}-{reads}-{sha256}.now.json", execution.name());
     if let Some(object) = bucket.create(&key, &bytes).await? {
         return Ok(object.stored);
     }
     let object = bucket.read(&key).await?;
-    let Written { schema, execution: by } = object.document()?;
-    if schema != PRESENT || by != execution {
-        return Err(unreadable(&object.stored.uri, format!("it is `{schema}` of `{}`", by.arn())));
+    if object.stored.sha256 != sha256 {
+        return Err(unreadable(&object.stored.uri, "it is not what was read of the principal"));
     }
     Ok(object.stored)
-}
-
-#[derive(Deserialize)]
-struct Written {
-    schema: String,
-    execution: Execution,
 }
 
 /// The principal under the name that it has now, where one of its access keys leads to it.

@@ -235,6 +235,10 @@ fn one_lost(lost: &Lost, page: &mut Page) {
             );
             page.word(2, one_line(arn, 700));
         }
+        Lost::TagOverwritten { value } => {
+            page.item("its tag SecurityIncident, which the containment has overwritten, said:");
+            page.quote(2, one_line(value, 256));
+        }
         Lost::TrustChanged { before, now } => {
             page.item("the role trusts others now; before:");
             page.quote(2, one_line(before.as_deref().unwrap_or_default(), 1_000));
@@ -281,7 +285,7 @@ fn one_shown(shown: &Shown, page: &mut Page) {
             page.quote(2, one_line(expected, 256));
         }
         Shown::FindingDiffers { says } => {
-            page.item("the finding names other evidence than the execution's history does:");
+            page.item("the finding does not name the evidence that the execution's history does:");
             page.quote(2, one_line(says, 700));
         }
         Shown::TakenLater { item } => {

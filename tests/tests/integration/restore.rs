@@ -441,7 +441,7 @@ async fn retired(aws: &LocalAws) -> Result<()> {
     is_refused(aws, &input, "CaseNotNewest", "/0001/").await
 }
 
-async fn retire(aws: &LocalAws, user: &User) -> Result<Execution> {
+pub(crate) async fn retire(aws: &LocalAws, user: &User) -> Result<Execution> {
     let unused = cases::finding(aws, "control-unused-90-days")?;
     let unused = cases::about(&unused, "AwsIamUser", &user.arn);
     aws.import_as_service(&unused).await?;
@@ -484,8 +484,12 @@ async fn refused(aws: &LocalAws) -> Result<()> {
         is_refused(aws, &input, "IncidentPending", waiting.name()).await?;
         let of_it = json!({ "execution": waiting.arn });
         is_refused(aws, &of_it, own, "").await?;
+        let held = Strike::Held { milliseconds: 60_000 };
+        let held = aws.fault("lambda:InvokeFunction", held).caller(waiting.name()).always();
+        let held = held.stand().await?;
         waiting.redrive().await?;
         is_refused(aws, &input, "IncidentPending", "RUNNING").await?;
+        held.lift().await?;
         waiting.succeeds().await?;
         plan(aws, &input).await?;
     }

@@ -1,16 +1,18 @@
 //! A restore that Cordon carries out itself, by a plan that a person has read: exactly that, or
 //! nothing. What becomes of it when calls fail, [`crate::restore_faults`] tries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_iam::types::{StatusType, Tag};
+use aws_sdk_sfn::types::ExecutionStatus;
 use futures::future::try_join_all;
 use harness::alone::{Alone, Apart};
 use harness::commands::Printed;
 use harness::evidence::Evidence;
 use harness::execution::Execution;
+use harness::faults::Strike;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::place::repository;
@@ -18,12 +20,16 @@ use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot, User, allow_all};
 use serde_json::{Value, json};
 
 use crate::cases;
+use crate::restore::retire;
 use crate::restore_by_hand::{Everybody, given, lines};
 use crate::trials::Trials;
 use crate::users::POWER_USER;
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_apart("restore: the README's three commands give back all but keys", commands);
+    trials.add("restore: a tag of one's own and a key that rose are left to people", own_tag);
+    trials.add("restore: keys retired twice come back by the second", retired_twice);
+    trials.add("restore: without Security Hub it is planned and done", without_hub);
     trials.add("restore: what has changed since the plan ends it, whatever it is", stale);
     trials.add("restore: what has drifted stays, or goes where it was accepted by name", drifted);
     trials.add("restore: what has come to a role since goes where it was accepted", drifted_role);
@@ -386,5 +392,84 @@ async fn unclear(aws: &LocalAws) -> Result<()> {
         let Printed { status, text } = aws.command("restore", &variables).await?;
         ensure!(!status.success() && text.lines().count() == 1, "it printed {text}");
     }
+    Ok(())
+}
+
+/// Nobody may set the tag that marks the contained, and no key may be used that could not before.
+async fn own_tag(aws: &LocalAws) -> Result<()> {
+    let user = aws.user().create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    user.tag("SecurityIncident", "INC-123").await?;
+    let key = user.access_key().await?.id;
+    let iam = user.account_root().iam();
+    let set = async |status| {
+        let update = iam.update_access_key().user_name(&user.name).access_key_id(&key);
+        update.status(status).send().await
+    };
+    set(StatusType::Inactive).await?;
+    let before = user.read_back().await?;
+    let incident = contain(aws, &user).await?;
+    set(StatusType::Active).await?;
+    let digest = plan(aws, &incident, &json!({})).await?;
+    let mail = aws.topics().alerts.mention(&digest).await?;
+    ensure!(mail.text.contains("INC-123"), "{}", mail.page);
+    let execution = aws.start_restore(&asks(&incident, &digest, "recovered")).await?;
+    execution.ends(ExecutionStatus::Failed).await?;
+    let mail = aws.topics().alerts.mention(execution.name()).await?;
+    ensure!(mail.text.contains("CredentialMadeSince"), "{}", mail.page);
+    let attached = user.read_back().await?.attached;
+    ensure!(attached.contains(DENY_ALL), "the deny is off: {attached:?}");
+
+    set(StatusType::Inactive).await?;
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    let mut now = user.read_back().await?;
+    now.tags.insert("SecurityIncident".into(), "INC-123".into());
+    ensure!(now == before, "it was {before:?}, and is {now:?}");
+    Ok(())
+}
+
+async fn retired_twice(aws: &LocalAws) -> Result<()> {
+    let user = aws.user().create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    user.access_key().await?;
+    aws.age(&user, 100).await?;
+    let new = user.access_key().await?.id;
+    retire(aws, &user).await?;
+    let between = user.read_back().await?;
+    aws.age(&user, 100).await?;
+    let second = retire(aws, &user).await?;
+    let digest = plan(aws, &second, &json!({ "activate": [new] })).await?;
+    restore(aws, &asks(&second, &digest, "recovered")).await?;
+    let mut now = user.read_back().await?;
+    let mark = |tags: &BTreeMap<String, String>| tags.contains_key("CordonRetirement");
+    ensure!(mark(&between.tags) && !mark(&now.tags), "the mark stays: {now:?}");
+    now.tags.clone_from(&between.tags);
+    ensure!(now == between, "it was {between:?}, and is {now:?}");
+    Ok(())
+}
+
+async fn without_hub(aws: &LocalAws) -> Result<()> {
+    let user = aws.user().create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    let incident = contain(aws, &user).await?;
+    aws.quiet(&incident.arn).await?;
+    let planning = aws.restore_to_be();
+    let off = aws.fault("securityhub:GetFindings", Strike::error("InvalidAccessException"));
+    let off = off.caller(planning.name()).always().stand().await?;
+    aws.start_restore_as(&planning, &json!({ "execution": incident.arn })).await?;
+    planning.succeeds().await?;
+    off.lift().await?;
+    let mail = aws.topics().alerts.mention(planning.name()).await?;
+    let unread = "It could not be read: SecurityHub.InvalidAccessException";
+    ensure!(mail.text.contains(unread), "{}", mail.page);
+    let output: Value = serde_json::from_str(&planning.end().await?.output.unwrap_or_default())?;
+    let digest = output["digest"].as_str().context("no digest")?;
+    let applying = aws.restore_to_be();
+    let off = aws.fault("securityhub:GetFindings", Strike::error("InvalidAccessException"));
+    let off = off.caller(applying.name()).always().stand().await?;
+    aws.start_restore_as(&applying, &asks(&incident, digest, "recovered")).await?;
+    applying.succeeds().await?;
+    ensure!(off.lift().await? == 0, "the finding was read");
     Ok(())
 }

@@ -678,6 +678,7 @@ fn some_moments() -> Vec<Meanwhile> {
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("restore: one that a person stops is reported, and redriven", stopped);
+    trials.add("restore: stopped at the deny, it reads all anew before it lifts it", changed_while);
     trials.add(
         "restore: what fails passes, or is told, held and redriven",
         async |aws: &LocalAws| hold(aws, some_cells()).await,
@@ -715,4 +716,29 @@ async fn stopped(aws: &LocalAws) -> Result<()> {
     it.restore.redrive().await?;
     it.restore.succeeds().await?;
     it.is_given_back().await
+}
+
+/// What somebody does while it is stopped is seen before anything is done.
+async fn changed_while(aws: &LocalAws) -> Result<()> {
+    let mut it = Contained::new(aws, Case::User).await?;
+    let apply = Caller::Function("apply-restore");
+    let detach = it.fault(apply, "iam:DetachUserPolicy", Strike::TimedOut);
+    let detach = detach.always().stand().await?;
+    it.start().await?;
+    wait::until("the deny to be about to go", PATIENCE, async || {
+        Ok((detach.struck().await? > 0).then_some(()))
+    })
+    .await?;
+    it.restore.stop().await?;
+    it.restore.ends(ExecutionStatus::Aborted).await?;
+    detach.lift().await?;
+    it.suspect.tag("since", "then").await?;
+    it.restore.redrive().await?;
+    let (end, history) = it.ends().await?;
+    ensure!(end == End::Told, "it ended {end:?}: {}", history.last_events());
+    let (_, error) = last_failure(&history).context("no task has failed")?;
+    ensure!(error == "AccountChanged", "it failed with {error}");
+    let now = it.suspect.read_back().await?;
+    ensure!(is_denied(&now), "the deny is off: {now:?}");
+    it.is_told(1).await
 }

@@ -68,8 +68,14 @@ pub struct Comparison {
 ///
 /// Fails with [`Failure::ChoiceUnclear`] where a person chose what is not to be chosen.
 pub fn compare(past: &Past, now: &Now, choice: &Choice) -> Result<Comparison, Failure> {
-    let before = past.before();
+    let mut before = past.before();
     let holds = now.principal.holds(&past.partition);
+    // Its value hangs on the right to take it away, and nobody has one to set it.
+    let own = before.get(&Item::Incident).filter(|own| holds.get(&Item::Incident) != Some(own));
+    let overwritten = own.cloned().map(|value| Lost::TagOverwritten { value });
+    if overwritten.is_some() {
+        before.remove(&Item::Incident);
+    }
     let left = match past.original.case {
         Some(_) => past.left(&before, &now.principal),
         None => past.retired(&before, &holds),
@@ -96,6 +102,7 @@ pub fn compare(past: &Past, now: &Now, choice: &Choice) -> Result<Comparison, Fa
     comparison.changes.sort_by_key(|change| (change.states.order(), change.states.item.clone()));
     if past.original.case.is_some() {
         comparison.lost.extend(behind.lost);
+        comparison.lost.extend(overwritten);
         comparison.lost.extend(people_see_to(&past.original.principal, &now.principal));
     }
     comparison.shown.extend(past.shown(&now.principal));
@@ -321,6 +328,8 @@ impl Past {
     fn before(&self) -> Holds {
         let mut before = self.original.principal.holds(&self.partition);
         if self.original.case.is_none() {
+            // An earlier retirement's mark is ours as well, and no tag of the principal's own.
+            before.remove(&Item::tag(RETIREMENT));
             return before;
         }
         let all = std::iter::once(&self.original).chain(&self.later);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::compare::is_of_a_retirement;
 use super::record::{ACTIVE, Device, INACTIVE, Now};
-use super::{Change, Item, Lost, Plan, States};
+use super::{Change, Drift, Item, Lost, Plan, Stage, States};
 use crate::{Failure, listed};
 
 /// So many differences are named.
@@ -39,6 +39,17 @@ pub fn hold<'a>(plan: &'a Plan, then: &Now, now: &Now) -> Result<Vec<&'a Change>
         if is != now.as_ref() {
             differs.push(format!("`{item}`"));
         }
+    }
+    let stage = |change: &Change| plan.stage(&change.states);
+    let lifted = |change: &&Change| stage(change) == Stage::LiftDeny && !left.contains(change);
+    let earlier = |change: &&Change| {
+        stage(change) < Stage::LiftDeny && !matches!(change.states.item, Item::Group { .. })
+    };
+    // Whoever has lifted the deny meanwhile has not waited for what comes before.
+    if left.iter().any(earlier)
+        && let Some(change) = plan.changes.iter().find(lifted)
+    {
+        differs.push(format!("`{}`", change.states.item));
     }
     let mut made_since = Vec::new();
     let changes = |item: &Item| plan.changes.iter().any(|change| change.states.item == *item);
@@ -101,7 +112,8 @@ impl Plan {
         self.case.is_some() || is_of_a_retirement(item)
     }
 
-    /// Whether the case did not know this credential.
+    /// Whether the case did not know this credential, or as one that was inactive before and is
+    /// active all the same.
     fn is_made_since(&self, item: &Item) -> bool {
         let since = |lost: &Lost| match (lost, item) {
             (Lost::CredentialMadeSince { credential, .. }, Item::Credential(one)) => {
@@ -109,7 +121,11 @@ impl Plan {
             }
             _ => false,
         };
-        self.lost.iter().any(since)
+        let risen = |Drift { states, .. }: &Drift| {
+            let of_a_credential = matches!(item, Item::Credential(_)) && states.item == *item;
+            of_a_credential && states.now.as_deref() == Some(ACTIVE)
+        };
+        self.lost.iter().any(since) || self.drift.iter().any(risen)
     }
 }
 
