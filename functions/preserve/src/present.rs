@@ -81,10 +81,15 @@ pub(crate) async fn keep(
         policies,
     })?;
     let Principal { account, id, .. } = &principal;
-    // By its digest in the key nobody can have put another reading in its place.
-    let sha256 = hex_digest(&bytes);
-    let key = format!("plans/{account}/{id}/{}-{pass}-{reads}-{sha256}.now.json", execution.name());
-    if let Some(object) = bucket.create(&key, &bytes).await? {
+    let reading = format!("plans/{account}/{id}/{}-{pass}-{reads}", execution.name());
+    store(bucket, &reading, &bytes).await
+}
+
+/// By its digest in the key nobody can have put another reading in its place.
+async fn store(bucket: &Bucket, reading: &str, bytes: &[u8]) -> Result<Stored, Failure> {
+    let sha256 = hex_digest(bytes);
+    let key = format!("{reading}-{sha256}.now.json");
+    if let Some(object) = bucket.create(&key, bytes).await? {
         return Ok(object.stored);
     }
     let object = bucket.read(&key).await?;
@@ -135,4 +140,29 @@ async fn behind(
         Grant { actions: OF_POLICIES, resources: vec![format!("arn:{partition}:iam::*:policy/*")] },
     ];
     entry.enter(execution, account, &grants).await
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::Client;
+    use wire::{mock, respond};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reading_is_stored_by_its_digest_and_none_takes_its_place() {
+        let key = format!("plans/reading-{}.now.json", hex_digest(b"{}"));
+        for (lies, expected) in [("{}", None), ("{ }", Some("EvidenceUnreadable"))] {
+            let (put_to, got_from) = (key.clone(), key.clone());
+            let put = mock!(Client::put_object)
+                .match_requests(move |put| put.key() == Some(put_to.as_str()))
+                .then_http_response(|| respond(412, ""));
+            let get = mock!(Client::get_object)
+                .match_requests(move |get| get.key() == Some(got_from.as_str()))
+                .then_http_response(move || respond(200, lies));
+            let bucket = Bucket::new(wire::s3(&[&put, &get]), "b".into());
+            let stored = store(&bucket, "plans/reading", b"{}").await;
+            assert_eq!(stored.err().map(|failure| failure.name()), expected, "{lies}");
+        }
+    }
 }

@@ -262,6 +262,32 @@ mod tests {
         }
     }
 
+    /// Who lifts it has not waited for what comes before, and the boundary may be all that is left.
+    #[test]
+    fn a_deny_that_somebody_else_has_lifted_ends_it() {
+        for changes in [
+            json!({ "attachedPolicies": [] }),
+            json!({ "attachedPolicies": [OWN] }),
+            json!({ "attachedPolicies": [], "boundary": null }),
+        ] {
+            assert_eq!(left(&json!({}), &changes), Err("AccountChanged"), "{changes}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_inactive_before_may_not_be_active() {
+        let mut plan = plan();
+        let risen = json!({
+            "item": { "type": "credential", "kind": "accessKey", "id": "AKIA" },
+            "before": "Inactive", "left": "Inactive", "now": "Active", "why": "changed",
+        });
+        plan.drift = vec![serde_json::from_value(risen).unwrap()];
+        let key = |active: bool| json!({ "credentials": [{ "kind": "accessKey", "id": "AKIA", "active": active }] });
+        let held = |is: bool| hold(&plan, &now(&key(true)), &now(&key(is)));
+        assert_eq!(held(true).unwrap_err().name(), "CredentialMadeSince");
+        assert_eq!(held(false).unwrap().len(), 4);
+    }
+
     #[test]
     fn what_was_made_since_may_go_and_may_not_be_active() {
         let credentials = |active: Option<bool>| {
