@@ -388,6 +388,9 @@ impl RestoreFailure {
                 "Some may be given back to {who} already. The deny was not touched: it stands if it \
                  stood."
             ),
+            Some(Begun::DenyAgain) if self.failure.error == "IncidentPending" => {
+                format!("An execution that may contain {who} has not ended: the deny was put back.")
+            }
             Some(Begun::DenyAgain) => {
                 format!("Another incident has reached {who} meanwhile: the deny was put back.")
             }
