@@ -48,7 +48,12 @@ async function refuseWhileMembersStand(
   config: string,
   configuration: Configuration,
 ): Promise<void> {
-  const { accounts } = await accountsToTouch(configuration);
+  const { accounts, lacking } = await accountsToTouch(configuration);
+  if (lacking.length > 0) {
+    throw new Failure(
+      `member roles may stand in ${lacking.join(', ')} or be put into accounts from there, and nobody could look, for want of credentials: name profiles under \`profiles\`, or add FORCE=1 where you know better`,
+    );
+  }
   const left: string[] = [];
   for (const account of accounts) {
     for (const stack of [ORGANIZATION_STACK, RESTORE_STACK, MEMBER_STACK]) {

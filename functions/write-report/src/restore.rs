@@ -224,6 +224,15 @@ impl RestorePlan {
                  contained again.",
             ));
         }
+        if !plan.lost.is_empty() {
+            let text = if commands.remove.is_empty() {
+                "First see to all that stands under `What does not come back`."
+            } else {
+                "First see to all that stands under `What does not come back`. What was made since is \
+                 an attacker's, unless somebody knows it. If nobody does, remove it:"
+            };
+            steps.push(Step::of(text).run(account(), commands.remove));
+        }
         if !plan.changes.is_empty() {
             steps.push(
                 Step::of(
@@ -232,15 +241,6 @@ impl RestorePlan {
                 )
                 .run(Whose::Security, vec![self.apply()]),
             );
-        }
-        if !plan.lost.is_empty() {
-            let text = if commands.remove.is_empty() {
-                "See to all that stands under `What does not come back`."
-            } else {
-                "See to all that stands under `What does not come back`. What was made since is \
-                 an attacker's, unless somebody knows it. If nobody does, remove it:"
-            };
-            steps.push(Step::of(text).run(account(), commands.remove));
         }
         let denied = !commands.lift.is_empty();
         if !commands.under_the_deny.is_empty() {
