@@ -718,7 +718,8 @@ async fn stopped(aws: &LocalAws) -> Result<()> {
     it.is_given_back().await
 }
 
-/// What somebody does while it is stopped is seen before anything is done.
+/// What somebody does while it is stopped is seen before anything is done. The function that was
+/// called lives on when its execution is stopped, so its call hangs all the while.
 async fn changed_while(aws: &LocalAws) -> Result<()> {
     let mut it = Contained::new(aws, Case::User).await?;
     let apply = Caller::Function("apply-restore");
@@ -731,7 +732,6 @@ async fn changed_while(aws: &LocalAws) -> Result<()> {
     .await?;
     it.restore.stop().await?;
     it.restore.ends(ExecutionStatus::Aborted).await?;
-    detach.lift().await?;
     it.suspect.tag("since", "then").await?;
     it.restore.redrive().await?;
     let (end, history) = it.ends().await?;
@@ -740,5 +740,7 @@ async fn changed_while(aws: &LocalAws) -> Result<()> {
     ensure!(error == "AccountChanged", "it failed with {error}");
     let now = it.suspect.read_back().await?;
     ensure!(is_denied(&now), "the deny is off: {now:?}");
-    it.is_told(1).await
+    it.is_told(1).await?;
+    detach.lift().await?;
+    Ok(())
 }
