@@ -44,8 +44,8 @@ pub struct Output {
 /// change that fails keeps none of its kind from being made, but all that comes after.
 ///
 /// Before and after the deny is lifted, before the tag goes without which nobody can put it back,
-/// and where a quota is used up, it fails with [`Failure::IncidentMeanwhile`] where something has come to lie in the
-/// folder of the principal's cases since the plan was made.
+/// and where a quota is used up, it fails with [`Failure::IncidentMeanwhile`] where something has
+/// come to lie in the folder of the principal's cases since the plan was made.
 ///
 /// Fails with [`Failure::EvidenceMismatch`] where the plan is not the one of the digest, and with
 /// [`Failure::PrincipalVanished`] where its name is not that of its unique id.

@@ -47,7 +47,8 @@ struct Document<'a> {
 }
 
 /// Stores the principal as it is now, once for each reading: what a retry has read itself counts.
-/// Fails with [`Failure::EvidenceUnreadable`] where something else lies in its place, and with [`Failure::PrincipalVanished`] where nobody has its unique id.
+/// Fails with [`Failure::EvidenceUnreadable`] where something else lies in its place, and with
+/// [`Failure::PrincipalVanished`] where nobody has its unique id.
 pub(crate) async fn keep(
     entry: &Entry,
     bucket: &Bucket,
