@@ -4,7 +4,7 @@ use aws_calls::if_found;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::{StatusType, Tag};
-use incident::restore::{Item, States};
+use incident::restore::Item;
 use incident::{Credential, Execution, Failure, Principal, deny_policy};
 use member::change;
 use member::principal::{Entity, find_same};
@@ -33,22 +33,11 @@ impl Restorer<'_> {
             Item::Inline { name } => self.inline(name, value).await,
             Item::Credential(credential) => self.credential(credential, value).await,
             Item::Boundary => self.boundary(value).await,
-            Item::Tag { key } => self.tags(&[(key, value)]).await,
-            Item::Incident => self.tags(&[("SecurityIncident", value)]).await,
+            Item::Tag { .. } | Item::Incident => {
+                let tag = item.tag_key().map(|key| (key, value));
+                self.tags(tag.as_slice()).await
+            }
         }
-    }
-
-    /// Makes tags, all of which come or all of which go, hold what they held before.
-    pub(crate) async fn tag(&self, changes: &[&States]) -> Result<(), Failure> {
-        let tags: Vec<(&str, Option<&str>)> = changes
-            .iter()
-            .filter_map(|change| match &change.item {
-                Item::Tag { key } => Some((key.as_str(), change.before.as_deref())),
-                Item::Incident => Some(("SecurityIncident", change.before.as_deref())),
-                _ => None,
-            })
-            .collect();
-        self.tags(&tags).await
     }
 
     /// A session that may do this to the principal and nothing else, once it is seen to be the
@@ -152,8 +141,8 @@ impl Restorer<'_> {
         change::set_status(&iam, &self.principal.name, *kind, id, status).await
     }
 
-    /// Takes tags away, or else sets them.
-    async fn tags(&self, tags: &[(&str, Option<&str>)]) -> Result<(), Failure> {
+    /// Takes tags away, or else sets them: all of them come, or all of them go.
+    pub(crate) async fn tags(&self, tags: &[(&str, Option<&str>)]) -> Result<(), Failure> {
         let set: Vec<_> = tags.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect();
         if set.is_empty() {
             let keys = tags.iter().map(|(key, _)| *key).collect::<Vec<_>>();

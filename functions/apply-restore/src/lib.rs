@@ -43,7 +43,7 @@ pub struct Output {
 /// that principal and nothing else. What is done already, is done again and changes nothing. One
 /// change that fails keeps none of its kind from being made, but all that comes after.
 ///
-/// Before and after the deny is lifted, before the tag goes without which nobody can put it back,
+/// Before a deny is detached, before and after the last one is lifted, before the tag goes without which nobody can put it back,
 /// and where a quota is used up, it fails with [`Failure::IncidentMeanwhile`] where something has
 /// come to lie in the folder of the principal's cases since the plan was made.
 ///
@@ -68,10 +68,11 @@ pub async fn apply_restore(
         }
         return Ok(done(changes));
     }
-    if stage >= Stage::LiftDeny {
+    let takes = |item| changes.iter().any(|one| one.item == item && one.before.is_none());
+    if stage >= Stage::LiftDeny || takes(Item::Deny) {
         nobody_came(bucket, &plan).await?;
     }
-    for alike in changes.chunk_by(|one, next| one.order() == next.order()) {
+    for alike in changes.chunk_by(|one, next| plan.order(one) == plan.order(next)) {
         let made = make(&restorer, alike).await;
         if let Err(Failure::LimitExceeded { .. }) = made {
             // The deny of another incident takes up room, which people are not to make by taking
@@ -100,8 +101,9 @@ async fn read(bucket: &Bucket, stored: &Stored) -> Result<Plan, Failure> {
 
 /// Makes changes of one kind at once; tags go in one call.
 async fn make(restorer: &Restorer<'_>, changes: &[&States]) -> Result<(), Failure> {
-    if changes.iter().all(|one| matches!(one.item, Item::Tag { .. } | Item::Incident)) {
-        return restorer.tag(changes).await;
+    let tags = changes.iter().map(|one| Some((one.item.tag_key()?, one.before.as_deref())));
+    if let Some(tags) = tags.collect::<Option<Vec<_>>>() {
+        return restorer.tags(&tags).await;
     }
     concurrently(
         changes.iter().map(async |one| restorer.change(&one.item, one.before.as_deref()).await),

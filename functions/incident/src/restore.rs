@@ -54,6 +54,10 @@ pub struct Plan {
     pub lost: Vec<Lost>,
     /// What people have to know of the evidence and of the principal.
     pub shown: Vec<Shown>,
+    /// Whether the attached deny goes first: it stands where one of the principal's policies was,
+    /// so that they have no room beside it. Until the end the boundary is the deny.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub makes_room: bool,
     /// Whether long texts are cut in this copy, which show as `…` at their end, since a state
     /// carries 256 KiB: what is put into an account is taken from the object, which has all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -76,10 +80,12 @@ impl Plan {
             Item::Group { .. } | Item::Policy { .. } | Item::Inline { .. } | Item::Tag { .. } => {
                 Stage::GiveBack
             }
+            Item::Deny if change.before.is_none() && self.makes_room => Stage::GiveBack,
             Item::Deny if change.before.is_none() => Stage::LiftDeny,
-            // Where none of ours is attached, the boundary is the deny.
+            // Where none of ours is attached until then, the boundary is the deny.
             Item::Boundary
-                if change.now.as_ref() == Some(&deny) && !self.changes.iter().any(detaches) =>
+                if change.now.as_ref() == Some(&deny)
+                    && (self.makes_room || !self.changes.iter().any(detaches)) =>
             {
                 Stage::LiftDeny
             }
@@ -92,8 +98,14 @@ impl Plan {
     pub fn of_stage(&self, stage: Stage) -> Vec<&States> {
         let all = self.changes.iter().map(|change| &change.states);
         let mut changes: Vec<&States> = all.filter(|one| self.stage(one) == stage).collect();
-        changes.sort_by_key(|one| one.order());
+        changes.sort_by_key(|one| self.order(one));
         changes
+    }
+
+    /// Where a change comes in a restore.
+    #[must_use]
+    pub fn order(&self, change: &States) -> Order {
+        change.order(self.makes_room)
     }
 
     /// Does something with each text of a kind that may be long.
@@ -123,6 +135,12 @@ impl Plan {
         }
     }
 }
+
+/// The place of a change among others: those of one place are made at once.
+pub type Order = (u8, bool);
+
+/// The tag by which people, and the role that gives back, know a contained principal.
+const MARK: &str = "SecurityIncident";
 
 /// The tag that a retirement leaves.
 pub const RETIREMENT: &str = "CordonRetirement";

@@ -186,6 +186,7 @@ async fn plan(states: &Client, bucket: &Bucket, chosen: Chosen) -> Result<Output
         kept: compared.kept,
         lost: compared.lost,
         shown: [shown, compared.shown].concat(),
+        makes_room: compared.makes_room,
         cut: false,
     };
     let stored = store(bucket, &plan).await?;

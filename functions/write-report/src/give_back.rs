@@ -53,19 +53,16 @@ fn removed(about: About<'_>, lost: &Lost) -> Option<Command> {
     }
 }
 
-/// One command for each change, in the order of [`States::order`], but for tags, which go together: IAM
-/// takes fifty at once.
+/// One command for each change, in their order, but for tags, which go together: IAM takes fifty at
+/// once.
 fn commands(about: About<'_>, changes: &[&States]) -> Vec<Command> {
     let is_tag = |one: &&States| matches!(one.item, Item::Tag { .. });
-    let (tags, others): (Vec<&States>, Vec<&States>) =
-        changes.iter().copied().partition(|one| is_tag(one));
-    let (rights, last): (Vec<&States>, Vec<&States>) = others.into_iter().partition(|one| {
-        matches!(one.item, Item::Group { .. } | Item::Policy { .. } | Item::Inline { .. })
-    });
-    let of = |changes: Vec<&States>| -> Vec<Command> {
-        changes.into_iter().filter_map(|one| command(about, one)).collect()
+    let (first, rest) = changes.split_at(changes.iter().take_while(|one| !is_tag(one)).count());
+    let (tags, last) = rest.split_at(rest.iter().take_while(|one| is_tag(one)).count());
+    let of = |changes: &[&States]| -> Vec<Command> {
+        changes.iter().filter_map(|one| command(about, one)).collect()
     };
-    [of(rights), of_tags(about, &tags), of(last)].concat()
+    [of(first), of_tags(about, tags), of(last)].concat()
 }
 
 fn command(about: About<'_>, change: &States) -> Option<Command> {

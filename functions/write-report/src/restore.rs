@@ -244,7 +244,10 @@ impl RestorePlan {
         }
         let denied = !commands.lift.is_empty();
         if !commands.under_the_deny.is_empty() {
-            let text = if denied {
+            let text = if plan.makes_room {
+                "Give back what it had. AWSDenyAll is detached first, to make room, and denies all \
+                 the while as the boundary:"
+            } else if denied {
                 "Give back what it had. The deny stands all the while:"
             } else {
                 "Give back what it had:"

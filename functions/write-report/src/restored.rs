@@ -385,7 +385,7 @@ impl RestoreFailure {
         let how_far = match self.begun {
             None => format!("Nothing was given back to {who}, and nothing was changed."),
             Some(Begun::GiveBack | Begun::SetStatuses) => format!(
-                "Some may be given back to {who} already. The deny was not touched: it stands if it \
+                "Some may be given back to {who} already. The deny was not lifted: it stands if it \
                  stood."
             ),
             Some(Begun::DenyAgain) if self.failure.error == "IncidentPending" => {
@@ -449,7 +449,9 @@ impl RestoreFailure {
     fn steps(&self) -> Vec<Step> {
         let region = self.execution.region();
         let mut steps = Vec::new();
-        if let (Some(Begun::LiftDeny), Some(principal)) = (self.begun, &self.principal) {
+        if let (Some(Begun::LiftDeny | Begun::DenyAgain), Some(principal)) =
+            (self.begun, &self.principal)
+        {
             let about =
                 crate::commands::About::named(&self.execution, principal.kind, &principal.name);
             let account = || Whose::Account(principal.account.to_string());
@@ -462,6 +464,7 @@ impl RestoreFailure {
         let todo = match error {
             "EntryRefused" if self.begun.is_some() => NOT_ENTERED,
             "LimitExceeded" if self.begun.is_some() => NO_ROOM,
+            "InvalidInput" => NOT_READ,
             _ => meaning(error).unwrap_or(UNKNOWN).todo,
         };
         steps.push(Step::of(todo));
@@ -493,6 +496,10 @@ const NOT_ENTERED: &str = "The account has no role that may give anything back, 
 const NO_ROOM: &str = "A quota is used up; the words above name it. Make room, or have it raised, but leave every \
      AWSDenyAll where it is: one that the plan does not know is of another incident, which the \
      redrive then says.";
+
+/// What people do where a function can't read what the machine gives it.
+const NOT_READ: &str = "Start it with `make restore`, which says what it takes. If that is how it was started, the \
+     parts of Cordon are of different versions: deploy all of it again, from one.";
 
 /// Failures of a restore that another incident has met.
 const MEANWHILE: [&str; 3] = ["CaseNotNewest", "IncidentMeanwhile", "IncidentPending"];

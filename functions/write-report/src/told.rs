@@ -30,7 +30,7 @@ fn and_more(page: &mut Page, all: usize, room: Room) {
 /// Tells what was done of a plan, and what was left out.
 pub(crate) fn after(plan: &Plan, by_hand: &[Item], room: Room, page: &mut Page) {
     let done = plan.changes.iter().filter(|change| !by_hand.contains(&change.states.item));
-    list("What was done, in this order", done.collect(), room, page);
+    list("What was done, in this order", plan, done.collect(), room, page);
     inactive(&plan.inactive, room, page);
     drift(&plan.drift, room, page);
     lost(&plan.lost, room, page);
@@ -38,19 +38,25 @@ pub(crate) fn after(plan: &Plan, by_hand: &[Item], room: Room, page: &mut Page) 
 
 /// What is done, in its order.
 fn changes(plan: &Plan, room: Room, page: &mut Page) {
-    list("What it gives back, in this order", plan.changes.iter().collect(), room, page);
+    list("What it gives back, in this order", plan, plan.changes.iter().collect(), room, page);
 }
 
-fn list(heading: &str, mut sorted: Vec<&Change>, room: Room, page: &mut Page) {
+fn list(heading: &str, plan: &Plan, mut sorted: Vec<&Change>, room: Room, page: &mut Page) {
     if sorted.is_empty() {
         return;
     }
     page.heading(heading);
-    sorted.sort_by_key(|one| one.states.order());
+    sorted.sort_by_key(|one| plan.order(&one.states));
     for one in sorted.iter().take(room.items) {
         change(&one.states, if one.accepted { ", as you have accepted" } else { "" }, page);
     }
     and_more(page, sorted.len(), room);
+    if plan.makes_room {
+        page.part(
+            "AWSDenyAll is detached first, since the policies have no room beside it; as the \
+             boundary it denies until the end.",
+        );
+    }
 }
 
 fn change(states: &States, accepted: &str, page: &mut Page) {

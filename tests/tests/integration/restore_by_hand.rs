@@ -33,6 +33,8 @@ const ODD: &str = "\n{\r\n\t\"Version\" : \"2012-10-17\",\n  \"Statement\": [ { 
 /// Who is contained and given everything back.
 pub(crate) enum Subject {
     User(User),
+    /// A user whom two incidents meet, the second one where the first has made room.
+    MetTwice(User),
     Role(Role),
 }
 
@@ -40,10 +42,17 @@ impl Subject {
     /// Contains it, or fails where something is left.
     pub(crate) async fn contain(&self, apart: &Apart<'_>) -> Result<Execution> {
         let (execution, left) = match self {
-            Self::User(user) => {
-                let execution = apart.respond_to(&Finding::about(user)).await?;
-                execution.succeeds().await?;
-                (execution, user.read_back().await?.left())
+            Self::User(user) => contain(apart, user).await?,
+            Self::MetTwice(user) => {
+                contain(apart, user).await?;
+                let both = contain(apart, user).await?;
+                let found = user.read_back().await?;
+                let boundary = found.boundary.as_deref();
+                ensure!(
+                    found.attached.contains(DENY_ALL) && boundary == Some(DENY_ALL),
+                    "{found:#?}"
+                );
+                both
             }
             Self::Role(role) => {
                 let finding = cases::finding_in(apart, &role.account, "custom-administrator-role")?;
@@ -59,6 +68,14 @@ impl Subject {
         apart.quiet(&execution.arn).await?;
         Ok(execution)
     }
+}
+
+/// Contains a user, and returns what is left that it may do.
+async fn contain(apart: &Apart<'_>, user: &User) -> Result<(Execution, Vec<String>)> {
+    let finding = Finding::about(user).with("Id", apart.unique("by-hand"));
+    let execution = apart.respond_to(&finding).await?;
+    execution.succeeds().await?;
+    Ok((execution, user.read_back().await?.left()))
 }
 
 /// A user to whose policies no deny can be added, so that the boundary alone is it.
@@ -239,9 +256,10 @@ async fn give_back(apart: &Apart<'_>, execution: &Execution, activate: &str) -> 
 }
 
 /// Everybody whom a restore is tried with, in one account, and which credentials are to be active
-/// again: with one of everything, at the limit of policies, under the customer's own deny, a role.
+/// again: with one of everything, at the limit of policies and met once or twice, under the
+/// customer's own deny, a role.
 pub(crate) struct Everybody {
-    pub(crate) all: [(Subject, String); 4],
+    pub(crate) all: [(Subject, String); 5],
     iam: Client,
     /// The user with one of everything.
     name: String,
@@ -260,6 +278,7 @@ impl Everybody {
         let all = [
             (Subject::User(user), credentials.join(" ")),
             (Subject::User(at_the_limit(apart).await?), String::new()),
+            (Subject::MetTwice(at_the_limit(apart).await?), String::new()),
             (Subject::User(denied(apart).await?), String::new()),
             (Subject::Role(role(apart).await?), String::new()),
         ];

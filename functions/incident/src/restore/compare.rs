@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{ACTIVE, Found, Group, Holds, INACTIVE, Left, Now, Snapshot};
-use super::{Change, Drift, Item, Lost, RETIREMENT, Shown, States, Version, Why};
+use super::{Change, Drift, Item, Lost, MARK, Order, RETIREMENT, Shown, States, Version, Why};
 use crate::{
     Credential, CredentialKind, DenyBy, Execution, Failure, Stored, deny_policy, is_kept, tag_value,
 };
@@ -61,6 +61,8 @@ pub struct Comparison {
     pub lost: Vec<Lost>,
     /// [`super::Plan::shown`].
     pub shown: Vec<Shown>,
+    /// [`super::Plan::makes_room`].
+    pub makes_room: bool,
 }
 
 /// Compares the principal as it is now with what is known of it from before. Of a retirement
@@ -71,11 +73,12 @@ pub fn compare(past: &Past, now: &Now, choice: &Choice) -> Result<Comparison, Fa
     let mut before = past.before();
     let holds = now.principal.holds(&past.partition);
     // Its value hangs on the right to take it away, and nobody has one to set it.
-    let own = before.get(&Item::Incident).filter(|own| holds.get(&Item::Incident) != Some(own));
-    let overwritten = own.cloned().map(|value| Lost::TagOverwritten { value });
-    if overwritten.is_some() {
-        before.remove(&Item::Incident);
-    }
+    let own = before.iter().find(|(item, own)| item.is_tag(MARK) && holds.get(*item) != Some(own));
+    let own = own.map(|(item, value)| (item.clone(), value.clone()));
+    let overwritten = own.map(|(item, value)| {
+        before.remove(&item);
+        Lost::TagOverwritten { value }
+    });
     let left = match past.original.case {
         Some(_) => past.left(&before, &now.principal),
         None => past.retired(&before, &holds),
@@ -99,7 +102,11 @@ pub fn compare(past: &Past, now: &Now, choice: &Choice) -> Result<Comparison, Fa
             )));
         }
     }
-    comparison.changes.sort_by_key(|change| (change.states.order(), change.states.item.clone()));
+    comparison.makes_room = comparison.lacks_room(&past.partition, &now.principal);
+    let makes_room = comparison.makes_room;
+    comparison
+        .changes
+        .sort_by_key(|change| (change.states.order(makes_room), change.states.item.clone()));
     if past.original.case.is_some() {
         comparison.lost.extend(behind.lost);
         comparison.lost.extend(overwritten);
@@ -112,24 +119,45 @@ pub fn compare(past: &Past, now: &Now, choice: &Choice) -> Result<Comparison, Fa
 impl States {
     /// Where it comes in a restore: rights first, what shows whose it is, what may use them, and
     /// last what holds all of it in check; of two denies the boundary, then the attached one. Of
-    /// one kind what is taken away comes before what is given, lest a quota be in the way.
-    #[must_use]
-    pub fn order(&self) -> (u8, bool) {
+    /// one kind what is taken away comes before what is given, lest a quota be in the way; of two
+    /// denies the attached one comes before all else where it [`super::Plan::makes_room`].
+    pub(super) fn order(&self, makes_room: bool) -> Order {
         let class = match self.item {
-            Item::Group { .. } => 0,
-            Item::Policy { .. } => 1,
-            Item::Inline { .. } => 2,
-            Item::Tag { .. } => 3,
-            Item::Credential(_) => 4,
-            Item::Boundary => 5,
-            Item::Deny => 6,
-            Item::Incident => 7,
+            Item::Deny if makes_room => 0,
+            Item::Group { .. } => 1,
+            Item::Policy { .. } => 2,
+            Item::Inline { .. } => 3,
+            Item::Tag { .. } => 4,
+            Item::Credential(_) => 5,
+            Item::Boundary => 6,
+            Item::Deny => 7,
+            Item::Incident => 8,
         };
         (class, self.before.is_some())
     }
 }
 
+/// So many managed policies a principal has, unless its account has asked for more.
+///
+/// Source: IAM User Guide, "IAM and AWS STS quotas".
+const POLICIES: usize = 10;
+
 impl Comparison {
+    /// Whether the policies that a principal is to have have no room beside our deny, which it is
+    /// kept under by its boundary as well. Too often rather than too seldom: with more room than
+    /// this the deny goes first in vain.
+    fn lacks_room(&self, partition: &str, now: &Snapshot) -> bool {
+        let deny = deny_policy(partition);
+        let is_policy = |item: &&Item| matches!(item, Item::Policy { .. });
+        let detaches = |one: &Change| one.states.item == Item::Deny && one.states.before.is_none();
+        let comes = self.changes.iter().map(|one| &one.states).filter(|one| one.before.is_some());
+        let stays = self.drift.iter().map(|one| &one.states).filter(|one| one.now.is_some());
+        let others = now.attached_policies.iter().filter(|arn| **arn != deny);
+        let policies = comes.chain(stays).map(|one| &one.item).chain(&self.kept).filter(is_policy);
+        let all = policies.count() + others.filter(|arn| is_kept(partition, arn)).count();
+        now.boundary.as_ref() == Some(&deny) && self.changes.iter().any(detaches) && all >= POLICIES
+    }
+
     fn judge(
         &mut self,
         states: States,
@@ -371,14 +399,29 @@ impl Past {
                 left.remove(&Item::Boundary);
                 left.extend(read.boundary.clone().map(|arn| (Item::Boundary, arn)));
                 left.remove(&Item::Deny);
-                if read.kept_policies.contains(&deny) {
+                // A later incident may have found room for it, after that was read.
+                if read.kept_policies.contains(&deny) || self.attached_later() {
                     left.insert(Item::Deny, deny);
                 }
             }
             None => left.extend([(Item::Boundary, deny.clone()), (Item::Deny, deny)]),
         }
-        left.extend(self.our_tags(now));
+        let ours = self.our_tags(now);
+        for key in ours.iter().filter_map(|(item, _)| item.tag_key()) {
+            left.retain(|other, _| !other.is_tag(key));
+        }
+        left.extend(ours);
         left
+    }
+
+    /// Whether a later incident or pass of the case attached the deny: it found the principal
+    /// without, and preserved it with one.
+    fn attached_later(&self) -> bool {
+        let deny = deny_policy(&self.partition);
+        self.later.iter().any(|one| {
+            one.incident.reach.denied_before != Some(DenyBy::Policy)
+                && one.principal.attached_policies.contains(&deny)
+        })
     }
 
     /// The tags of the execution that tagged it last: of whom the principal itself says so, if
@@ -388,7 +431,7 @@ impl Past {
         let by = self.tagged.iter().find(|one| says == Some(&tag_value(one.execution.arn())));
         let Some(by) = by.or(self.tagged.last()) else { return Vec::new() };
         let tags = [
-            ("SecurityIncident", "true"),
+            (MARK, "true"),
             ("RemediationDate", &by.remediation_date),
             ("FindingId", &by.finding_id),
             ("CordonExecution", by.execution.arn()),
@@ -553,6 +596,11 @@ mod tests {
         let attached = with["attachedPolicies"].as_array().cloned().unwrap_or_default();
         with["attachedPolicies"] = json!([attached, vec![json!(DENY)]].concat());
         with
+    }
+
+    /// As many policies, each with the number of its place.
+    fn policies(count: usize) -> Vec<String> {
+        (0..count).map(|n| format!("{OWN}{n}")).collect()
     }
 
     fn planned(past: &Past, now: &Now) -> Comparison {
@@ -1043,5 +1091,66 @@ mod tests {
         // It was left active, though it had been inactive: then it is made so again.
         let comparison = planned(&past, &now(&denied(credential(Some(true)))));
         assert_eq!(judged(&comparison, "accessKey/AKIA"), Judged::Changed);
+    }
+
+    #[test]
+    fn a_deny_that_a_later_incident_found_room_for_goes_first() {
+        for (had, goes_first) in [(10, true), (9, false)] {
+            let mut past = past(&json!({ "attachedPolicies": policies(had) }));
+            past.left.as_mut().unwrap().kept_policies.clear();
+            let now = now(&denied(json!({})));
+            let is_deny = |one: &Change| one.states.item == Item::Deny;
+            let alone = planned(&past, &now);
+            assert!(alone.drift.iter().any(|one| one.states.item == Item::Deny), "{alone:#?}");
+
+            past.later = vec![found(snapshot(&denied(json!({}))))];
+            let met_twice = planned(&past, &now);
+            assert_eq!(met_twice.drift, []);
+            assert_eq!(met_twice.makes_room, goes_first);
+            assert_eq!(
+                met_twice.changes.iter().position(is_deny),
+                Some(if goes_first { 0 } else { 10 })
+            );
+
+            // It stood before that incident: somebody else has attached it.
+            past.later[0].incident.reach.denied_before = Some(DenyBy::Policy);
+            assert!(!planned(&past, &now).changes.iter().any(is_deny));
+        }
+    }
+
+    #[test]
+    fn without_the_deny_as_boundary_the_attached_one_goes_last() {
+        let past = past(&json!({ "attachedPolicies": policies(10), "boundary": BOUNDARY }));
+        let attached = json!({ "attachedPolicies": [DENY], "boundary": BOUNDARY });
+        let plan = planned(&past, &now(&attached));
+        assert!(!plan.makes_room);
+        assert_eq!(plan.changes.last().unwrap().states.item, Item::Deny);
+    }
+
+    #[test]
+    fn a_tag_of_ones_own_in_another_case_comes_back_but_for_the_mark() {
+        let mut past = past(&json!({ "tags": { "findingid": "own", "SECURITYINCIDENT": "own" } }));
+        past.tagged = vec![Tagging {
+            execution: execution("incident"),
+            finding_id: "finding".into(),
+            remediation_date: "2026-01-01T00:00:00Z".into(),
+        }];
+        let tags = json!({ "tags": {
+            "SecurityIncident": "true", "RemediationDate": "2026-01-01T00:00:00Z",
+            "FindingId": "finding",
+        }});
+        let plan = planned(&past, &now(&denied(tags)));
+        assert_eq!(plan.drift, []);
+        assert_eq!(plan.lost, [Lost::TagOverwritten { value: "own".into() }]);
+        let tags = plan.changes.iter().filter(|one| one.states.item.tag_key().is_some());
+        let tags: Vec<_> =
+            tags.map(|one| (one.states.item.to_string(), one.states.before.clone())).collect();
+        let expected = [
+            ("tag/FindingId", None),
+            ("tag/RemediationDate", None),
+            ("tag/findingid", Some("own")),
+            ("tag/SecurityIncident", None),
+        ];
+        assert_eq!(tags, expected.map(|(item, value)| (item.into(), value.map(str::to_owned))));
     }
 }

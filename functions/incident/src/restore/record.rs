@@ -7,7 +7,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Item, Version};
+use super::{Item, MARK, Version};
 use crate::{Credential, DenyBy, Execution, Kind, Reach, deny_policy, is_kept};
 
 /// A principal as a pass of an execution found it: `cordon/evidence/2`.
@@ -221,8 +221,25 @@ impl Item {
     /// The tag of this key.
     pub(super) fn tag(key: &str) -> Self {
         match key {
-            "SecurityIncident" => Self::Incident,
+            MARK => Self::Incident,
             key => Self::Tag { key: key.to_owned() },
         }
+    }
+
+    /// The key of what is a tag.
+    #[must_use]
+    pub fn tag_key(&self) -> Option<&str> {
+        match self {
+            Self::Incident => Some(MARK),
+            Self::Tag { key } => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a tag of this key in whatever case: a principal has one of them.
+    ///
+    /// Source: IAM User Guide, "Rules for tagging in IAM and AWS STS".
+    pub(super) fn is_tag(&self, key: &str) -> bool {
+        self.tag_key().is_some_and(|own| own.eq_ignore_ascii_case(key))
     }
 }

@@ -72,8 +72,8 @@ fn a_failure_never_says_less_than_may_have_been_done() {
     let mut failed = case("under-the-deny");
     for (begun, says, never) in [
         (json!(null), "nothing was changed", "Some may"),
-        (json!("giveBack"), "The deny was not touched", "nothing was changed"),
-        (json!("setStatuses"), "The deny was not touched", "nothing was changed"),
+        (json!("giveBack"), "The deny was not lifted", "nothing was changed"),
+        (json!("setStatuses"), "The deny was not lifted", "nothing was changed"),
         (json!("liftDeny"), "the deny may be lifted", "was not touched"),
         (json!("denyAgain"), "the deny was put back", "was not touched"),
         (json!("removeTag"), "no deny of ours stands", "was not touched"),
