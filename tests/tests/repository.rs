@@ -342,6 +342,29 @@ fn the_readme_welcomes_and_leads_on() {
     assert!(links > 9, "only {links} were found");
 }
 
+/// A slip of the finger would deploy everywhere, or leave the kill switch as it was.
+#[test]
+fn make_takes_what_it_tells_of_and_nothing_else() {
+    let makefile = text(&repository().join("Makefile"));
+    let comments = makefile.lines().filter(|line| line.starts_with('#'));
+    let words = comments.flat_map(|line| line.split([' ', '[']));
+    let told = words.filter_map(|word| word.split_once('=')).map(|(name, _)| name);
+    let told: BTreeSet<&str> = told.collect();
+    assert!(told.len() > 20, "{told:?}");
+    let make = |variables: &[String]| {
+        let mut make = Command::new("make");
+        let make = make.args(["--dry-run", "check"]).args(variables).current_dir(repository());
+        let output = make.env_remove("MAKEFLAGS").output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let given: Vec<_> = told.iter().map(|name| format!("{name}=x")).collect();
+    assert_eq!(make(&given), (true, String::new()));
+    for slip in ["ACOUNT", "mode"] {
+        let (taken, said) = make(&[format!("{slip}=x")]);
+        assert!(!taken && said.contains(&format!("make knows no `{slip}`")), "{said}");
+    }
+}
+
 #[test]
 fn the_readme_keeps_others_from_making_what_is_protected() {
     let readme = text(&repository().join("infra/README.md"));
