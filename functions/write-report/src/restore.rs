@@ -4,6 +4,9 @@
 use incident::restore::{Change, Drift, Item, Plan, States, Why};
 use incident::{Failure, Stored, ascii, cut, deny_policy, one_line};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use crate::advice::{Step, Whose};
 use crate::give_back::GiveBack;
@@ -218,11 +221,16 @@ impl RestorePlan {
         let account = || Whose::Account(plan.principal.account.to_string());
         let mut steps = Vec::new();
         if plan.case.is_some() && !plan.changes.is_empty() {
-            steps.push(Step::of(
-                "Name it in `exemptPrincipals` of the response policy first, if its finding can \
-                 come again: sessions that still live count as activity, and would have it \
-                 contained again.",
-            ));
+            let number: String = self.stored.sha256.chars().take(12).collect();
+            let reason = format!("given back by plan {number}");
+            let exempt = exempt(&plan.principal.arn, &plan.at, &reason);
+            steps.push(
+                Step::of(
+                    "Exempt it first, for a while, if its finding can come again: sessions that \
+                     still live count as activity, and would have it contained again.",
+                )
+                .run(Whose::Security, exempt.into_iter().collect()),
+            );
         }
         if !plan.lost.is_empty() {
             let text = if commands.remove.is_empty() {
@@ -397,6 +405,18 @@ pub(crate) fn severity(label: &str) -> String {
 pub(crate) fn object(stored: &Stored, page: &mut Page) {
     page.word(2, one_line(&stored.uri, 1_000));
     page.alone(2, format!("SHA-256 {}", one_line(&stored.sha256, 64)));
+}
+
+/// For so long an exemption is proposed.
+const EXEMPT: Duration = Duration::days(30);
+
+/// Exempts a principal for a while from a time on (RFC 3339); nothing, where that is none.
+pub(crate) fn exempt(arn: &str, at: &str, reason: &str) -> Option<Command> {
+    let at = OffsetDateTime::parse(at, &Rfc3339).ok()?;
+    let until = at.replace_nanosecond(0).ok()?.checked_add(EXEMPT)?.format(&Rfc3339).ok()?;
+    let reason = ascii(&one_line(reason, 100), 100);
+    let exempt = json!({ "principal": arn, "until": until, "reason": reason });
+    Some(Command::make("policy").set("SET", &format!("exemptPrincipals+={exempt}")))
 }
 
 /// Whether it can't act whatever a restore takes away: a deny was there before, or is no longer

@@ -4,8 +4,6 @@ use incident::restore::{Disposition, Finding, Item, Plan, Restored};
 use incident::{Execution, Failed, Failure, Kind, Principal, Stored, ascii, cut, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 
 use crate::advice::{Step, Whose};
 use crate::cause::Said;
@@ -13,13 +11,10 @@ use crate::errors::{UNKNOWN, meaning};
 use crate::give_back::about;
 use crate::message::{Message, Notification, OfARestore};
 use crate::page::Page;
-use crate::restore::{object, severity, stays_denied, word};
+use crate::restore::{exempt, object, severity, stays_denied, word};
 use crate::shell::Command;
 use crate::told::{Room, after};
 use crate::{LARGEST, mail, unwritable};
-
-/// For so long an exemption is proposed.
-const EXEMPT: Duration = Duration::days(30);
 
 /// What failed of a restore, and how far it had come.
 #[derive(Debug, Clone, Deserialize)]
@@ -289,26 +284,15 @@ impl Words<'_> {
 
     /// What keeps a false positive from coming again, since the next finding has another id.
     fn never_again(&self) -> Vec<Step> {
-        let arn = &self.0.plan.principal.arn;
-        let mut steps = Vec::new();
-        if let Ok(at) = OffsetDateTime::parse(&self.0.at, &Rfc3339)
-            && let Some(until) = at.replace_nanosecond(0).ok().and_then(|at| at.checked_add(EXEMPT))
-            && let Ok(until) = until.format(&Rfc3339)
-        {
-            let reason = ascii(&one_line(&self.0.reason, 100), 100);
-            let exempt = json!({ "principal": arn, "until": until, "reason": reason });
-            let command =
-                Command::make("policy").set("SET", &format!("exemptPrincipals+={exempt}"));
-            steps.push(
+        let exempt =
+            exempt(&self.0.plan.principal.arn, &self.0.at, &self.0.reason).map(|command| {
                 Step::of(
-                    "The next finding has another id, and would be contained. If the same is bound \
-                     to come again, exempt the principal for a while:",
-                )
-                .run(Whose::Security, vec![command]),
-            );
-        }
-        steps.extend(self.suppress());
-        steps
+                "The next finding has another id, and would be contained. If the same is bound to \
+                 come again, exempt the principal for a while:",
+            )
+            .run(Whose::Security, vec![command])
+            });
+        exempt.into_iter().chain(self.suppress()).collect()
     }
 }
 
