@@ -102,7 +102,7 @@ async fn refuted(alone: &Alone<'_>) -> Result<()> {
     let before = standing(alone).await?;
     let refusal = Strike::error("ConcurrentModification");
     let fault = alone.fault("iam:PutUserPermissionsBoundary", refusal);
-    let fault = fault.about("cordon-drill-asked").after(1).stand().await?;
+    let fault = fault.after(1).stand().await?;
     let Printed { status, text } = alone.command("drill", &[IN_MEMBER]).await?;
     fault.lift().await?;
     ensure!(status.code() == Some(1), "it ended {status}: {text}");
