@@ -47,6 +47,13 @@ export function requestOf(
   if (!EXECUTION) {
     throw new Failure("no incident: give its execution, as in `EXECUTION='arn:…'`");
   }
+  if (
+    !/^arn:[a-z-]+:states:[^:]+:\d{12}:execution:cordon-incident-response:[^:\s]+$/.test(EXECUTION)
+  ) {
+    throw new Failure(
+      `\`EXECUTION\` is no incident's: give the ARN of an execution of cordon-incident-response, as its mail has it: \`${EXECUTION}\``,
+    );
+  }
   const incident = { execution: EXECUTION, ...(PRINCIPAL && { principal: PRINCIPAL }) };
   if (!APPLY) return { ...incident, accept: words(ACCEPT), activate: words(ACTIVATE) };
   if (restorers === undefined) {
@@ -63,12 +70,22 @@ export function requestOf(
   if (!REASON || !BY) {
     throw new Failure("say why, and who you are: `REASON='…' BY='…'`");
   }
+  if (isPlaceholder(REASON, 'why') || isPlaceholder(BY, 'who')) {
+    throw new Failure(
+      `the record will have these words for good: say why, and who you are, in the place of \`${REASON}\` and \`${BY}\``,
+    );
+  }
   const disposition = DISPOSITIONS.get(DISPOSITION || 'recovered');
   if (disposition === undefined) {
     const known = [...DISPOSITIONS.keys()].join(' or ');
     throw new Failure(`\`DISPOSITION\` is \`${DISPOSITION}\`: write ${known}`);
   }
   return { ...incident, apply: APPLY, reason: REASON, by: BY, disposition };
+}
+
+/** Whether it is what stands in a mail or a README for what is to be said. */
+function isPlaceholder(text: string, word: string): boolean {
+  return [word, `<${word}>`, '…'].includes(text.trim());
 }
 
 /** The machine as the person may start it: where restorers are named, by the role of theirs. */

@@ -296,6 +296,8 @@ describe('make restore', () => {
 
   for (const [why, changes, configuration, message] of [
     ['no incident', { EXECUTION: '' }, { restorers }, /^no incident: give its execution/],
+    ['a name', { EXECUTION: 'incident' }, { restorers }, /^`EXECUTION` is no incident's: give the/],
+    ["a restore's", { EXECUTION }, { restorers }, /^`EXECUTION` is no incident's: give the ARN/],
     ['no restorers', {}, {}, /^no restore is applied here: name who may .+ as `restorers`/],
     ['a short digest', { APPLY: '0f' }, { restorers }, /^`APPLY` is no digest of a plan/],
     [
@@ -307,6 +309,8 @@ describe('make restore', () => {
     ['a choice of drift', { ACCEPT: 'boundary' }, { restorers }, /^`ACCEPT` and `ACTIVATE` belong/],
     ['a choice of keys', { ACTIVATE: 'AKIA' }, { restorers }, /^`ACCEPT` and `ACTIVATE` belong/],
     ['no reason', { REASON: '' }, { restorers }, /^say why, and who you are: `REASON=/],
+    ["the mail's own word", { REASON: 'why' }, { restorers }, /will have these words for good/],
+    ["the README's own word", { BY: '<who>' }, { restorers }, /will have these words for good/],
     ['no name', { BY: '' }, { restorers }, /^say why, and who you are: `REASON=/],
     [
       'a typo',
