@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Configuration, parseConfiguration, readConfiguration } from '../lib/config.ts';
 import { theAccount } from './accounts.ts';
+import { warn } from '../lib/say-mistakes.ts';
 import { Failure } from './failure.ts';
 import { readResponsePolicy, writeResponsePolicy } from './response-policy.ts';
 
 type Policy = Readonly<Record<string, unknown>>;
 
-/** Shows the live response policy, or changes one field of it (`SET=mode=observe`). */
+/** Shows the live response policy, or changes one field of it (`SET=mode=observe`). Warns of doubts. */
 export async function policy(config: string, { SET }: NodeJS.ProcessEnv): Promise<void> {
   const configuration = readConfiguration(config);
   const account = await theAccount(configuration, configuration.securityAccount);
@@ -48,9 +49,12 @@ function parsed(text: string): Policy {
   );
 }
 
-/** The policy with one field set, added to (`exemptPrincipals+=…`), or left out (`mode=`). */
+/**
+ * The policy with one field set, added to (`exemptPrincipals+=…`), taken from (`exemptPrincipals-=…`),
+ * or left out (`mode=`).
+ */
 export function changed(policy: Policy, set: string): Policy {
-  const [, field, plus, text] = /^(\w+)(\+?)=([^]*)$/.exec(set) ?? [];
+  const [, field, sign, text] = /^(\w+)([+-]?)=([^]*)$/.exec(set) ?? [];
   if (field === undefined || text === undefined) {
     throw new Failure(
       `\`SET\` is no change of a field, as \`mode=observe\`, \`containRoles=true\` or \`exemptAccounts+="222222222222"\` are: \`${set}\``,
@@ -58,16 +62,31 @@ export function changed(policy: Policy, set: string): Policy {
   }
   const { [field]: former, ...others } = policy;
   if (text === '') return others;
-  if (plus === '') return { ...others, [field]: value(text) };
-  const list = former ?? [];
-  if (!Array.isArray(list)) throw new Failure(`\`${field}\` is no list, so nothing is added to it`);
-  const added = value(text);
-  const there = list.some((one) => isDeepStrictEqual(one, added));
-  return { ...others, [field]: there ? list : [...list, added] };
+  const named = value(text);
+  if (sign === '') return { ...others, [field]: named };
+  const list: unknown = former ?? [];
+  if (!Array.isArray(list)) {
+    throw new Failure(`\`${field}\` is no list, so nothing is added to it or taken from it`);
+  }
+  if (sign === '+') {
+    const there = list.some((one) => isDeepStrictEqual(one, named));
+    return { ...others, [field]: there ? list : [...list, named] };
+  }
+  const rest = list.filter((one) => !isNamed(one, named));
+  if (rest.length === list.length) throw new Failure(`\`${field}\` has no ${text}`);
+  return { ...others, [field]: rest };
 }
 
-/** What is no JSON is a text, for which nobody wants to write quotation marks in a shell. */
+/** Whether an entry is what somebody names: whole, or by the text that it is about. */
+function isNamed(entry: unknown, named: unknown): boolean {
+  if (isDeepStrictEqual(entry, named)) return true;
+  const { principal, account, product } = (entry ?? {}) as Policy;
+  return typeof named === 'string' && [principal, account, product].includes(named);
+}
+
+/** What is no JSON, or an account's id, is a text, without quotation marks that a shell would eat. */
 function value(text: string): unknown {
+  if (/^\d{12}$/.test(text)) return text;
   try {
     return JSON.parse(text);
   } catch {
@@ -77,5 +96,7 @@ function value(text: string): unknown {
 
 /** By the rules of `responsePolicy` in the configuration, which are those of whoever reads it. */
 function check({ partition: _, ...configuration }: Configuration, responsePolicy: Policy): void {
-  parseConfiguration({ ...configuration, responsePolicy }, '/');
+  const document = { ...configuration, responsePolicy };
+  parseConfiguration(document, '/');
+  warn(document, 'responsePolicy');
 }

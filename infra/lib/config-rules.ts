@@ -93,7 +93,19 @@ export function doubts(document: unknown): Mistake[] {
       wrong: `is ${quoted(text)}, where nobody is`,
       remedy: 'write where somebody reads it',
     })),
+    ...idleExemptions(document),
   ];
+}
+
+/** Exemptions that can't be of anybody: a name alone, for instance. */
+function idleExemptions(document: unknown): Mistake[] {
+  return exemptions(document)
+    .filter(({ text }) => !/^arn:|[*?]/i.test(text))
+    .map(({ at, text }) => ({
+      at,
+      wrong: `is ${quoted(text)}, which is no ARN, so it exempts nobody`,
+      remedy: 'write an ARN pattern, such as arn:aws:iam::*:user/deploy',
+    }));
 }
 
 function weakExternalId(externalId: string | undefined): Mistake[] {
@@ -127,12 +139,22 @@ function fitsEverybody(pattern: string): boolean {
 
 /** Whom no step touches. */
 function principals(document: unknown): Text[] {
-  const exempt = texts(member(document, 'responsePolicy'), 'exemptPrincipals');
   return [
     ...texts(document, 'protectedPrincipals'),
     ...texts(document, 'operators'),
-    ...exempt.map(({ at, text }) => ({ at: `responsePolicy.${at}`, text })),
+    ...exemptions(document),
   ];
+}
+
+/** Whom the response policy exempts: patterns, or objects with one. */
+function exemptions(document: unknown): Text[] {
+  const all = elements(member(document, 'responsePolicy'), 'exemptPrincipals');
+  return all.flatMap((one, n) => {
+    const pattern = typeof one === 'string' ? one : text(one, 'principal');
+    return pattern === undefined
+      ? []
+      : [{ at: `responsePolicy.exemptPrincipals[${n}]`, text: pattern }];
+  });
 }
 
 /** ARNs that have to be of the Region's partition. */

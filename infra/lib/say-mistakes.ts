@@ -13,7 +13,8 @@ export function sayMistakes(run: () => void): void {
   }
 }
 
-/** Warns of what may not be meant in a configuration. */
-export function warn(configuration: unknown): void {
-  for (const doubt of doubts(configuration)) console.error(`warning: ${line(doubt)}`);
+/** Warns of what may not be meant in a configuration, or in one field of it. */
+export function warn(configuration: unknown, field = ''): void {
+  const doubted = doubts(configuration).filter(({ at }) => at.startsWith(field));
+  for (const doubt of doubted) console.error(`warning: ${line(doubt)}`);
 }

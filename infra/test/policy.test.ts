@@ -16,6 +16,9 @@ describe('one field of the response policy', () => {
     ['exemptPrincipals+=arn:aws:iam::*:user/x', { exemptPrincipals: ['arn:aws:iam::*:user/x'] }],
     ['exemptAccounts+="333333333333"', { exemptAccounts: ['222222222222', '333333333333'] }],
     ['exemptAccounts+="222222222222"', {}],
+    ['exemptAccounts+=333333333333', { exemptAccounts: ['222222222222', '333333333333'] }],
+    ['exemptAccounts-=222222222222', { exemptAccounts: [] }],
+    ['exemptAccounts-="222222222222"', { exemptAccounts: [] }],
   ] as const) {
     it(`is changed by ${set}, and all others stay`, () => {
       assert.deepEqual(changed(policy, set), { ...policy, ...expected });
@@ -26,7 +29,18 @@ describe('one field of the response policy', () => {
     assert.deepEqual(changed(policy, 'exemptAccounts='), { mode: 'contain' });
   });
 
-  for (const set of ['mode', '=observe', 'mode observe', 'mode+=observe']) {
+  it('is without an exemption that is named by whom it is about', () => {
+    const whom = 'arn:aws:iam::222222222222:user/deploy';
+    const until = '2026-12-31T00:00:00Z';
+    const exempt = { exemptPrincipals: [{ principal: whom, until }, `${whom}er`] };
+    const left = { exemptPrincipals: [`${whom}er`] };
+    assert.deepEqual(changed(exempt, `exemptPrincipals-=${whom}`), left);
+    const whole = JSON.stringify({ until, principal: whom });
+    assert.deepEqual(changed(exempt, `exemptPrincipals-=${whole}`), left);
+    assert.throws(() => changed(exempt, 'exemptPrincipals-=arn:aws:iam::*:user/deploy'), Failure);
+  });
+
+  for (const set of ['mode', 'mode-=contain', '=observe', 'mode observe', 'mode+=observe']) {
     it(`is not changed by ${set}`, () => {
       assert.throws(() => changed(policy, set), Failure);
     });
