@@ -14,13 +14,18 @@ export interface AtHand {
   readonly accounts: readonly Account[];
   /** The ids of those for which there are no credentials. */
   readonly lacking: readonly string[];
+  /** Why profiles of some of these do not work, in a line each. */
+  readonly unusable: readonly string[];
   /** Whose credentials the environment has; not known, where every account has a profile. */
   readonly environment?: string;
 }
 
+/** A profile that has no credentials now, as where somebody has to sign in again. */
+class Unusable extends Failure {}
+
 /**
- * The accounts for which there are credentials, each asked whose it is. A profile that does not
- * work, or is another account's, is a mistake; all of them are told at once.
+ * The accounts for which there are credentials, each asked whose it is. A profile of another account
+ * is a mistake; all of them are told at once.
  */
 export async function atHand(
   configuration: Configuration,
@@ -32,39 +37,50 @@ export async function atHand(
     needed ? environmentsAccount(region) : undefined,
     ...ids.flatMap((id) => (profiles[id] === undefined ? [] : [expect(id, profiles[id], region)])),
   ]);
-  const mistakes = asked.flatMap((one) => (one.status === 'rejected' ? [message(one.reason)] : []));
-  if (mistakes.length > 0) throw new Failure(mistakes.join('\n'));
+  const reasons = asked.flatMap((one) => (one.status === 'rejected' ? [one.reason as Error] : []));
+  const [unusable, mistakes] = [true, false].map((is) =>
+    reasons.filter((reason) => reason instanceof Unusable === is).map(message),
+  ) as [string[], string[]];
+  if (mistakes.length > 0) throw new Failure([...mistakes, ...unusable].join('\n'));
   const [first] = asked;
   const environment = first?.status === 'fulfilled' ? first.value : undefined;
+  const works = new Set(asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
   const accounts = ids.flatMap((id): Account[] => {
     const profile = profiles[id];
-    if (profile !== undefined) return [{ id, region, profile }];
-    return id === environment ? [{ id, region }] : [];
+    if (profile === undefined) return id === environment ? [{ id, region }] : [];
+    return works.has(id) ? [{ id, region, profile }] : [];
   });
   const lacking = ids.filter((id) => !accounts.some((account) => account.id === id));
-  return { accounts, lacking, ...(environment !== undefined && { environment }) };
+  return { accounts, lacking, unusable, ...(environment !== undefined && { environment }) };
 }
 
-/** The accounts that a command touches: the one that is asked for, or all with credentials. */
+/**
+ * The accounts that a command touches: the one that is asked for, or all with credentials. Where a
+ * profile does not work, it goes on without that account, and fails in the end.
+ */
 export async function accountsToTouch(
   configuration: Configuration,
   only?: string,
 ): Promise<AtHand> {
-  if (only) return { accounts: [await theAccount(configuration, only)], lacking: [] };
+  if (only) return { accounts: [await theAccount(configuration, only)], lacking: [], unusable: [] };
   const { securityAccount, managementAccount, profiles } = configuration;
   const named = [securityAccount, managementAccount, ...Object.keys(profiles)];
   const found = await atHand(configuration, [...new Set(named.filter((id) => id !== undefined))]);
   if (found.accounts.length === 0) {
+    if (found.unusable.length > 0) throw new Failure(found.unusable.join('\n'));
     throw new Failure(
       `no credentials for ${found.lacking.join(', ')}: ${whose(found)}; name profiles of the AWS CLI under \`profiles\`, or have those of the security account, ${securityAccount}, in the environment`,
     );
   }
+  for (const why of found.unusable) console.error(`warning: ${why}`);
+  if (found.unusable.length > 0) process.exitCode = 1;
   return found;
 }
 
 /** The one account, or a line that says what is missing. */
 export async function theAccount(configuration: Configuration, id: string): Promise<Account> {
   const found = await atHand(configuration, [id]);
+  if (found.unusable.length > 0) throw new Failure(found.unusable.join('\n'));
   const [account] = found.accounts;
   if (account === undefined) {
     throw new Failure(
@@ -90,7 +106,7 @@ function whose({ environment }: AtHand): string {
 async function expect(id: string, profile: string, region: string): Promise<string> {
   const of = `the profile \`${profile}\`, which \`profiles\` has for ${id},`;
   const found = await callersAccount({ id, region, profile }).catch((error: unknown) => {
-    throw new Failure(`${of} does not work: ${message(error)}`);
+    throw new Unusable(`${of} does not work: ${message(error)}`);
   });
   if (found !== id) throw new Failure(`${of} is of the account ${found}`);
   return id;

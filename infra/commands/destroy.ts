@@ -34,6 +34,11 @@ export async function destroy(
   const stays = stack === SECURITY_STACK ? [...ofStack, parameter] : ofStack;
   await deleteStack(account, stack);
   console.log(`${stack} in ${id} is deleted`);
+  if (stack === MEMBER_STACK && (await stands(account, RESTORE_STACK))) {
+    console.log(
+      `${RESTORE_STACK} in ${id} stands still, and lets its role grant: make destroy CONFIG=${shellWord(config)} ACCOUNT=${id} STACK=${RESTORE_STACK}`,
+    );
+  }
   if (stays.length === 0) return;
   console.log(
     `these stay, and keep no deployment from being made again:\n${stays.map((each) => `  ${each}`).join('\n')}`,

@@ -63,7 +63,11 @@ async function accounts(
   if (centralAccounts(configuration).includes(id)) {
     throw new Failure(`${id} is no account to drill in: nobody's findings are believed there`);
   }
-  const { accounts, lacking } = await atHand(configuration, [configuration.securityAccount, id]);
+  const { accounts, lacking, unusable } = await atHand(configuration, [
+    configuration.securityAccount,
+    id,
+  ]);
+  if (unusable.length > 0) throw new Failure(unusable.join('\n'));
   const [security, member] = accounts;
   if (security === undefined || member === undefined) {
     throw new Failure(

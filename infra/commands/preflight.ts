@@ -1,7 +1,7 @@
 import { type Configuration, readConfiguration } from '../lib/config.ts';
 import { warn } from '../lib/say-mistakes.ts';
 import { type Account, accountsToTouch } from './accounts.ts';
-import { bootstrap, denyAll, permissionsBoundary, stacks } from './checks/account.ts';
+import { bootstrap, denyAll, permissionsBoundary, restorers, stacks } from './checks/account.ts';
 import { answer, type Check, type Finding, line, unknown } from './checks/check.ts';
 import { concurrency } from './checks/concurrency.ts';
 import { administration, organization } from './checks/organization.ts';
@@ -47,6 +47,7 @@ function checks(
     ...(security ? [securityHub(configuration, security), concurrency(security)] : []),
     ...(ofStackSets ? [stackSets(configuration, ofStackSets)] : []),
     ...accounts.flatMap((account) => permissionsBoundary(configuration, account)),
+    ...restorers(configuration, accounts),
     ...(security ? [bootstrap(config, security)] : []),
     ...accounts.map((account) => stacks(configuration, config, account)),
     ...(security ? [subscribers(configuration, security)] : []),

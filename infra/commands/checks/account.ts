@@ -1,9 +1,9 @@
-import { GetPolicyCommand, IAMClient } from '@aws-sdk/client-iam';
+import { GetPolicyCommand, GetRoleCommand, GetUserCommand, IAMClient } from '@aws-sdk/client-iam';
 import type { Configuration } from '../../lib/config.ts';
 import { type Account, clientOf } from '../accounts.ts';
 import { isBootstrapped } from '../bootstrap.ts';
 import { stacksOf, statusOf } from '../stacks.ts';
-import { type Check, type Finding, ok, unless, warning, wrong } from './check.ts';
+import { type Check, type Finding, ok, unknown, unless, warning, wrong } from './check.ts';
 import { shellWord } from '../shell.ts';
 
 /** Whether what `make deploy` puts into the account is there. */
@@ -66,6 +66,46 @@ export function permissionsBoundary(
   if (name === undefined) return [];
   const arn = name.startsWith('arn:') ? name : `arn:${partition}:iam::${account.id}:policy/${name}`;
   return [policy(account, arn, 'make it, since `permissionsBoundary` names it, or name another')];
+}
+
+/** Whether those are there whom the role of restores is to trust: it can't be made without them. */
+export function restorers(
+  { restorers = [] }: Configuration,
+  accounts: readonly Account[],
+): readonly Check[] {
+  return restorers.map((arn) => {
+    const [, , , , id = '', resource = ''] = arn.split(':');
+    const name = resource.slice(resource.lastIndexOf('/') + 1);
+    const account = accounts.find((one) => one.id === id);
+    const ask = async (): Promise<readonly Finding[]> => {
+      if (account === undefined) {
+        return [unknown(`whether there is ${arn} is not known`, `ask whoever may look into ${id}`)];
+      }
+      const found = await unless(['NoSuchEntityException'], arnOf(account, resource, name));
+      if (found === arn) return [ok(`${arn} is there, who may have restores applied`)];
+      return [
+        wrong(
+          `there is no ${arn}, whom \`restorers\` names`,
+          found === undefined
+            ? 'make it before `make deploy`, which fails without it, or name another'
+            : `write ${found}, if that is meant`,
+        ),
+      ];
+    };
+    return { about: `whether there is ${arn}`, ask };
+  });
+}
+
+/** The ARN of the user or role of that name, whose path may be another. */
+async function arnOf(
+  account: Account,
+  resource: string,
+  name: string,
+): Promise<string | undefined> {
+  const iam = new IAMClient(clientOf(account));
+  return resource.startsWith('role/')
+    ? (await iam.send(new GetRoleCommand({ RoleName: name }))).Role?.Arn
+    : (await iam.send(new GetUserCommand({ UserName: name }))).User?.Arn;
 }
 
 function policy(account: Account, PolicyArn: string, remedy: string): Check {

@@ -36,6 +36,7 @@ async fn lives(_beside: &LocalAws) -> Result<()> {
     ensure!(policy(&first).await?.0 == json!({ "mode": "observe" }), "not the README's policy");
 
     sees_what_is_there(&deployer, &first).await?;
+    goes_on_without_a_profile(&deployer).await?;
     needs_no_packages(&deployer).await?;
     changes_one_field(&deployer, &first).await?;
     contained(&first, MEMBERS[0]).await?;
@@ -91,6 +92,10 @@ async fn sees_what_is_missing(deployer: &Deployer) -> Result<()> {
         "managementAccount": MANAGEMENT,
         "organizationalUnits": UNITS,
         "permissionsBoundary": "boundaries/Cordon",
+        "restorers": [
+            RESTORER, format!("arn:aws:iam::{SECURITY}:role/OnCall"),
+            format!("arn:aws:iam::{SECURITY}:user/nobody"), format!("arn:aws:iam::{MANAGEMENT}:role/Boss"),
+        ],
     }))?;
     let said = deployer.make_refuses(&["preflight"]).await?;
     has_lines(
@@ -103,6 +108,11 @@ async fn sees_what_is_missing(deployer: &Deployer) -> Result<()> {
             "ok       us-east-1 aggregates findings (ALL_REGIONS), those of AWS Health among them",
             "wrong    there is no policy arn:aws:iam::111111111111:policy/boundaries/Cordon: make it",
             "wrong    there is no policy arn:aws:iam::222222222222:policy/boundaries/Cordon: make it",
+            "ok       arn:aws:iam::111111111111:role/people/OnCall is there",
+            "wrong    there is no arn:aws:iam::111111111111:role/OnCall, whom `restorers` names: write \
+             arn:aws:iam::111111111111:role/people/OnCall",
+            "wrong    there is no arn:aws:iam::111111111111:user/nobody, whom `restorers` names: make it",
+            "unknown  whether there is arn:aws:iam::999999999999:role/Boss is not known",
             "warning  111111111111 is not bootstrapped for CDK in us-east-1: make deploy CONFIG=",
             "warning  CordonSecurity in 111111111111 is not deployed: make deploy CONFIG=",
             "warning  CordonMember in 333333333333 is not deployed: make deploy CONFIG=",
@@ -111,7 +121,7 @@ async fn sees_what_is_missing(deployer: &Deployer) -> Result<()> {
     )?;
     // How many, the local AWS has from the machine that it is on.
     ensure!(said.contains(" functions run at once"), "{said}");
-    deployer.configure(&json!({ "permissionsBoundary": null }))?;
+    deployer.configure(&json!({ "permissionsBoundary": null, "restorers": null }))?;
     deployer.make(&["preflight"]).await?;
     deployer.configure(&json!({ "managementAccount": null }))?;
     let said = deployer.make(&["preflight"]).await?;
@@ -157,6 +167,27 @@ async fn sees_what_is_there(deployer: &Deployer, aws: &LocalAws) -> Result<()> {
             "wrong    Security Hub CSPM in us-east-1, whose findings are awaited, is off: turn it on, or",
         ],
     )
+}
+
+/// One of them has to be signed in to again: all else is looked at, and that is said in the end.
+async fn goes_on_without_a_profile(deployer: &Deployer) -> Result<()> {
+    let right = deployer.profiles();
+    let mut profiles = right.clone();
+    profiles[MEMBERS[0]] = json!("of-nobody");
+    deployer.configure(&json!({ "profiles": profiles }))?;
+    let said = deployer.make_refuses(&["preflight"]).await?;
+    has_lines(
+        &said,
+        &[
+            "warning: the profile `of-nobody`, which `profiles` has for 222222222222, does not work: ",
+            "ok       CordonSecurity in 111111111111 is deployed",
+            "ok       CordonMember in 333333333333 is deployed",
+            "unknown  of 222222222222 there are no credentials, so ",
+        ],
+    )?;
+    let said = deployer.make_refuses(&["destroy"]).await?;
+    ensure!(said.contains("member roles may stand in 222222222222"), "{said}");
+    deployer.configure(&json!({ "profiles": right }))
 }
 
 /// That each of these begins a line.
