@@ -7,6 +7,7 @@ use aws_sdk_iam::types::{StatusType, Tag};
 use incident::restore::Item;
 use incident::{Credential, Execution, Failure, Principal, deny_policy};
 use member::change;
+use member::deny::is_denied_by_boundary;
 use member::principal::{Entity, find_same};
 use member::{Entry, Grant, Only};
 
@@ -38,6 +39,18 @@ impl Restorer<'_> {
                 self.tags(tag.as_slice()).await
             }
         }
+    }
+
+    /// Fails with [`Failure::AccountChanged`] unless the boundary is the deny.
+    pub(crate) async fn expect_boundary(&self) -> Result<(), Failure> {
+        let partition = self.execution.partition();
+        let see = Grant::on(self.principal, partition, &["iam:GetUser"], &["iam:GetRole"]);
+        let iam = self.entry.enter(self.execution, &self.principal.account, &[see]).await?;
+        let seen = find_same(&iam, self.principal).await?;
+        if is_denied_by_boundary(partition, seen.boundary.as_deref()) {
+            return Ok(());
+        }
+        Err(Failure::AccountChanged("`boundary`".to_owned()))
     }
 
     /// A session that may do this to the principal and nothing else, once it is seen to be the

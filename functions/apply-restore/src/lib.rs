@@ -47,6 +47,9 @@ pub struct Output {
 /// and where a quota is used up, it fails with [`Failure::IncidentMeanwhile`] where something has
 /// come to lie in the folder of the principal's cases since the plan was made.
 ///
+/// Where the deny is detached to make room, it fails with [`Failure::AccountChanged`] unless it
+/// stands as the boundary.
+///
 /// Fails with [`Failure::EvidenceMismatch`] where the plan is not the one of the digest, and with
 /// [`Failure::PrincipalVanished`] where its name is not that of its unique id.
 pub async fn apply_restore(
@@ -68,9 +71,12 @@ pub async fn apply_restore(
         }
         return Ok(done(changes));
     }
-    let takes = |item| changes.iter().any(|one| one.item == item && one.before.is_none());
-    if stage >= Stage::LiftDeny || takes(Item::Deny) {
+    let makes_room = plan.makes_room && changes.iter().any(|one| one.item == Item::Deny);
+    if stage >= Stage::LiftDeny || makes_room {
         nobody_came(bucket, &plan).await?;
+    }
+    if makes_room {
+        restorer.expect_boundary().await?;
     }
     for alike in changes.chunk_by(|one, next| plan.order(one) == plan.order(next)) {
         let made = make(&restorer, alike).await;
@@ -395,6 +401,28 @@ mod tests {
             let output = output.map(|done| done.len()).map_err(|failure| failure.name());
             assert_eq!(output, expected, "{first:?} {then:?}");
             assert_eq!(detach.num_calls(), lifted);
+        }
+    }
+
+    #[tokio::test]
+    async fn room_is_made_only_while_the_boundary_denies() {
+        let changes = [
+            (json!({ "type": "boundary" }), Value::Null, json!(DENY)),
+            (json!({ "type": "deny" }), Value::Null, json!(DENY)),
+        ];
+        for (boundary, files, expected) in [
+            (Some(DENY), &[KNOWN][..], Ok(vec!["deny".to_owned()])),
+            (Some(DENY), &[KNOWN, "0001/other.json"], Err("IncidentMeanwhile")),
+            (Some(OWN), &[KNOWN], Err("AccountChanged")),
+            (None, &[KNOWN], Err("AccountChanged")),
+        ] {
+            let mut plan = plan(&eve(), &changes);
+            plan["makesRoom"] = json!(true);
+            let detach = mock!(Client::detach_user_policy).then_http_response(done);
+            let rules = [&shows(&eve(), boundary), &detach];
+            let (output, _) = does(Stage::GiveBack, &plan, &lists(files, files), &rules).await;
+            assert_eq!(detach.num_calls(), usize::from(expected.is_ok()), "{boundary:?}");
+            assert_eq!(output.map_err(|failure| failure.name()), expected, "{boundary:?}");
         }
     }
 

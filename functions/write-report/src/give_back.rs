@@ -27,10 +27,13 @@ impl GiveBack {
         let under_the_deny = [Stage::GiveBack, Stage::SetStatuses];
         let rest = under_the_deny.map(|stage| plan.of_stage(stage)).concat();
         let lift = plan.of_stage(Stage::LiftDeny);
+        // Whoever runs them has not read the boundary right before.
+        let boundary = deny_policy(about.partition);
+        let denied = plan.makes_room.then(|| about.boundary(Some(&boundary)));
         let close = plan.of_stage(Stage::RemoveTag);
         Self {
             remove: plan.lost.iter().filter_map(|lost| removed(about, lost)).collect(),
-            under_the_deny: commands(about, &rest),
+            under_the_deny: denied.into_iter().chain(commands(about, &rest)).collect(),
             look: if rest.is_empty() { Vec::new() } else { about.look() },
             lift: commands(about, &lift),
             close: commands(about, &close),

@@ -223,11 +223,12 @@ impl RestorePlan {
         if plan.case.is_some() && !plan.changes.is_empty() {
             let number: String = self.stored.sha256.chars().take(12).collect();
             let reason = format!("given back by plan {number}");
-            let exempt = exempt(&plan.principal.arn, &plan.at, &reason);
+            let exempt = exempt(&plan.principal.arn, &plan.at, EXEMPT, &reason);
             steps.push(
                 Step::of(
-                    "Exempt it first, for a while, if its finding can come again: sessions that \
-                     still live count as activity, and would have it contained again.",
+                    "Exempt it first, for two days, if its finding can come again: sessions that \
+                     still live count as activity, and would have it contained again. Whoever has \
+                     its credentials then is exempt, too.",
                 )
                 .run(Whose::Security, exempt.into_iter().collect()),
             );
@@ -407,13 +408,16 @@ pub(crate) fn object(stored: &Stored, page: &mut Page) {
     page.alone(2, format!("SHA-256 {}", one_line(&stored.sha256, 64)));
 }
 
-/// For so long an exemption is proposed.
-const EXEMPT: Duration = Duration::days(30);
+/// For so long an exemption is proposed beside a plan: until sessions that live have ended, of
+/// which the longest are 36 hours.
+///
+/// Source: AWS STS API Reference, `GetSessionToken`.
+const EXEMPT: Duration = Duration::days(2);
 
 /// Exempts a principal for a while from a time on (RFC 3339); nothing, where that is none.
-pub(crate) fn exempt(arn: &str, at: &str, reason: &str) -> Option<Command> {
+pub(crate) fn exempt(arn: &str, at: &str, span: Duration, reason: &str) -> Option<Command> {
     let at = OffsetDateTime::parse(at, &Rfc3339).ok()?;
-    let until = at.replace_nanosecond(0).ok()?.checked_add(EXEMPT)?.format(&Rfc3339).ok()?;
+    let until = at.replace_nanosecond(0).ok()?.checked_add(span)?.format(&Rfc3339).ok()?;
     let reason = ascii(&one_line(reason, 100), 100);
     let exempt = json!({ "principal": arn, "until": until, "reason": reason });
     Some(Command::make("policy").set("SET", &format!("exemptPrincipals+={exempt}")))

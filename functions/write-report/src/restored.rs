@@ -4,6 +4,7 @@ use incident::restore::{Disposition, Finding, Item, Plan, Restored};
 use incident::{Execution, Failed, Failure, Kind, Principal, Stored, ascii, cut, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use time::Duration;
 
 use crate::advice::{Step, Whose};
 use crate::cause::Said;
@@ -15,6 +16,9 @@ use crate::restore::{exempt, object, severity, stays_denied, word};
 use crate::shell::Command;
 use crate::told::{Room, after};
 use crate::{LARGEST, mail, unwritable};
+
+/// For so long an exemption is proposed after a false positive.
+const EXEMPT: Duration = Duration::days(30);
 
 /// What failed of a restore, and how far it had come.
 #[derive(Debug, Clone, Deserialize)]
@@ -216,7 +220,7 @@ impl Words<'_> {
             }
             Disposition::Recovered => {
                 "The finding stays what it was, with a note: if the attack goes on, the principal is \
-                 contained again."
+                 contained again, unless it is exempt."
                     .to_owned()
             }
         });
@@ -285,7 +289,7 @@ impl Words<'_> {
     /// What keeps a false positive from coming again, since the next finding has another id.
     fn never_again(&self) -> Vec<Step> {
         let exempt =
-            exempt(&self.0.plan.principal.arn, &self.0.at, &self.0.reason).map(|command| {
+            exempt(&self.0.plan.principal.arn, &self.0.at, EXEMPT, &self.0.reason).map(|command| {
                 Step::of(
                 "The next finding has another id, and would be contained. If the same is bound to \
                  come again, exempt the principal for a while:",
@@ -433,9 +437,8 @@ impl RestoreFailure {
     fn steps(&self) -> Vec<Step> {
         let region = self.execution.region();
         let mut steps = Vec::new();
-        if let (Some(Begun::LiftDeny | Begun::DenyAgain), Some(principal)) =
-            (self.begun, &self.principal)
-        {
+        let looks = !matches!(self.begun, None | Some(Begun::RemoveTag | Begun::Close));
+        if let Some(principal) = self.principal.as_ref().filter(|_| looks) {
             let about =
                 crate::commands::About::named(&self.execution, principal.kind, &principal.name);
             let account = || Whose::Account(principal.account.to_string());
@@ -489,13 +492,14 @@ const NOT_READ: &str = "Start it with `make restore`, which says what it takes. 
 const MEANWHILE: [&str; 3] = ["CaseNotNewest", "IncidentMeanwhile", "IncidentPending"];
 
 /// Failures after which the same would fail again.
-const PLAN_AGAIN: [&str; 8] = [
+const PLAN_AGAIN: [&str; 9] = [
     "AccountChanged",
     "CaseNotNewest",
     "ChoiceUnclear",
     "EvidenceMismatch",
     "IncidentForeign",
     "IncidentMeanwhile",
+    "InvalidInput",
     "NothingToRestore",
     "PrincipalVanished",
 ];

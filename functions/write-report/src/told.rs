@@ -39,6 +39,12 @@ pub(crate) fn after(plan: &Plan, by_hand: &[Item], room: Room, page: &mut Page) 
 /// What is done, in its order.
 fn changes(plan: &Plan, room: Room, page: &mut Page) {
     list("What it gives back, in this order", plan, plan.changes.iter().collect(), room, page);
+    if plan.makes_room {
+        page.part(
+            "AWSDenyAll is detached first, since the policies may have no room beside it; all the \
+             while it stands as the boundary.",
+        );
+    }
 }
 
 fn list(heading: &str, plan: &Plan, mut sorted: Vec<&Change>, room: Room, page: &mut Page) {
@@ -51,12 +57,6 @@ fn list(heading: &str, plan: &Plan, mut sorted: Vec<&Change>, room: Room, page: 
         change(&one.states, if one.accepted { ", as you have accepted" } else { "" }, page);
     }
     and_more(page, sorted.len(), room);
-    if plan.makes_room {
-        page.part(
-            "AWSDenyAll is detached first, since the policies have no room beside it; as the \
-             boundary it denies until the end.",
-        );
-    }
 }
 
 fn change(states: &States, accepted: &str, page: &mut Page) {

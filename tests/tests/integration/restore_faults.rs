@@ -272,7 +272,7 @@ impl<'a> Contained<'a> {
         let given_back = is_given_back(now, &self.wanted);
         let denied = is_denied(now);
         says("nothing was changed", *now == self.then)?;
-        says("The deny was not touched", denied)?;
+        says("The deny was not lifted", denied)?;
         says("the deny was put back", denied)?;
         says("All else was given back", given_back)?;
         says("no deny of ours stands", !denied && given_back)?;
@@ -610,7 +610,7 @@ impl Meanwhile {
         let untrue = ["may be lifted", "no deny of ours stands", "could not be put back"];
         let untrue = untrue.iter().any(|words| says(words))
             || says("nothing was changed") && has_changed(&history)
-            || says("The deny was not touched") && history.entered("LiftDeny");
+            || says("The deny was not lifted") && history.entered("LiftDeny");
         ensure!(!untrue, "it does not say what is: {}", mail.page);
 
         // Redriven, it meets the same.

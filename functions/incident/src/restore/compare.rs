@@ -102,7 +102,7 @@ pub fn compare(past: &Past, now: &Now, choice: &Choice) -> Result<Comparison, Fa
             )));
         }
     }
-    comparison.makes_room = comparison.lacks_room(&past.partition, &now.principal);
+    comparison.makes_room = comparison.lacks_room(past, &now.principal);
     let makes_room = comparison.makes_room;
     comparison
         .changes
@@ -144,10 +144,10 @@ const POLICIES: usize = 10;
 
 impl Comparison {
     /// Whether the policies that a principal is to have have no room beside our deny, which it is
-    /// kept under by its boundary as well. Too often rather than too seldom: with more room than
-    /// this the deny goes first in vain.
-    fn lacks_room(&self, partition: &str, now: &Snapshot) -> bool {
-        let deny = deny_policy(partition);
+    /// kept under by its boundary as well. Where no incident has seen that there is room for as
+    /// many, there may be none.
+    fn lacks_room(&self, past: &Past, now: &Snapshot) -> bool {
+        let (partition, deny) = (past.partition.as_str(), deny_policy(&past.partition));
         let is_policy = |item: &&Item| matches!(item, Item::Policy { .. });
         let detaches = |one: &Change| one.states.item == Item::Deny && one.states.before.is_none();
         let comes = self.changes.iter().map(|one| &one.states).filter(|one| one.before.is_some());
@@ -155,7 +155,12 @@ impl Comparison {
         let others = now.attached_policies.iter().filter(|arn| **arn != deny);
         let policies = comes.chain(stays).map(|one| &one.item).chain(&self.kept).filter(is_policy);
         let all = policies.count() + others.filter(|arn| is_kept(partition, arn)).count();
-        now.boundary.as_ref() == Some(&deny) && self.changes.iter().any(detaches) && all >= POLICIES
+        let found = std::iter::once(&past.original).chain(&past.later);
+        let found = found.map(|one| &one.principal.attached_policies);
+        let seen = found.filter(|all| all.contains(&deny)).map(Vec::len).max().unwrap_or_default();
+        now.boundary.as_ref() == Some(&deny)
+            && self.changes.iter().any(detaches)
+            && all >= POLICIES.max(seen)
     }
 
     fn judge(
@@ -1116,6 +1121,19 @@ mod tests {
             past.later[0].incident.reach.denied_before = Some(DenyBy::Policy);
             assert!(!planned(&past, &now).changes.iter().any(is_deny));
         }
+    }
+
+    #[test]
+    fn where_there_was_room_for_the_deny_beside_all_policies_it_goes_last() {
+        let mut past = past(&json!({ "attachedPolicies": policies(12) }));
+        past.original.principal.attached_policies.push(DENY.into());
+        let plan = planned(&past, &now(&denied(json!({}))));
+        assert!(!plan.makes_room);
+        assert_eq!(plan.changes.last().unwrap().states.item, Item::Deny);
+        // Beside eleven there was.
+        past.original.principal.attached_policies.pop();
+        past.later = vec![found(snapshot(&denied(json!({ "attachedPolicies": policies(11) }))))];
+        assert!(planned(&past, &now(&denied(json!({})))).makes_room);
     }
 
     #[test]

@@ -238,7 +238,7 @@ impl Item {
 
     /// Whether it is a tag of this key in whatever case: a principal has one of them.
     ///
-    /// Source: IAM User Guide, "Rules for tagging in IAM and AWS STS".
+    /// Source: IAM User Guide, "Tags for IAM resources", on case sensitivity.
     pub(super) fn is_tag(&self, key: &str) -> bool {
         self.tag_key().is_some_and(|own| own.eq_ignore_ascii_case(key))
     }

@@ -107,7 +107,8 @@ fn lifts(command: &[String], is_boundary: bool) -> bool {
     let deny = command.last().is_some_and(|last| last.ends_with(":aws:policy/AWSDenyAll"));
     let is = |verb: &str| command[1].starts_with(verb);
     let boundary = ["put", "delete"].iter().any(|verb| is(verb))
-        && command[1].ends_with("permissions-boundary");
+        && command[1].ends_with("permissions-boundary")
+        && !deny;
     if is_boundary { boundary } else { is("detach") && deny }
 }
 
