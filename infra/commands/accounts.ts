@@ -44,7 +44,9 @@ export async function atHand(
   if (mistakes.length > 0) throw new Failure([...mistakes, ...unusable].join('\n'));
   const [first] = asked;
   const environment = first?.status === 'fulfilled' ? first.value : undefined;
-  const works = new Set(asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
+  const works = new Set(
+    asked.slice(1).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
+  );
   const accounts = ids.flatMap((id): Account[] => {
     const profile = profiles[id];
     if (profile === undefined) return id === environment ? [{ id, region }] : [];

@@ -61,9 +61,9 @@ export function changed(policy: Policy, set: string): Policy {
     );
   }
   const { [field]: former, ...others } = policy;
-  if (text === '') return others;
+  if (sign === '') return text === '' ? others : { ...others, [field]: value(text) };
+  if (text === '') throw new Failure(`\`SET\` says nothing after \`${field}${sign}=\``);
   const named = value(text);
-  if (sign === '') return { ...others, [field]: named };
   const list: unknown = former ?? [];
   if (!Array.isArray(list)) {
     throw new Failure(`\`${field}\` is no list, so nothing is added to it or taken from it`);

@@ -7,7 +7,6 @@ import {
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { type Configuration, readConfiguration } from '../lib/config.ts';
 import { RESTORER_ROLE, ROLE_PATH } from '../lib/names.ts';
-import { clientOf, theAccount } from './accounts.ts';
 import { Failure } from './failure.ts';
 import { DeployedMachine } from './machines.ts';
 
@@ -94,10 +93,12 @@ async function machineOf(
   configuration: Configuration,
   by: string | undefined,
 ): Promise<DeployedMachine> {
-  const { partition, region, securityAccount, restorers } = configuration;
+  const { partition, region, securityAccount, restorers, profiles } = configuration;
   if (restorers === undefined) return DeployedMachine.find(config, 'cordon-restore');
-  const person = clientOf(await theAccount(configuration, securityAccount));
-  const { Credentials } = await new STSClient(person).send(
+  // A restorer may be of any account.
+  const profile = profiles[securityAccount];
+  const person = new STSClient({ region, ...(profile !== undefined && { profile }) });
+  const { Credentials } = await person.send(
     new AssumeRoleCommand({
       RoleArn: `arn:${partition}:iam::${securityAccount}:role${ROLE_PATH}${RESTORER_ROLE}`,
       RoleSessionName: sessionName(by),

@@ -94,13 +94,28 @@ export function doubts(document: unknown): Mistake[] {
       remedy: 'write where somebody reads it',
     })),
     ...idleExemptions(document),
+    ...noAccounts(document),
   ];
+}
+
+/** A scope without an account in it, as what is taken from the last one leaves it. */
+function noAccounts(document: unknown): Mistake[] {
+  const scope = member(member(document, 'responsePolicy'), 'accountsInScope');
+  return Array.isArray(scope) && scope.length === 0
+    ? [
+        {
+          at: 'responsePolicy.accountsInScope',
+          wrong: 'is `[]`, so every finding is ignored',
+          remedy: 'leave it out for all accounts',
+        },
+      ]
+    : [];
 }
 
 /** Exemptions that can't be of anybody: a name alone, for instance. */
 function idleExemptions(document: unknown): Mistake[] {
   return exemptions(document)
-    .filter(({ text }) => !/^arn:|[*?]/i.test(text))
+    .filter(({ text }) => !/^(arn:|[*?])/i.test(text))
     .map(({ at, text }) => ({
       at,
       wrong: `is ${quoted(text)}, which is no ARN, so it exempts nobody`,

@@ -40,7 +40,15 @@ describe('one field of the response policy', () => {
     assert.throws(() => changed(exempt, 'exemptPrincipals-=arn:aws:iam::*:user/deploy'), Failure);
   });
 
-  for (const set of ['mode', 'mode-=contain', '=observe', 'mode observe', 'mode+=observe']) {
+  for (const set of [
+    'mode',
+    'exemptAccounts-=',
+    'exemptAccounts+=',
+    'mode-=contain',
+    '=observe',
+    'mode observe',
+    'mode+=observe',
+  ]) {
     it(`is not changed by ${set}`, () => {
       assert.throws(() => changed(policy, set), Failure);
     });

@@ -93,6 +93,8 @@ describe('preflight', () => {
     const [, manager] = judged({ managementAccount: '888888888888' });
     isSaid(manager ?? assert.fail(), 'wrong', 'write `"managementAccount": "999999999999"`');
     assert.equal(judged({ managementAccount: '999999999999' }).length, 1);
+    const [, unguarded] = judged({ profiles: { '999999999999': 'management' } });
+    isSaid(unguarded ?? assert.fail(), 'wrong', 'write `"managementAccount": "999999999999"`, too');
     const [, itself] = judged({ securityAccount: '999999999999' });
     isSaid(itself ?? assert.fail(), 'wrong', 'have another account administer Security Hub');
   });

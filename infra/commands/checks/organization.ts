@@ -36,7 +36,7 @@ export function organization(configuration: Configuration, account: Account): Ch
 }
 
 export function judgeOrganization(
-  { organizationId, managementAccount, securityAccount }: Configuration,
+  { organizationId, managementAccount, securityAccount, profiles }: Configuration,
   { id, management }: Organization,
 ): readonly Finding[] {
   const isThis =
@@ -51,6 +51,10 @@ export function judgeOrganization(
     const remedy =
       'have another account administer Security Hub, and name that as `securityAccount`';
     return [isThis, wrong(both, remedy)];
+  }
+  if (managementAccount === undefined && profiles[management] !== undefined) {
+    const unguarded = `\`profiles\` has one for ${management}, the management account, whose users would be contained without what is kept from them there`;
+    return [isThis, wrong(unguarded, `write \`"managementAccount": "${management}"\`, too`)];
   }
   if (managementAccount === undefined || managementAccount === management) return [isThis];
   const another = `\`managementAccount\` is ${managementAccount}, and ${management} is it`;
