@@ -5,11 +5,13 @@ venv = target/local/venv/bin
 
 command = cd infra && node --import tsx commands/main.ts
 
-# What may be given to a target. Whatever else is given would be taken for nothing, silently.
+# What may be given to a target, beside what AWS, cargo and the local AWS take from the environment.
+# Whatever else is given would be taken for nothing, silently.
 variables = ACCEPT ACCOUNT ACTIVATE AGAINST APPLY BY CLEAN CONFIG DEEP DISPOSITION EXECUTION EXPIRING FINDINGS \
 	FORCE FORMAT HOLD MEMBER PRINCIPAL REASON RESTORE RULE SEED SET SINCE STACK
 given = $(foreach each,$(.VARIABLES),$(if $(filter command,$(origin $(each))),$(each)))
-unknown = $(filter-out $(variables) MAKEFLAGS MFLAGS,$(given))
+known = $(variables) AWS_% BLESS CARGO_% CORDON_PORT RUST% __% MAKEFLAGS MFLAGS
+unknown = $(filter-out $(known),$(given))
 $(if $(unknown),$(error make knows no `$(unknown)`; what there is to do, and with what, the Makefile says))
 
 .PHONY: demo test test-local-aws test-infra test-faults test-commands audit bench fuzz up down check preflight deploy diff destroy policy replay readiness pending observe-report restore drill release packages build prerequisites
