@@ -43,9 +43,10 @@ pub struct Output {
 /// that principal and nothing else. What is done already, is done again and changes nothing. One
 /// change that fails keeps none of its kind from being made, but all that comes after.
 ///
-/// Before a deny is detached, before and after the last one is lifted, before the tag goes without which nobody can put it back,
-/// and where a quota is used up, it fails with [`Failure::IncidentMeanwhile`] where something has
-/// come to lie in the folder of the principal's cases since the plan was made.
+/// Before a deny is detached, before and after the last one is lifted, before the tag goes without
+/// which nobody can put it back, and where a quota is used up, it fails with
+/// [`Failure::IncidentMeanwhile`] where something has come to lie in the folder of the principal's
+/// cases since the plan was made.
 ///
 /// Where the deny is detached to make room, it fails with [`Failure::AccountChanged`] unless it
 /// stands as the boundary.

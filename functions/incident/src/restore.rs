@@ -54,8 +54,8 @@ pub struct Plan {
     pub lost: Vec<Lost>,
     /// What people have to know of the evidence and of the principal.
     pub shown: Vec<Shown>,
-    /// Whether the attached deny goes first: it stands where one of the principal's policies was,
-    /// so that they have no room beside it. Until the end the boundary is the deny.
+    /// Whether the attached deny goes first: it may stand in the room of one of the principal's
+    /// policies. Until `LiftDeny` the boundary is the deny.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub makes_room: bool,
     /// Whether long texts are cut in this copy, which show as `…` at their end, since a state

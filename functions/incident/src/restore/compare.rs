@@ -143,9 +143,8 @@ impl States {
 const POLICIES: usize = 10;
 
 impl Comparison {
-    /// Whether the policies that a principal is to have have no room beside our deny, which it is
-    /// kept under by its boundary as well. Where no incident has seen that there is room for as
-    /// many, there may be none.
+    /// Whether the policies that a principal is to have may have no room beside our deny, which is
+    /// its boundary as well: no incident has seen it beside as many.
     fn lacks_room(&self, past: &Past, now: &Snapshot) -> bool {
         let (partition, deny) = (past.partition.as_str(), deny_policy(&past.partition));
         let is_policy = |item: &&Item| matches!(item, Item::Policy { .. });
