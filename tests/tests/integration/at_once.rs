@@ -27,7 +27,10 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("two findings about a user in the same second both end well", same_second);
     trials.add_alone("50 users at once all end contained, though AWS throttles", throttled);
     trials.add_alone("beyond a limit of 20, people decide about the others", limit);
-    trials.add_alone("200 findings in a burst all end contained", async |alone: &Alone<'_>| {
+    trials.add_alone("100 findings in a burst all end contained", async |alone: &Alone<'_>| {
+        all_end_contained(alone, 100).await
+    });
+    trials.add_thorough_alone("200 findings in a burst all end contained", async |alone| {
         all_end_contained(alone, 200).await
     });
 }
