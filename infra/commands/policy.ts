@@ -1,5 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Configuration, parseConfiguration, readConfiguration } from '../lib/config.ts';
+import {
+  type Configuration,
+  ConfigurationError,
+  parseConfiguration,
+  readConfiguration,
+} from '../lib/config.ts';
 import { theAccount } from './accounts.ts';
 import { warn } from '../lib/say-mistakes.ts';
 import { Failure } from './failure.ts';
@@ -14,12 +19,17 @@ export async function policy(config: string, { SET }: NodeJS.ProcessEnv): Promis
   const live = await readResponsePolicy(account);
   if (!SET) {
     console.log(live.text);
-    check(configuration, parsed(live.text));
+    const wrong = mistakes(configuration, parsed(live.text));
+    if (wrong.length > 0) throw new Failure(wrong.join('\n'));
+    warn({ responsePolicy: parsed(live.text) }, 'responsePolicy');
     return;
   }
   const before = parsed(live.text);
   const after = changed(before, SET);
-  check(configuration, after);
+  const { made, kept } = madeBy(configuration, before, after);
+  if (made.length > 0) throw new Failure(made.join('\n'));
+  for (const each of kept) console.error(`warning: ${each}`);
+  warn({ responsePolicy: after }, 'responsePolicy');
   if (isDeepStrictEqual(before, after)) {
     console.log(`version ${live.version} says so already:\n${live.text}`);
     return;
@@ -94,9 +104,31 @@ function value(text: string): unknown {
   }
 }
 
+/**
+ * What is wrong with the policy after a change, a line for each: made by it, or there before, which
+ * keeps nobody from the kill switch.
+ */
+export function madeBy(
+  configuration: Configuration,
+  before: Policy,
+  after: Policy,
+): { made: readonly string[]; kept: readonly string[] } {
+  const known = new Set(mistakes(configuration, before));
+  const all = mistakes(configuration, after);
+  return { made: all.filter((one) => !known.has(one)), kept: all.filter((one) => known.has(one)) };
+}
+
 /** By the rules of `responsePolicy` in the configuration, which are those of whoever reads it. */
-function check({ partition: _, ...configuration }: Configuration, responsePolicy: Policy): void {
+function mistakes(
+  { partition: _, ...configuration }: Configuration,
+  responsePolicy: Policy,
+): readonly string[] {
   const document = { ...configuration, responsePolicy };
-  parseConfiguration(document, '/');
-  warn(document, 'responsePolicy');
+  try {
+    parseConfiguration(document, '/');
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.message.split('\n');
+    throw error;
+  }
+  return [];
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Failure } from '../commands/failure.ts';
-import { changed } from '../commands/policy.ts';
+import { changed, madeBy } from '../commands/policy.ts';
+import { configuration } from './fixture.ts';
 
 describe('one field of the response policy', () => {
   const policy = { mode: 'contain', exemptAccounts: ['222222222222'] };
@@ -38,6 +39,15 @@ describe('one field of the response policy', () => {
     const whole = JSON.stringify({ until, principal: whom });
     assert.deepEqual(changed(exempt, `exemptPrincipals-=${whole}`), left);
     assert.throws(() => changed(exempt, 'exemptPrincipals-=arn:aws:iam::*:user/deploy'), Failure);
+  });
+
+  it('is not kept from a change by what was wrong before', () => {
+    const former = { exemptPrincipals: [{ principal: '*', until: '2020-01-01T00:00:00Z' }] };
+    const off = madeBy(configuration({}), former, changed(former, 'mode=off'));
+    assert.deepEqual(off.made, []);
+    assert.match(off.kept.join(), /fits everybody/);
+    const of = madeBy(configuration({}), former, changed(former, 'mode=of'));
+    assert.match(of.made.join(), /^`responsePolicy.mode` is/);
   });
 
   for (const set of [
