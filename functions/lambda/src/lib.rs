@@ -10,7 +10,7 @@
 mod measured;
 
 use incident::{Failure, Organization};
-use lambda_runtime::tracing::{self, subscriber};
+use lambda_runtime::tracing::subscriber;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
