@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { readConfiguration } from '../lib/config.ts';
 import { RESPONSE_POLICY } from '../lib/names.ts';
 import { type Account, accountsToTouch } from './accounts.ts';
 import { isBootstrapped } from './bootstrap.ts';
+import { Failure, isForPeople } from './failure.ts';
 import { buildPackages } from './packages.ts';
-import { createResponsePolicy } from './response-policy.ts';
+import { createResponsePolicy, readResponsePolicy } from './response-policy.ts';
 import { cdkBootstrap, cdkIn, synthesize } from './run.ts';
 import {
   deployedResources,
@@ -15,7 +17,10 @@ import {
 } from './stacks.ts';
 import { shellWord } from './shell.ts';
 
-/** Deploys all stacks for whose accounts there are credentials, or those of `ACCOUNT`. */
+/**
+ * Deploys all stacks for whose accounts there are credentials, or those of `ACCOUNT`. One that fails
+ * keeps no other account from its turn, unless it is the security account's, which all others trust.
+ */
 export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Promise<void> {
   const configuration = readConfiguration(config);
   const { accounts, lacking } = await accountsToTouch(configuration, ACCOUNT);
@@ -27,13 +32,20 @@ export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Pr
     await giveResponsePolicy(security, configuration.responsePolicy);
   }
   await synthesize(config, contextFor(security));
+  const failed: string[] = [];
   for (const account of accounts) {
     const stacks = stacksOf(configuration, account.id);
-    for (const stack of stacks) await deployStack(account, stack);
-    if (!stacks.includes(RESTORE_STACK) && (await stands(account, RESTORE_STACK))) {
-      console.log(
-        `${RESTORE_STACK} in ${account.id} stands, and admits a role that is of no use any more. Delete it: make destroy CONFIG=${shellWord(config)} ACCOUNT=${account.id} STACK=${RESTORE_STACK}`,
-      );
+    try {
+      for (const stack of stacks) await deployStack(account, stack);
+      if (!stacks.includes(RESTORE_STACK) && (await stands(account, RESTORE_STACK))) {
+        console.log(
+          `${RESTORE_STACK} in ${account.id} stands, and admits a role that is of no use any more. Delete it: make destroy CONFIG=${shellWord(config)} ACCOUNT=${account.id} STACK=${RESTORE_STACK}`,
+        );
+      }
+    } catch (error) {
+      if (account === security || !isForPeople(error)) throw error;
+      console.error(error.message);
+      failed.push(account.id);
     }
   }
   for (const id of lacking) {
@@ -44,6 +56,11 @@ export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Pr
   console.log(
     `what is missing still, such as confirmed subscriptions: make preflight CONFIG=${shellWord(config)}`,
   );
+  if (failed.length > 0) {
+    throw new Failure(
+      `not deployed in ${failed.join(', ')}, for the reasons above. Mend them, then run this again`,
+    );
+  }
 }
 
 /** Shows what `deploy` would change. */
@@ -64,14 +81,23 @@ function contextFor(security: Account | undefined): Readonly<Record<string, stri
   return security === undefined ? { membersOnly: 'true' } : {};
 }
 
-/** Before the stack, so that the first finding finds one. */
+/** Before the stack, so that the first finding finds one. Says so, where people have changed it since. */
 async function giveResponsePolicy(account: Account, policy: object): Promise<void> {
-  const created = await createResponsePolicy(account, policy);
-  console.log(
-    created
-      ? `the response policy is created, as \`${RESPONSE_POLICY}\``
-      : 'the response policy stays as it is: `make policy` shows and changes it',
-  );
+  if (await createResponsePolicy(account, policy)) {
+    console.log(`the response policy is created, as \`${RESPONSE_POLICY}\``);
+    return;
+  }
+  const { text } = await readResponsePolicy(account);
+  const differs = isSame(text, policy) ? '' : ', not as the configuration has it';
+  console.log(`the response policy stays as it is${differs}: \`make policy\` shows and changes it`);
+}
+
+function isSame(text: string, policy: object): boolean {
+  try {
+    return isDeepStrictEqual(JSON.parse(text), JSON.parse(JSON.stringify(policy)));
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -1,4 +1,16 @@
+import { ConfigurationError } from '../lib/config.ts';
+
 /** Why a command can't be done: a line for each reason, which says what to do. */
 export class Failure extends Error {
   override readonly name = 'Failure';
+}
+
+/** Whether it says in words what is wrong, and needs no stack trace. */
+export function isForPeople(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  const ours = error instanceof ConfigurationError || error instanceof Failure;
+  // Credentials that expire while a command runs.
+  const credentials = ['CredentialsProviderError', 'TokenProviderError'].includes(error.name);
+  // The exceptions of all clients have it.
+  return ours || credentials || '$fault' in error;
 }

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
-import { ConfigurationError } from '../lib/config.ts';
 import { deploy, diff } from './deploy.ts';
 import { destroy } from './destroy.ts';
 import { drill } from './drill.ts';
-import { Failure } from './failure.ts';
+import { Failure, isForPeople } from './failure.ts';
 import { observeReport } from './observe-report.ts';
 import { pending } from './pending.ts';
 import { policy } from './policy.ts';
@@ -40,7 +39,7 @@ try {
   if (name === 'release') await release();
   else await ofConfiguration(name, process.env['CONFIG']);
 } catch (error) {
-  if (!(error instanceof Error) || !isForPeople(error)) throw error;
+  if (!isForPeople(error)) throw error;
   console.error(error.message);
   process.exitCode = 1;
 }
@@ -50,13 +49,4 @@ async function ofConfiguration(name?: string, config?: string): Promise<void> {
   if (command === undefined) throw new Failure(`no command \`${name}\``);
   if (!config) throw new Failure('no configuration: name its file, as in `CONFIG=cordon.json`');
   await command(resolve(TOP, config), process.env);
-}
-
-/** What says in words what is wrong, and needs no stack trace. */
-function isForPeople(error: Error): boolean {
-  const ours = error instanceof ConfigurationError || error instanceof Failure;
-  // Credentials that expire while a command runs.
-  const credentials = ['CredentialsProviderError', 'TokenProviderError'].includes(error.name);
-  // The exceptions of all clients have it.
-  return ours || credentials || '$fault' in error;
 }

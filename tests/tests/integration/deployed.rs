@@ -39,6 +39,7 @@ async fn lives(_beside: &LocalAws) -> Result<()> {
     goes_on_without_a_profile(&deployer).await?;
     needs_no_packages(&deployer).await?;
     changes_one_field(&deployer, &first).await?;
+    goes_on_where_one_fails(&deployer, &first).await?;
     contained(&first, MEMBERS[0]).await?;
     contained(&first, MEMBERS[1]).await?;
     rolls_back(&deployer, &first).await?;
@@ -223,6 +224,24 @@ async fn changes_one_field(deployer: &Deployer, aws: &LocalAws) -> Result<()> {
     ensure!(policy(aws).await? == before, "it was written");
     ensure!(deployer.make(&["policy"]).await?.contains("444444444444"), "it is not shown");
     Ok(())
+}
+
+/// Where one account refuses, the accounts after it are deployed all the same, and that is said in
+/// the end. So is that the response policy is another by now.
+async fn goes_on_where_one_fails(deployer: &Deployer, aws: &LocalAws) -> Result<()> {
+    let denied = aws.fault("cloudformation:*", Strike::error("AccessDenied"));
+    let denied = denied.account(MEMBERS[0]).always().stand().await?;
+    let said = deployer.make_refuses(&["deploy"]).await?;
+    ensure!(denied.lift().await? > 0, "nothing was refused: {said}");
+    has_lines(
+        &said,
+        &[
+            "the response policy stays as it is, not as the configuration has it: ",
+            "CordonMember in 222222222222:",
+            "CordonRestore in 333333333333:",
+            "not deployed in 222222222222, for the reasons above. ",
+        ],
+    )
 }
 
 /// A deployment with other tags and another first policy, which fails half-way.
