@@ -8,6 +8,9 @@ const OURS = join(TOP, 'target', 'lambda');
 /** Where the pinned tools are that make packages. */
 export const TOOLS = join(TOP, 'target', 'packaging');
 
+/** Of the workspace, the functions, without what only tests use. */
+export const FUNCTIONS_ONLY = ['--workspace', '--exclude', 'harness', '--exclude', 'wire'];
+
 /** Builds the production packages, unless the configuration names a folder of others. */
 export async function buildPackages({ binaries, architecture }: Configuration): Promise<void> {
   if (binaries !== OURS) return;
@@ -25,8 +28,7 @@ export async function installTools(): Promise<void> {
 
 /** Puts `<function>/bootstrap` of each function into the folder. */
 export async function buildFor(architecture: Architecture, folder: string): Promise<void> {
-  const which = ['--workspace', '--exclude', 'harness', '--exclude', 'wire'];
-  const flags = ['--release', '--locked', ...which, `--${architecture.replace('_', '-')}`];
+  const flags = ['--release', '--locked', ...FUNCTIONS_ONLY, `--${architecture.replace('_', '-')}`];
   const env = { ...toolsEnvironment(), ...anywhere() };
   await run('cargo', ['lambda', 'build', ...flags, '--lambda-dir', folder], { env });
 }

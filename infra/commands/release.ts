@@ -4,8 +4,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, join } from 'node:path';
 import type { Architecture } from '../lib/config.ts';
 import { Failure } from './failure.ts';
-import { buildFor, installTools, TOOLS, toolsEnvironment } from './packages.ts';
+import { buildFor, FUNCTIONS_ONLY, installTools, TOOLS, toolsEnvironment } from './packages.ts';
 import { run, TOP } from './run.ts';
+import { onlyBuilt, type Sbom } from './sbom.ts';
 import { zipped } from './zipped.ts';
 
 /** What makes the SBOM of a crate from Cargo's own knowledge of it (OWASP CycloneDX). */
@@ -98,13 +99,20 @@ async function sbomsFor(architecture: Architecture, folder: string): Promise<voi
   const env = { ...toolsEnvironment(), SOURCE_DATE_EPOCH: '0' };
   const crates = readdirSync(FUNCTIONS).map((name) => join('functions', name));
   const sbomOf = (crate: string) => join(TOP, crate, `${file}.json`);
+  const edges = ['--edges', 'normal,build', '--target', TARGETS[architecture]];
+  const tree = execFileSync(
+    'cargo',
+    ['tree', '--locked', ...FUNCTIONS_ONLY, ...edges, '--prefix', 'none', '--format', '{p}'],
+    { cwd: TOP, encoding: 'utf8' },
+  );
   try {
     await run('cargo', ['cyclonedx', ...form, ...what], { env });
     for (const crate of crates) {
       const name = basename(crate);
       if (!existsSync(join(folder, `${name}.zip`))) continue;
       const text = readFileSync(sbomOf(crate), 'utf8').replaceAll(TOP, '/cordon/');
-      writeFileSync(join(folder, `${name}.cdx.json`), text);
+      const sbom = onlyBuilt(JSON.parse(text) as Sbom, tree);
+      writeFileSync(join(folder, `${name}.cdx.json`), `${JSON.stringify(sbom, null, 2)}\n`);
     }
   } finally {
     for (const crate of ['tests', 'tests/wire', ...crates]) rmSync(sbomOf(crate), { force: true });
