@@ -4,6 +4,7 @@ import {
   DescribeStacksCommand,
   GetTemplateCommand,
   paginateListStackResources,
+  type StackResourceSummary,
   waitUntilStackDeleteComplete,
 } from '@aws-sdk/client-cloudformation';
 import { parse } from 'yaml';
@@ -44,6 +45,9 @@ interface Resource {
   readonly DeletionPolicy?: string;
 }
 
+/** By logical id. */
+type Resources = Readonly<Record<string, Resource>>;
+
 export async function stands(account: Account, stack: string): Promise<boolean> {
   return (await statusOf(account, stack)) !== undefined;
 }
@@ -57,15 +61,17 @@ export async function statusOf(account: Account, stack: string): Promise<string 
 }
 
 /** What is deployed, by logical id; nothing, where there is no stack. */
-export async function deployedResources(
-  account: Account,
-  stack: string,
-): Promise<Readonly<Record<string, Resource>>> {
+export async function deployedResources(account: Account, stack: string): Promise<Resources> {
   if (!(await stands(account, stack))) return {};
   const client = new CloudFormationClient(clientOf(account));
   const { TemplateBody = '' } = await client.send(new GetTemplateCommand({ StackName: stack }));
+  return resourcesIn(TemplateBody);
+}
+
+/** Of a stack whose first change set nobody has executed, there is an empty template. */
+export function resourcesIn(template: string): Resources {
   // CDK sends small templates as YAML, and uploads the others as JSON, which is YAML, too.
-  const { Resources } = parse(TemplateBody) as { Resources: Record<string, Resource> };
+  const { Resources = {} } = (parse(template) ?? {}) as { Resources?: Resources };
   return Resources;
 }
 
@@ -98,16 +104,26 @@ export async function deployedOutputs(
 export async function whatStays(account: Account, stack: string): Promise<readonly string[]> {
   const resources = await deployedResources(account, stack);
   const client = new CloudFormationClient(clientOf(account));
-  const kept: string[] = [];
+  const there: StackResourceSummary[] = [];
   for await (const page of paginateListStackResources({ client }, { StackName: stack })) {
-    for (const { LogicalResourceId, PhysicalResourceId } of page.StackResourceSummaries ?? []) {
-      const resource = resources[LogicalResourceId ?? ''];
-      if (resource?.DeletionPolicy?.startsWith('Retain')) {
-        kept.push(`${resource.Type} ${PhysicalResourceId}`);
-      }
-    }
+    there.push(...(page.StackResourceSummaries ?? []));
   }
-  return kept.sort();
+  return retained(resources, there);
+}
+
+/** Those that are kept when their stack goes, without those that were made and rolled back. */
+export function retained(
+  resources: Resources,
+  there: readonly StackResourceSummary[],
+): readonly string[] {
+  return there
+    .filter(({ ResourceStatus }) => ResourceStatus !== 'DELETE_COMPLETE')
+    .flatMap(({ LogicalResourceId = '', PhysicalResourceId }) => {
+      const resource = resources[LogicalResourceId];
+      if (!PhysicalResourceId || !resource?.DeletionPolicy?.startsWith('Retain')) return [];
+      return [`${resource.Type} ${PhysicalResourceId}`];
+    })
+    .sort();
 }
 
 export async function deleteStack(account: Account, stack: string): Promise<void> {

@@ -28,7 +28,7 @@ describe('preflight', () => {
       ['UPDATE_ROLLBACK_COMPLETE', 'ok'],
       ['IMPORT_COMPLETE', 'ok'],
       ['UPDATE_COMPLETE_CLEANUP_IN_PROGRESS', 'warning'],
-      ['REVIEW_IN_PROGRESS', 'wrong'],
+      ['REVIEW_IN_PROGRESS', 'warning'],
       ['ROLLBACK_COMPLETE', 'wrong'],
       ['DELETE_FAILED', 'wrong'],
     ] as const) {

@@ -26,12 +26,12 @@ export function stacks(configuration: Configuration, config: string, account: Ac
 /** What a stack's status says of what it should have made; none, where there is no stack. */
 export function judgeStack(where: string, status: string | undefined, remedy: string): Finding {
   if (status === undefined) return warning(`${where} is not deployed`, remedy);
+  // Its first change set was made, and whoever was asked to approve it has not answered.
+  if (status === 'REVIEW_IN_PROGRESS') return warning(`${where} is not approved yet`, remedy);
   // What was rolled back to where an update began is whole.
   const whole = ['CREATE', 'IMPORT', 'UPDATE', 'UPDATE_ROLLBACK'].map((each) => `${each}_COMPLETE`);
   if (whole.includes(status)) return ok(`${where} is deployed`);
-  if (status.endsWith('_IN_PROGRESS') && status !== 'REVIEW_IN_PROGRESS') {
-    return warning(`${where} is ${status}`, 'wait for it');
-  }
+  if (status.endsWith('_IN_PROGRESS')) return warning(`${where} is ${status}`, 'wait for it');
   return wrong(`${where} is ${status}`, `see its events in CloudFormation, then ${remedy}`);
 }
 
