@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { readConfiguration } from '../lib/config.ts';
+import { type Configuration, readConfiguration } from '../lib/config.ts';
 import { RESPONSE_POLICY } from '../lib/names.ts';
 import { type Account, accountsToTouch } from './accounts.ts';
 import { isBootstrapped } from './bootstrap.ts';
-import { Failure, isForPeople } from './failure.ts';
+import { Failure, inALine } from './failure.ts';
 import { buildPackages } from './packages.ts';
 import { createResponsePolicy, readResponsePolicy } from './response-policy.ts';
 import { cdkBootstrap, cdkIn, synthesize } from './run.ts';
@@ -16,69 +16,109 @@ import {
   stands,
 } from './stacks.ts';
 import { shellWord } from './shell.ts';
+import { called, eachInTurn, type Turn } from './turns.ts';
 
 /**
  * Deploys all stacks for whose accounts there are credentials, or those of `ACCOUNT`. One that fails
- * keeps no other account from its turn.
+ * keeps no other from its turn that does not need it.
  */
 export async function deploy(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Promise<void> {
   const configuration = readConfiguration(config);
   const { accounts, lacking } = await accountsToTouch(configuration, ACCOUNT);
-  const security = accounts.find(({ id }) => id === configuration.securityAccount);
-  if (security !== undefined) {
-    await buildPackages(configuration);
-    if (!(await isBootstrapped(security))) await cdkBootstrap(security);
-    await letGoOfResponsePolicy(security, config);
-    await giveResponsePolicy(security, configuration.responsePolicy);
-  }
-  await synthesize(config, contextFor(security));
-  const failed: string[] = [];
+  const failed = await everywhere(config, configuration, accounts, async (turn, assembly) => {
+    if (turn.stack === SECURITY_STACK) await prepare(turn.account, config, configuration);
+    await deployStack(turn, assembly);
+  });
   for (const account of accounts) {
-    const stacks = stacksOf(configuration, account.id);
-    try {
-      for (const stack of stacks) await deployStack(account, stack);
-      if (!stacks.includes(RESTORE_STACK) && (await stands(account, RESTORE_STACK))) {
-        console.log(
-          `${RESTORE_STACK} in ${account.id} stands, and admits a role that is of no use any more. Delete it: make destroy CONFIG=${shellWord(config)} ACCOUNT=${account.id} STACK=${RESTORE_STACK}`,
-        );
-      }
-    } catch (error) {
-      if (!isForPeople(error)) throw error;
-      console.error(error.message);
-      failed.push(account.id);
+    if (!failed.some((turn) => turn.account === account)) {
+      await nameWhatGrantsStill(account, config, configuration);
     }
   }
-  for (const id of lacking) {
-    console.log(
-      `left out, for want of credentials: ${stacksOf(configuration, id).join(', ')} in ${id}. Whoever has them: make deploy CONFIG=${shellWord(config)} ACCOUNT=${id}`,
-    );
-  }
+  nameLacking(lacking, 'deploy', config, configuration);
   console.log(
     `what is missing still, such as confirmed subscriptions: make preflight CONFIG=${shellWord(config)}`,
   );
-  if (failed.length > 0) {
-    throw new Failure(
-      `not deployed in ${failed.join(', ')}, for the reasons above. Mend them, then run this again`,
-    );
-  }
+  failFor(failed, 'not deployed');
 }
 
 /** Shows what `deploy` would change. */
 export async function diff(config: string, { ACCOUNT }: NodeJS.ProcessEnv): Promise<void> {
   const configuration = readConfiguration(config);
-  const { accounts } = await accountsToTouch(configuration, ACCOUNT);
-  const security = accounts.find(({ id }) => id === configuration.securityAccount);
-  if (security !== undefined) await buildPackages(configuration);
-  await synthesize(config, contextFor(security));
-  for (const account of accounts) {
-    console.log(`in ${account.id}:`);
-    await cdkIn(account, 'diff', ...stacksOf(configuration, account.id));
+  const { accounts, lacking } = await accountsToTouch(configuration, ACCOUNT);
+  const failed = await everywhere(config, configuration, accounts, async (turn, assembly) => {
+    console.log(`${called(turn)}:`);
+    await cdkIn(turn.account, assembly, 'diff', turn.stack, '--exclusively');
+  });
+  nameLacking(lacking, 'diff', config, configuration);
+  failFor(failed, 'not looked at');
+}
+
+/** Builds and synthesizes what these accounts are to have; each stack then takes its turn. */
+async function everywhere(
+  config: string,
+  configuration: Configuration,
+  accounts: readonly Account[],
+  take: (turn: Turn, assembly: string) => Promise<void>,
+): Promise<readonly Turn[]> {
+  const hasSecurity = accounts.some(({ id }) => id === configuration.securityAccount);
+  if (hasSecurity) await buildPackages(configuration);
+  // Whoever deploys members alone needs no packages, and no security stack.
+  const context: Readonly<Record<string, string>> = hasSecurity ? {} : { membersOnly: 'true' };
+  const turns = accounts.flatMap((account) =>
+    stacksOf(configuration, account.id).map((stack) => ({ account, stack })),
+  );
+  const assembly = await synthesize(config, context);
+  return eachInTurn(turns, (turn) => take(turn, assembly));
+}
+
+/** Names the stack that no configuration asks for any more. */
+async function nameWhatGrantsStill(
+  account: Account,
+  config: string,
+  configuration: Configuration,
+): Promise<void> {
+  if (stacksOf(configuration, account.id).includes(RESTORE_STACK)) return;
+  const what = called({ account, stack: RESTORE_STACK });
+  try {
+    if (!(await stands(account, RESTORE_STACK))) return;
+    console.log(
+      `${what} stands, and admits a role that is of no use any more. Delete it: make destroy CONFIG=${shellWord(config)} ACCOUNT=${account.id} STACK=${RESTORE_STACK}`,
+    );
+  } catch (error) {
+    console.error(`warning: whether ${what} stands still is not known: ${inALine(error)}`);
   }
 }
 
-/** Whoever deploys members alone needs no packages, and no security stack. */
-function contextFor(security: Account | undefined): Readonly<Record<string, string>> {
-  return security === undefined ? { membersOnly: 'true' } : {};
+/** Names what is left out, and the command for whoever has credentials. */
+function nameLacking(
+  lacking: readonly string[],
+  command: string,
+  config: string,
+  configuration: Configuration,
+): void {
+  for (const id of lacking) {
+    console.log(
+      `left out, for want of credentials: ${stacksOf(configuration, id).join(', ')} in ${id}. Whoever has them: make ${command} CONFIG=${shellWord(config)} ACCOUNT=${id}`,
+    );
+  }
+}
+
+function failFor(failed: readonly Turn[], how: string): void {
+  if (failed.length === 0) return;
+  throw new Failure(
+    `${how}, for the reasons above: ${failed.map(called).join(', ')}. Mend them, then run this again`,
+  );
+}
+
+/** What the security stack finds when it is deployed. */
+async function prepare(
+  account: Account,
+  config: string,
+  { responsePolicy }: Configuration,
+): Promise<void> {
+  if (!(await isBootstrapped(account))) await cdkBootstrap(account);
+  await letGoOfResponsePolicy(account, config);
+  await giveResponsePolicy(account, responsePolicy);
 }
 
 /** Before the stack, so that the first finding finds one. Says so, where people have changed it since. */
@@ -111,15 +151,16 @@ async function letGoOfResponsePolicy(account: Account, config: string): Promise<
   // Other tags of the stack would change the parameter, too.
   const tags = await deployedTags(account, SECURITY_STACK);
   const former = { responsePolicy: ResponsePolicy.Properties, tags };
-  await synthesize(config, { former: JSON.stringify(former) });
-  await deployStack(account, SECURITY_STACK);
+  const assembly = await synthesize(config, { former: JSON.stringify(former) });
+  await deployStack({ account, stack: SECURITY_STACK }, assembly);
 }
 
-async function deployStack(account: Account, stack: string): Promise<void> {
-  console.log(`${stack} in ${account.id}:`);
+async function deployStack(turn: Turn, assembly: string): Promise<void> {
+  const { account, stack } = turn;
+  console.log(`${called(turn)}:`);
   // Log groups that a deleted stack has left are taken up again: their names are fixed.
   const always = ['--exclusively', '--import-existing-resources'];
   // Where nobody can answer, `make diff` is the review.
   const approval = ['--require-approval', process.stdin.isTTY ? 'broadening' : 'never'];
-  await cdkIn(account, 'deploy', stack, ...always, ...approval);
+  await cdkIn(account, assembly, 'deploy', stack, ...always, ...approval);
 }

@@ -14,3 +14,13 @@ export function isForPeople(error: unknown): error is Error {
   // The exceptions of all clients have it.
   return ours || credentials || '$fault' in error;
 }
+
+/** What an error says, in a line; of one without words, what it is called. */
+export function inALine(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { name, message } = error;
+  return (message || ('code' in error ? `${name} ${String(error.code)}` : name)).replace(
+    /\s+/g,
+    ' ',
+  );
+}

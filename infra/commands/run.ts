@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Account } from './accounts.ts';
 import { Failure } from './failure.ts';
@@ -7,9 +8,6 @@ const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, impo
 
 /** The repository. */
 export const TOP = at('');
-
-/** Where the synthesized stacks are, as `cdk.json` says it. */
-const ASSEMBLY = at('target/cdk.out');
 
 /** How a program is run. */
 interface Running {
@@ -28,23 +26,40 @@ export async function run(
   const child = spawn(program, args, { cwd, env, stdio: 'inherit' });
   const status = await new Promise((resolve, reject) =>
     child.on('error', reject).on('exit', resolve),
-  );
+  ).catch((error: Error) => {
+    throw new Failure(`\`${name}\` can't be run: ${error.message}`);
+  });
   if (status !== 0) throw new Failure(`\`${name}\` failed: it says above why`);
 }
 
-/** Makes the templates of all stacks. */
+/**
+ * Makes the templates of all stacks, in a folder that no other run has, whose configuration may be
+ * another.
+ */
 export async function synthesize(
   config: string,
-  context: Readonly<Record<string, string>> = {},
-): Promise<void> {
+  context: Readonly<Record<string, string>>,
+): Promise<string> {
+  const assembly = ownFolder();
   const all = Object.entries({ config, ...context });
+  const contexts = all.flatMap(([key, value]) => ['--context', `${key}=${value}`]);
   // Unstaged: what is deployed right away needs no copy.
-  await cdk([
-    'synth',
-    '--quiet',
-    '--no-staging',
-    ...all.flatMap(([k, v]) => ['--context', `${k}=${v}`]),
-  ]);
+  await cdk(['synth', '--quiet', '--no-staging', '--output', assembly, ...contexts]);
+  return assembly;
+}
+
+/** A folder that goes with this process, after Ctrl-C too. */
+function ownFolder(): string {
+  mkdirSync(at('target'), { recursive: true });
+  const folder = mkdtempSync(at('target/cdk.out-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  for (const [signal, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ] as const) {
+    process.once(signal, () => process.exit(128 + number));
+  }
+  return folder;
 }
 
 /** Prepares an account for stacks with assets. */
@@ -55,8 +70,12 @@ export async function cdkBootstrap(account: Account): Promise<void> {
 }
 
 /** Runs CDK on the synthesized stacks, with an account's credentials. */
-export async function cdkIn(account: Account, ...args: readonly string[]): Promise<void> {
-  await cdk([...args, '--app', ASSEMBLY], account);
+export async function cdkIn(
+  account: Account,
+  assembly: string,
+  ...args: readonly string[]
+): Promise<void> {
+  await cdk([...args, '--app', assembly], account);
 }
 
 async function cdk(args: readonly string[], account?: Account, cwd = at('infra')): Promise<void> {

@@ -239,7 +239,7 @@ async fn goes_on_where_one_fails(deployer: &Deployer, aws: &LocalAws) -> Result<
             "the response policy stays as it is, not as the configuration has it: ",
             "CordonMember in 222222222222:",
             "CordonRestore in 333333333333:",
-            "not deployed in 222222222222, for the reasons above. ",
+            "not deployed, for the reasons above: CordonMember in 222222222222, CordonRestore in 222222222222. ",
         ],
     )
 }
