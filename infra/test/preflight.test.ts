@@ -57,7 +57,12 @@ describe('preflight', () => {
       [{ findings: 'v2' }, undefined, 'warning', 'create-aggregator-v2 --region eu-west-1'],
       [{}, { home: 'eu-central-1', mode: 'ALL_REGIONS', regions: [] }, 'wrong', 'eu-central-1'],
       [{}, { home, mode: 'ALL_REGIONS', regions: [] }, 'ok', 'ALL_REGIONS'],
-      [{}, { home, mode: 'SPECIFIED_REGIONS', regions: ['us-east-1'] }, 'ok', 'Health'],
+      [
+        {},
+        { home, mode: 'SPECIFIED_REGIONS', regions: ['us-east-1'] },
+        'warning',
+        'only findings of eu-west-1, us-east-1 arrive (SPECIFIED_REGIONS): link all',
+      ],
       [{}, { home, mode: 'SPECIFIED_REGIONS', regions: ['us-east-2'] }, 'warning', 'us-east-1 is'],
       [
         {},
@@ -65,7 +70,12 @@ describe('preflight', () => {
         'warning',
         'AWS Health tells of exposed keys',
       ],
-      [{}, { home, mode: 'ALL_REGIONS_EXCEPT_SPECIFIED', regions: ['sa-east-1'] }, 'ok', 'Health'],
+      [
+        {},
+        { home, mode: 'ALL_REGIONS_EXCEPT_SPECIFIED', regions: ['sa-east-1'] },
+        'warning',
+        'findings of sa-east-1 do not arrive (ALL_REGIONS_EXCEPT_SPECIFIED): link all',
+      ],
       [{}, { home, mode: 'NO_REGIONS', regions: [] }, 'warning', 'us-east-1 is not linked'],
       [
         inChina,
@@ -76,8 +86,8 @@ describe('preflight', () => {
       [
         { region: 'us-gov-west-1', protectedPrincipals: [] },
         { home: 'us-gov-west-1', mode: 'NO_REGIONS', regions: [] },
-        'ok',
-        'us-gov-west-1 aggregates',
+        'warning',
+        'only findings of us-gov-west-1 arrive (NO_REGIONS): link all',
       ],
     ] as const) {
       isSaid(judgeAggregation(configuration(changes), aggregation), verdict, words);

@@ -86,17 +86,29 @@ export function judgeAggregation(
       'write the home Region, or move it',
     );
   }
-  if (region !== ofHealth && !isLinked(aggregation, ofHealth)) {
+  const { mode } = aggregation;
+  if (mode !== 'ALL_REGIONS') {
+    const isHeard = region === ofHealth || isLinked(aggregation, ofHealth);
+    const unheard = isHeard
+      ? ''
+      : `; ${ofHealth} is not linked, from where AWS Health tells of exposed keys`;
     return warning(
-      `${ofHealth} is not linked, from where AWS Health tells of exposed keys`,
-      `link it to the home Region ${region}`,
+      `${whatArrives(aggregation)} (${mode})${unheard}`,
+      `link all to the home Region ${region}, by the mode ALL_REGIONS, unless that is meant`,
     );
   }
-  return ok(`${region} aggregates findings (${aggregation.mode}), those of AWS Health among them`);
+  return ok(`${region} aggregates findings (${mode}), those of AWS Health among them`);
+}
+
+/** Of which Regions there are findings, where it is not of all. */
+function whatArrives({ home, mode, regions }: Aggregation): string {
+  if (mode === 'ALL_REGIONS_EXCEPT_SPECIFIED') {
+    return `findings of ${regions.join(', ')} do not arrive`;
+  }
+  return `only findings of ${[home, ...regions].join(', ')} arrive`;
 }
 
 function isLinked({ mode, regions }: Aggregation, region: string): boolean {
-  if (mode === 'ALL_REGIONS') return true;
   if (mode === 'ALL_REGIONS_EXCEPT_SPECIFIED') return !regions.includes(region);
   return mode === 'SPECIFIED_REGIONS' && regions.includes(region);
 }
