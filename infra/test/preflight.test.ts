@@ -125,21 +125,29 @@ describe('preflight', () => {
       { protocol: 'email', endpoint: 'OnCall@cordon.test' },
       { protocol: 'https', endpoint: 'https://cordon:secret@cordon.test/hook' },
     ];
-    const subscription = (Protocol: string, Endpoint: string, confirmed: boolean) => ({
+    const subscription = (Protocol: string, Endpoint: string, SubscriptionArn: string) => ({
       Protocol,
       Endpoint,
-      SubscriptionArn: confirmed ? `${topic}:1` : 'PendingConfirmation',
+      SubscriptionArn,
     });
-    const mail = (confirmed: boolean) => subscription('email', 'oncall@cordon.test', confirmed);
-    const hook = subscription('https', 'https://cordon:****@cordon.test/hook', true);
+    const mail = (arn: string) => subscription('email', 'oncall@cordon.test', arn);
+    const [confirmed, pending] = [mail(`${topic}:1`), mail('PendingConfirmation')];
+    const unsubscribed = mail('Deleted');
+    const hook = subscription('https', 'https://cordon:****@cordon.test/hook', `${topic}:2`);
     for (const [subscriptions, expected] of [
-      [[mail(true), hook], ['ok']],
+      [[confirmed, hook], ['ok']],
       [
-        [mail(false), hook],
+        [pending, hook],
         ['warning', 'ok'],
       ],
       [[hook], ['warning', 'ok']],
-      [[mail(false)], ['warning', 'warning', 'wrong']],
+      [
+        [unsubscribed, hook],
+        ['warning', 'ok'],
+      ],
+      [[confirmed, unsubscribed, hook], ['ok']],
+      [[pending], ['warning', 'warning', 'wrong']],
+      [[unsubscribed], ['warning', 'warning', 'wrong']],
       [[], ['warning', 'warning', 'wrong']],
     ] as const) {
       const found = judgeSubscribers('responders', topic, wanted, subscriptions);
@@ -153,6 +161,13 @@ describe('preflight', () => {
       gone ?? assert.fail(),
       'warning',
       `aws sns subscribe --region eu-west-1 --topic-arn ${topic} --protocol email --notification-endpoint OnCall@cordon.test`,
+    );
+    const [left] = judgeSubscribers('responders', topic, wanted, [unsubscribed, hook]);
+    isSaid(
+      left ?? assert.fail(),
+      'warning',
+      '`OnCall@cordon.test` of `responders` has unsubscribed: aws sns subscribe ',
+      ' OnCall@cordon.test, which SNS may refuse for three days',
     );
     const filtered = { ...wanted[0], protocol: 'email', endpoint: "o'neill@cordon.test" };
     const filterPolicy = { severity: ['CRITICAL'] };

@@ -32,13 +32,17 @@ export function subscribers(configuration: Configuration, account: Account): Che
 /** A subscription has no ARN but this until it is confirmed (SNS, `ListSubscriptionsByTopic`). */
 const PENDING = 'PendingConfirmation';
 
+/** The ARN of one who has unsubscribed, by the link that each mail has. SNS lists it for some days. */
+const DELETED = 'Deleted';
+
 export function judgeSubscribers(
   readers: string,
   topic: string,
   wanted: readonly Subscriber[],
-  subscriptions: readonly Subscription[],
+  listed: readonly Subscription[],
 ): readonly Finding[] {
   const of = `of \`${readers}\``;
+  const subscriptions = listed.filter(({ SubscriptionArn }) => SubscriptionArn !== DELETED);
   const pending = subscriptions.filter(({ SubscriptionArn }) => SubscriptionArn === PENDING);
   // SNS deletes what is not confirmed within two days, which CloudFormation does not notice.
   const gone = wanted.filter((one) => !subscriptions.some((other) => isSame(one, other)));
@@ -49,12 +53,12 @@ export function judgeSubscribers(
         'have it confirmed, by the link that SNS has sent there',
       ),
     ),
-    ...gone.map((one) =>
-      warning(
-        `\`${one.endpoint}\` ${of} has no subscription, or none any more`,
-        subscribe(topic, one),
-      ),
-    ),
+    ...gone.map((one) => {
+      const hasLeft = listed.some((other) => isSame(one, other));
+      const how = hasLeft ? 'has unsubscribed' : 'has no subscription, or none any more';
+      const when = hasLeft ? ', which SNS may refuse for three days' : '';
+      return warning(`\`${one.endpoint}\` ${of} ${how}`, `${subscribe(topic, one)}${when}`);
+    }),
   ];
   const confirmed = subscriptions.length - pending.length;
   return confirmed === 0
