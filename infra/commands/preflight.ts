@@ -2,7 +2,7 @@ import { type Configuration, readConfiguration } from '../lib/config.ts';
 import { warn } from '../lib/say-mistakes.ts';
 import { type Account, accountsToTouch } from './accounts.ts';
 import { bootstrap, denyAll, permissionsBoundary, restorers, stacks } from './checks/account.ts';
-import { answer, type Check, type Finding, line, unknown } from './checks/check.ts';
+import { answer, type Check, type Finding, isFailure, line, unknown } from './checks/check.ts';
 import { concurrency } from './checks/concurrency.ts';
 import { administration, organization } from './checks/organization.ts';
 import { securityHub } from './checks/security-hub.ts';
@@ -13,7 +13,7 @@ import { shellWord } from './shell.ts';
 
 /**
  * Says what Cordon needs of AWS, as far as the credentials at hand see it: a line for each check.
- * Changes nothing; fails where something keeps Cordon from working.
+ * Changes nothing; fails where something keeps Cordon from working, or a check had no answer.
  */
 export async function preflight(config: string): Promise<void> {
   const configuration = readConfiguration(config);
@@ -27,7 +27,7 @@ export async function preflight(config: string): Promise<void> {
     }
   }
   for (const id of lacking) console.log(line(unseen(configuration, config, id)));
-  if (found.some(({ verdict }) => verdict === 'wrong')) process.exitCode = 1;
+  if (found.some(isFailure)) process.exitCode = 1;
 }
 
 function checks(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { judgeStack } from '../commands/checks/account.ts';
-import { answer, type Finding, line } from '../commands/checks/check.ts';
+import { answer, type Finding, isFailure, line } from '../commands/checks/check.ts';
 import { judgeConcurrency } from '../commands/checks/concurrency.ts';
 import { judgeOrganization } from '../commands/checks/organization.ts';
 import { judgeAggregation, judgeHubs } from '../commands/checks/security-hub.ts';
@@ -179,15 +179,21 @@ describe('preflight', () => {
     );
   });
 
-  it('takes a refusal for what it does not know, and nothing else', async () => {
-    const failing = (name: string) => ({
-      about: 'what is asked',
-      ask: () => Promise.reject(Object.assign(new Error('a\nb'), { name })),
-    });
+  it('takes a refusal for what it does not know, and fails where there is no answer', async () => {
+    const found = async (name: string) => {
+      const ask = () => Promise.reject(Object.assign(new Error('a\nb'), { name }));
+      const [finding] = await answer({ about: 'what is asked', ask });
+      return finding ?? assert.fail();
+    };
     for (const name of ['AccessDenied', 'AccessDeniedException', 'AuthorizationErrorException']) {
-      const [found] = await answer(failing(name));
-      isSaid(found ?? assert.fail(), 'unknown', 'what is asked is not known', 'a b');
+      const refused = await found(name);
+      isSaid(refused, 'unknown', 'what is asked is not known, since AWS refuses', 'a b');
+      assert.ok(!isFailure(refused));
     }
-    await assert.rejects(answer(failing('ThrottlingException')), { name: 'ThrottlingException' });
+    for (const name of ['ThrottlingException', 'ExpiredTokenException', 'Error']) {
+      const unanswered = await found(name);
+      isSaid(unanswered, 'unknown', 'what is asked is not known: a b: mend that');
+      assert.ok(isFailure(unanswered));
+    }
   });
 });

@@ -1,9 +1,13 @@
+import { inALine } from '../failure.ts';
+
 /** What a check has found, and what to do about it. */
 export interface Finding {
-  /** `unknown` is what these credentials do not let anybody see. */
+  /** `unknown` is what these credentials do not let anybody see, or what had no answer. */
   readonly verdict: 'ok' | 'warning' | 'wrong' | 'unknown';
   readonly what: string;
   readonly remedy?: string;
+  /** Whether nothing was found out that others may know: the next run may. */
+  readonly unanswered?: true;
 }
 
 /** A question that somebody's credentials answer. */
@@ -35,15 +39,23 @@ export function line({ verdict, what, remedy }: Finding): string {
   return `${verdict.padEnd(8)} ${what}${remedy === undefined ? '' : `: ${remedy}`}`;
 }
 
-/** What it finds; where AWS refuses to say, that. */
+/** What it finds; where AWS refuses to say, or says nothing, that. */
 export async function answer({ about, ask }: Check): Promise<readonly Finding[]> {
   try {
     return await ask();
   } catch (error) {
-    if (!isRefusal(error)) throw error;
-    const why = (error as Error).message.replace(/\s+/g, ' ');
-    return [unknown(`${about} is not known, since AWS refuses to say: ${why}`, 'ask who may')];
+    const why = inALine(error);
+    if (isRefusal(error)) {
+      return [unknown(`${about} is not known, since AWS refuses to say: ${why}`, 'ask who may')];
+    }
+    const remedy = 'mend that, then run this again';
+    return [{ ...unknown(`${about} is not known: ${why}`, remedy), unanswered: true }];
   }
+}
+
+/** Whether a preflight that finds it fails. */
+export function isFailure({ verdict, unanswered }: Finding): boolean {
+  return verdict === 'wrong' || unanswered === true;
 }
 
 /** Of any service: each has a name of its own for it. */
