@@ -14,6 +14,9 @@ known = $(variables) AWS_% BLESS CARGO_% CORDON_PORT RUST% __% MAKEFLAGS MFLAGS
 unknown = $(filter-out $(known),$(given))
 $(if $(unknown),$(error make knows no `$(unknown)`; what there is to do, and with what, the Makefile says))
 
+# A `$` in what is given stays one: make would take what follows it for a variable's name.
+$(foreach each,$(filter $(variables),$(given)),$(eval override $(each) := $$(value $(each)))$(eval export $(each)))
+
 .PHONY: demo test test-local-aws test-infra test-faults test-commands audit bench fuzz up down check preflight deploy diff destroy policy replay readiness pending observe-report restore drill release packages build prerequisites
 .SILENT:
 
