@@ -4,7 +4,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, join } from 'node:path';
 import type { Architecture } from '../lib/config.ts';
 import { Failure } from './failure.ts';
-import { buildFor, FUNCTIONS_ONLY, installTools, TOOLS, toolsEnvironment } from './packages.ts';
+import {
+  buildFor,
+  FUNCTIONS_ONLY,
+  installTools,
+  refuseNamedPlaces,
+  TOOLS,
+  toolsEnvironment,
+} from './packages.ts';
 import { run, TOP } from './run.ts';
 import { onlyBuilt, type Sbom } from './sbom.ts';
 import { zipped } from './zipped.ts';
@@ -34,10 +41,12 @@ interface Package {
  * `SHA256SUMS` has all of them, `built-with.txt` the commit and the toolchain.
  */
 export async function release(): Promise<void> {
+  refuseNamedPlaces();
   const commit = committed();
   await installTools();
   const cyclonedx = ['cargo-cyclonedx', '--version', `=${CYCLONEDX}`, '--locked'];
-  await run('cargo', ['install', '--quiet', ...cyclonedx, '--root', TOOLS]);
+  const env = toolsEnvironment();
+  await run('cargo', ['install', '--quiet', ...cyclonedx, '--root', TOOLS], { env });
   const folder = join(TOP, 'target', 'release-packages', `cordon-${version()}`);
   rmSync(folder, { recursive: true, force: true });
   const packages: Package[] = [];
@@ -45,11 +54,18 @@ export async function release(): Promise<void> {
     packages.push(...(await packagesFor(architecture, join(folder, architecture))));
     await sbomsFor(architecture, join(folder, architecture));
   }
-  const rustc = execFileSync('rustc', ['--version'], { encoding: 'utf8' });
+  const versions = (
+    [
+      ['rustc', '-vV'],
+      ['cargo', '-V'],
+    ] as const
+  ).map(([program, flag]) =>
+    execFileSync(program, [flag], { cwd: TOP, env, encoding: 'utf8' }).trim(),
+  );
   const pinned = readFileSync(join(TOP, 'infra', 'packaging.txt'), 'utf8').match(/^\S+==\S+/gm);
   writeFileSync(
     join(folder, 'built-with.txt'),
-    [`commit ${commit}`, rustc.trim(), ...(pinned ?? []), ''].join('\n'),
+    [`commit ${commit}`, ...versions, ...(pinned ?? []), ''].join('\n'),
   );
   writeFileSync(join(folder, 'SHA256SUMS'), sums(folder));
   for (const { architecture, name, zip, binary } of packages) {
@@ -62,7 +78,8 @@ export async function release(): Promise<void> {
 function committed(): string {
   const git = (...args: readonly string[]) =>
     execFileSync('git', ['-C', TOP, ...args], { encoding: 'utf8' }).trim();
-  if (git('status', '--porcelain') !== '') {
+  // Whatever git is set to show.
+  if (git('status', '--porcelain', '--untracked-files=normal') !== '') {
     throw new Failure('a release is made of a commit: commit or put away what is changed');
   }
   return git('rev-parse', 'HEAD');
@@ -97,13 +114,15 @@ async function sbomsFor(architecture: Architecture, folder: string): Promise<voi
   const what = ['--target', TARGETS[architecture], '--override-filename', file];
   // With it, neither a serial number nor the time is in them.
   const env = { ...toolsEnvironment(), SOURCE_DATE_EPOCH: '0' };
-  const crates = readdirSync(FUNCTIONS).map((name) => join('functions', name));
+  const crates = readdirSync(FUNCTIONS, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join('functions', name));
   const sbomOf = (crate: string) => join(TOP, crate, `${file}.json`);
   const edges = ['--edges', 'normal,build', '--target', TARGETS[architecture]];
   const tree = execFileSync(
     'cargo',
     ['tree', '--locked', ...FUNCTIONS_ONLY, ...edges, '--prefix', 'none', '--format', '{p}'],
-    { cwd: TOP, encoding: 'utf8' },
+    { cwd: TOP, env, encoding: 'utf8' },
   );
   try {
     await run('cargo', ['cyclonedx', ...form, ...what], { env });
