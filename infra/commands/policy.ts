@@ -8,9 +8,12 @@ import {
 import { theAccount } from './accounts.ts';
 import { warn } from '../lib/say-mistakes.ts';
 import { Failure } from './failure.ts';
-import { readResponsePolicy, writeResponsePolicy } from './response-policy.ts';
-
-type Policy = Readonly<Record<string, unknown>>;
+import {
+  type Policy,
+  policyIn,
+  readResponsePolicy,
+  writeResponsePolicy,
+} from './response-policy.ts';
 
 /** Shows the live response policy, or changes one field of it (`SET=mode=observe`). Warns of doubts. */
 export async function policy(config: string, { SET }: NodeJS.ProcessEnv): Promise<void> {
@@ -19,12 +22,12 @@ export async function policy(config: string, { SET }: NodeJS.ProcessEnv): Promis
   const live = await readResponsePolicy(account);
   if (!SET) {
     console.log(live.text);
-    const wrong = mistakes(configuration, parsed(live.text));
+    const wrong = mistakes(configuration, policyIn(live.text));
     if (wrong.length > 0) throw new Failure(wrong.join('\n'));
-    warn({ responsePolicy: parsed(live.text) }, 'responsePolicy');
+    warn({ responsePolicy: policyIn(live.text) }, 'responsePolicy');
     return;
   }
-  const before = parsed(live.text);
+  const before = policyIn(live.text);
   const after = changed(before, SET);
   const { made, kept } = madeBy(configuration, before, after);
   if (made.length > 0) throw new Failure(made.join('\n'));
@@ -43,20 +46,6 @@ export async function policy(config: string, { SET }: NodeJS.ProcessEnv): Promis
       `warning: somebody else changed the response policy since version ${live.version}, and that is overwritten: see \`aws ssm get-parameter-history --name /cordon/response-policy\``,
     );
   }
-}
-
-function parsed(text: string): Policy {
-  try {
-    const policy: unknown = JSON.parse(text);
-    if (typeof policy === 'object' && policy !== null && !Array.isArray(policy)) {
-      return policy as Policy;
-    }
-  } catch {
-    // It is told below, like any other text that is no object.
-  }
-  throw new Failure(
-    'the live response policy is no JSON object, so nobody is contained: put a right one back (`aws ssm get-parameter-history --name /cordon/response-policy` has the former ones)',
-  );
 }
 
 /**
@@ -113,9 +102,20 @@ export function madeBy(
   before: Policy,
   after: Policy,
 ): { made: readonly string[]; kept: readonly string[] } {
-  const known = new Set(mistakes(configuration, before));
-  const all = mistakes(configuration, after);
-  return { made: all.filter((one) => !known.has(one)), kept: all.filter((one) => known.has(one)) };
+  const known = mistakes(configuration, before).map(anywhereInList);
+  const made: string[] = [];
+  const kept: string[] = [];
+  for (const mistake of mistakes(configuration, after)) {
+    const index = known.indexOf(anywhereInList(mistake));
+    if (index >= 0) known.splice(index, 1);
+    (index < 0 ? made : kept).push(mistake);
+  }
+  return { made, kept };
+}
+
+/** A mistake without its entry's place in a list: what is taken out has those after it move up. */
+function anywhereInList(mistake: string): string {
+  return mistake.replace(/^`[^`]*`/, (at) => at.replace(/\[\d+\]/g, '[]'));
 }
 
 /** By the rules of `responsePolicy` in the configuration, which are those of whoever reads it. */

@@ -17,6 +17,24 @@ export interface LivePolicy {
   readonly version: number;
 }
 
+/** Its fields, as they are written. */
+export type Policy = Readonly<Record<string, unknown>>;
+
+/** The fields of a live response policy, or a line that says that it has none. */
+export function policyIn(text: string): Policy {
+  try {
+    const policy: unknown = JSON.parse(text);
+    if (typeof policy === 'object' && policy !== null && !Array.isArray(policy)) {
+      return policy as Policy;
+    }
+  } catch {
+    // It is told below, like any other text that is no object.
+  }
+  throw new Failure(
+    'the live response policy is no JSON object, so nobody is contained: put a right one back (`aws ssm get-parameter-history --name /cordon/response-policy` has the former ones)',
+  );
+}
+
 /** Writes the first response policy, and says whether it did: one that is there stays. */
 export async function createResponsePolicy(account: Account, policy: object): Promise<boolean> {
   try {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Failure } from '../commands/failure.ts';
 import { changed, madeBy } from '../commands/policy.ts';
+import { policyIn } from '../commands/response-policy.ts';
 import { configuration } from './fixture.ts';
 
 describe('one field of the response policy', () => {
@@ -50,6 +51,18 @@ describe('one field of the response policy', () => {
     assert.match(of.made.join(), /^`responsePolicy.mode` is/);
   });
 
+  it('may be taken from before what was wrong before, and added to with nothing else wrong', () => {
+    const good = 'arn:aws:iam::222222222222:user/a';
+    const former = { exemptPrincipals: [good, '*'] };
+    const less = madeBy(configuration({}), former, changed(former, `exemptPrincipals-=${good}`));
+    assert.deepEqual(less.made, []);
+    assert.match(less.kept.join(), /^`responsePolicy.exemptPrincipals\[0\]` .* fits everybody/);
+    const twice = { exemptPrincipals: [good, '*', '*'] };
+    assert.equal(madeBy(configuration({}), former, twice).made.length, 1);
+    const other = { exemptPrincipals: [good, '?*'] };
+    assert.equal(madeBy(configuration({}), former, other).made.length, 1);
+  });
+
   for (const set of [
     'mode',
     'exemptAccounts-=',
@@ -63,4 +76,14 @@ describe('one field of the response policy', () => {
       assert.throws(() => changed(policy, set), Failure);
     });
   }
+
+  it('is of an object alone, or a line says what to do', () => {
+    assert.deepEqual(policyIn('{"mode": "off"}'), { mode: 'off' });
+    for (const text of ['', '{"mode": "off"', '[]', 'null', '"off"']) {
+      assert.throws(
+        () => policyIn(text),
+        /no JSON object, so nobody is contained: put a right one/,
+      );
+    }
+  });
 });
