@@ -12,6 +12,7 @@ import {
   whatStays,
 } from './stacks.ts';
 import { shellWord } from './shell.ts';
+import { isSet } from './variables.ts';
 
 /**
  * Deletes one stack: `STACK` in `ACCOUNT`, which is the security account's, or the member stack of
@@ -19,15 +20,15 @@ import { shellWord } from './shell.ts';
  */
 export async function destroy(
   config: string,
-  { ACCOUNT, STACK, FORCE }: NodeJS.ProcessEnv,
+  { ACCOUNT, STACK, ...variables }: NodeJS.ProcessEnv,
 ): Promise<void> {
+  const isForced = isSet('FORCE', variables);
   const configuration = readConfiguration(config);
   const { securityAccount } = configuration;
   const id = ACCOUNT || securityAccount;
   const stack = STACK || (id === securityAccount ? SECURITY_STACK : MEMBER_STACK);
   const account = await theAccount(configuration, id);
-  if (stack === SECURITY_STACK && FORCE !== '1')
-    await refuseWhileMembersStand(config, configuration);
+  if (stack === SECURITY_STACK && !isForced) await refuseWhileMembersStand(config, configuration);
   if (!(await stands(account, stack))) throw new Failure(`there is no ${stack} in ${id}`);
   const ofStack = await whatStays(account, stack);
   const parameter = `AWS::SSM::Parameter ${RESPONSE_POLICY}`;

@@ -12,8 +12,9 @@ import type { Drill, Step } from './drill/step.ts';
 import { STEPS } from './drill/steps.ts';
 import { Failure } from './failure.ts';
 import { DeployedMachine } from './machines.ts';
-import { readResponsePolicy } from './response-policy.ts';
+import { policyIn, readResponsePolicy } from './response-policy.ts';
 import { TOP } from './run.ts';
+import { isSet } from './variables.ts';
 
 /**
  * Tries on real accounts what only AWS can settle, with users and roles of its own, removes them,
@@ -21,17 +22,19 @@ import { TOP } from './run.ts';
  */
 export async function drill(
   config: string,
-  { MEMBER, CLEAN, EXPIRING }: NodeJS.ProcessEnv,
+  { MEMBER, ...variables }: NodeJS.ProcessEnv,
 ): Promise<void> {
+  const cleansAlone = isSet('CLEAN', variables);
+  const expiring = isSet('EXPIRING', variables);
   const configuration = readConfiguration(config);
   const { security, member } = await accounts(configuration, MEMBER);
   const interruption = new Interruption();
   const report = new Report([...STEPS.flatMap(({ claims }) => claims), ...Object.keys(NOT_TRIED)]);
   const machine = await DeployedMachine.find(config, 'cordon-incident-response');
-  const common = { configuration, machine, report, expiring: Boolean(EXPIRING) };
+  const common = { configuration, machine, report, expiring };
   // Cleaning goes on where a signal has ended the steps.
   const cleaning = { ...common, security: clients(security), member: clients(member) };
-  if (CLEAN) {
+  if (cleansAlone) {
     console.log(`${await clean(cleaning, 'removed')} of what drills have left were removed`);
     return;
   }
@@ -86,7 +89,7 @@ async function whatLacks({ findings }: Configuration, security: Account): Promis
     return { imports: why, containment: why };
   }
   const { text } = await readResponsePolicy(security);
-  const { mode = 'contain' } = JSON.parse(text) as { mode?: string };
+  const { mode = 'contain' } = policyIn(text);
   if (mode === 'contain') return {};
   return {
     containment: `nobody is contained in the mode \`${mode}\`: \`make policy SET=mode=contain\``,

@@ -1,14 +1,16 @@
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { Failure } from './failure.ts';
 import { DeployedMachine } from './machines.ts';
+import { isSet } from './variables.ts';
 
 /** Checks now which accounts can be entered, and prints what the check says; fails where some can't. */
-export async function readiness(config: string, { DEEP }: NodeJS.ProcessEnv): Promise<void> {
+export async function readiness(config: string, variables: NodeJS.ProcessEnv): Promise<void> {
+  const deep = isSet('DEEP', variables);
   const machine = await DeployedMachine.find(config, 'cordon-readiness');
   const { executionArn = '' } = await machine.client.send(
     new StartExecutionCommand({
       stateMachineArn: machine.arn,
-      input: JSON.stringify({ deep: Boolean(DEEP) }),
+      input: JSON.stringify({ deep }),
     }),
   );
   console.error(`${executionArn} …`);
