@@ -457,6 +457,21 @@ describe('a redriven pass', () => {
   });
 });
 
+it('an observation knows the evidence of the passes that acted', async () => {
+  const states = { input: {}, context: CONTEXT };
+  const knows = async (prior: Json): Promise<Json> => {
+    const given = { ...typical().variables, prior };
+    const outcome = (await computed(state('PrincipalObserved').Output, given, states)) as Values;
+    return outcome['earlierEvidence'] ?? null;
+  };
+  const evidence = { original: 's3://evidence/a' };
+  assert.equal(await knows({ denial: null, evidence: null }), null);
+  assert.equal(await knows({ denial: null, evidence }), evidence.original);
+  const observed = { original: 's3://evidence/observed/a' };
+  const again = { denial: null, evidence: observed, earlierEvidence: evidence.original };
+  assert.equal(await knows(again), evidence.original);
+});
+
 describe('the second call of Quarantine', () => {
   for (const [why, accused, denial, replaces] of [
     ["is made for a boundary of the customer's", {}, { by: 'policy', boundary: false }, true],
@@ -851,12 +866,49 @@ describe('a principal that vanished', () => {
 
   it('is looked for as it was identified last, and nothing is said to deny it', async () => {
     const [rule] = state('WhetherToIdentifyAgain').Choices ?? [];
+    const failures = [vanished];
     const assigned = (known: Json, identity: Json): Promise<Json> =>
-      computed(rule?.Assign, { known, identity, rounds: 0 }, { input: {}, context: CONTEXT });
-    const begun = { rounds: 1, looks: 0, denial: null, verified: null, failures: [] };
+      computed(
+        rule?.Assign,
+        { known, identity, rounds: 0, failures },
+        { input: {}, context: CONTEXT },
+      );
+    const begun = {
+      rounds: 1,
+      looks: 0,
+      denial: null,
+      verified: null,
+      failures: [],
+      lost: failures,
+    };
     assert.deepEqual(await assigned(null, PRINCIPAL), { ...begun, known: PRINCIPAL });
     assert.deepEqual(await assigned({ id: 'AIDA1' }, null), { ...begun, known: { id: 'AIDA1' } });
     assert.deepEqual(await assigned(null, null), { ...begun, known: null });
+  });
+
+  it('is told of, and as denied by nobody, where it can not be identified again', async () => {
+    const { denial = null } = typical().variables;
+    const pending = (lost: Json): Promise<Json> =>
+      computed(
+        state('PrincipalPending').Output,
+        { ...typical().variables, lost, denial: null, prior: { denial }, failures: [other] },
+        { input: {}, context: CONTEXT },
+      );
+    const errors = (outcome: Json): Json =>
+      (outcome as { failures: { error: Json }[] }).failures.map(({ error }) => error);
+    const again = await pending([vanished]);
+    assert.deepEqual(errors(again), ['PrincipalVanished', other.error]);
+    assert.equal((again as Values)['denial'], null);
+    const once = await pending([]);
+    assert.deepEqual(errors(once), [other.error]);
+    assert.deepEqual((once as Values)['denial'], denial);
+    const { Assign } = state('AssumeRole');
+    const { results, variables } = typical();
+    const found = await computed(Assign, variables, {
+      result: results['AssumeRole'] ?? null,
+      context: CONTEXT,
+    });
+    assert.deepEqual((found as Values)['lost'], []);
   });
 
   it('is said to be denied only where it did not vanish', async () => {
@@ -890,8 +942,12 @@ describe('who is left to people', () => {
       const failures = [{ state: 's', error, cause: 'c' }];
       const given = { ...typical().variables, verdict: { recurrence: { told } }, failures };
       const { Output } = state('PrincipalEscalated');
-      const ended = (await computed(Output, given, { input: {}, context: CONTEXT })) as Values;
+      const states = { input: {}, context: CONTEXT };
+      const ended = (await computed(Output, given, states)) as Values;
       assert.equal(ended['verdict'], verdict);
+      // Whom a pass of this execution has dealt with, people are told of.
+      const dealt = { ...given, prior: { denial: null, evidence: null, verdict: 'pending' } };
+      assert.equal(((await computed(Output, dealt, states)) as Values)['verdict'], 'escalated');
     });
   }
 });
@@ -928,12 +984,38 @@ describe('what was read back', () => {
   it('is read twice in each round', async () => {
     for (const name of ['IsContained', 'WhetherToIdentifyAgain']) {
       const again = state(name).Choices?.find(({ Next }) => Next === 'AssumeRole');
-      const given = { known: null, identity: PRINCIPAL, rounds: 0, looks: 2 };
+      const given = { ...typical().variables, known: null, rounds: 0, looks: 2 };
       const states = { input: {}, context: CONTEXT };
       const { looks } = (await computed(again?.Assign, given, states)) as { looks: Json };
       assert.equal(looks, 0, name);
     }
   });
+
+  for (const [says, deniedBy, stands] of [
+    ['which stands', 'policy', true],
+    ['which somebody has taken away', null, false],
+  ] as const) {
+    it(`decides about a deny ${says}, not the word of a step`, async () => {
+      const { variables } = typical();
+      const { denial = null } = variables;
+      const verified = { readBack: { contained: false, deniedBy } };
+      const prior = { denial, evidence: null };
+      const left = stands ? denial : null;
+      const states = { input: {}, context: CONTEXT };
+      const again = state('IsContained').Choices?.find(({ Next }) => Next === 'AssumeRole');
+      const before = { ...variables, verified, denial, prior };
+      const round = (await computed(again?.Assign, before, states)) as Values;
+      assert.deepEqual(round['denial'], left);
+      assert.deepEqual(round['prior'], { ...prior, denial: left });
+      // A redrive begins with what this one has told.
+      const pending = (await computed(state('PrincipalPending').Output, before, states)) as Values;
+      assert.deepEqual(pending['denial'], left);
+      // Where the next round reads nothing back, it goes by what this one has read.
+      const unread = { ...before, ...round };
+      const ended = (await computed(state('PrincipalPending').Output, unread, states)) as Values;
+      assert.deepEqual(ended['denial'], left);
+    });
+  }
 });
 
 it('causes of failures are shorter the more there are, of all principals', async () => {

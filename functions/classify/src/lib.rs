@@ -577,6 +577,7 @@ impl Verdict {
                 reach: None,
                 denial: None,
                 evidence: None,
+                earlier_evidence: None,
                 read_back: None,
                 tagged: None,
                 unused_days: None,

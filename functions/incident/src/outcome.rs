@@ -33,6 +33,10 @@ pub struct Outcome {
     /// Where the evidence lies, and what the principal had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Proof>,
+    /// Where only observed: `s3://bucket/key` of the original that an earlier pass stored. What
+    /// that pass did is not undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier_evidence: Option<String>,
     /// What Verify read; nothing, where it never answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_back: Option<ReadBack>,

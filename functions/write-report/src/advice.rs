@@ -2,6 +2,7 @@ use incident::{
     Credential, CredentialKind, Failed, Holdings, Mode, Outcome, ReadBack, Verdict, one_line,
 };
 
+use crate::cause::Said;
 use crate::commands::{About, events, search};
 use crate::errors::{UNKNOWN, meaning};
 use crate::facts::{Ending, Facts, Standing, first_error, named, standing};
@@ -493,11 +494,23 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
     }
 }
 
+/// Whether no more policies can be attached, and the boundary is the customer's, or refused: by
+/// Quarantine's own word, or since it fails at the boundary only where there is no room.
+fn has_no_room_beside_its_boundary(outcome: &Outcome) -> bool {
+    let at_the_boundary = |failed: &incident::Failed| {
+        let call = Said::of(failed).call;
+        failed.state == "Quarantine"
+            && call.is_some_and(|call| call.ends_with("PermissionsBoundary"))
+    };
+    outcome.denial.as_ref().is_some_and(|denial| denial.by.is_none())
+        || outcome.failures.iter().any(at_the_boundary)
+}
+
 /// Denies a principal everything by hand.
 fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
     let failed = |error: &str| outcome.failures.iter().any(|one| one.error == error);
     let mut commands = about.deny();
-    if failed("DenyUnavailable") {
+    if failed("DenyUnavailable") || has_no_room_beside_its_boundary(outcome) {
         commands = vec![about.deny_inline()];
     } else if failed("LimitExceeded") {
         // No more policies fit: the boundary has no such limit.

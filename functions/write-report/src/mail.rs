@@ -383,6 +383,10 @@ fn the_end(facts: Facts<'_>, most: usize, page: &mut Page) {
             page.quote(2, one_line(told, 400));
         }
     }
+    for case in facts.sorted().into_iter().take(most).filter_map(sentences::earlier_case) {
+        page.indented(2, "and of what was done before the redrive:");
+        page.word(2, one_line(case, 1_000));
+    }
     roles(facts, most, page);
     page.heading("Finding");
     if facts.input.kind == Kind::Abandoned && !facts.has_finding() {

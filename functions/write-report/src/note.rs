@@ -4,7 +4,7 @@ use incident::{DenyBy, Holdings, Outcome, Proof, Verdict, cut, one_line};
 
 use crate::facts::{Facts, Standing, named, standing};
 use crate::input::Kind;
-use crate::sentences::why;
+use crate::sentences::{earlier_case, why};
 
 /// Characters of a note at most.
 ///
@@ -68,7 +68,12 @@ fn describe(facts: Facts<'_>, one: &Outcome) -> String {
              {evidence}",
             done(one, |done| done.credentials.first.len() + done.credentials.more)
         ),
-        Verdict::Observed => format!("{who} was observed, and not touched.{evidence}"),
+        Verdict::Observed => {
+            let before = earlier_case(one).map_or_else(String::new, |case| {
+                format!(" What was done before is not undone: {case}.")
+            });
+            format!("{who} was observed, and not touched.{evidence}{before}")
+        }
         Verdict::Escalated => {
             format!("{who} is left to people: {}.", why(one))
         }

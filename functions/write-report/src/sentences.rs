@@ -76,6 +76,9 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
         Verdict::Observed if standing(outcome) == Standing::Denied && !denied_before(outcome) => {
             format!("{who} was denied everything before; Cordon would contain it again.")
         }
+        Verdict::Observed if earlier_case(outcome).is_some() => format!(
+            "what Cordon took from {who} before is not undone; Cordon would contain it now."
+        ),
         Verdict::Observed => format!("Cordon would contain {who}."),
         Verdict::Escalated if standing(outcome) == Standing::Denied => format!(
             "{who} is left to you: {}. It was denied everything before, and that is not undone.",
@@ -210,8 +213,18 @@ fn acted(outcome: &Outcome) -> bool {
     let read = outcome.read_back.as_ref();
     matches!(outcome.verdict, Verdict::Contained | Verdict::Retired)
         || standing(outcome) == Standing::Denied && !denied_before(outcome)
-        || outcome.evidence.as_ref().is_some_and(|proof| !proof.original.contains("/observed/"))
+        || outcome.evidence.as_ref().is_some_and(|proof| !is_observation(&proof.original))
+        || earlier_case(outcome).is_some()
         || read.is_some_and(|read| read.done != Holdings::default())
+}
+
+/// The original of a pass that acted, of whom this pass only observes.
+pub(crate) fn earlier_case(outcome: &Outcome) -> Option<&str> {
+    outcome.earlier_evidence.as_deref().filter(|address| !is_observation(address))
+}
+
+fn is_observation(address: &str) -> bool {
+    address.contains("/observed/")
 }
 
 fn overflow(facts: Facts<'_>) -> Vec<String> {

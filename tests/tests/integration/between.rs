@@ -12,6 +12,7 @@ use harness::faults::{Fault, Strike};
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::messages::Telling;
+use harness::user::DENY_ALL;
 use harness::wait::{self, PATIENCE};
 use serde_json::json;
 
@@ -39,8 +40,10 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials
         .add_alone("a redrive that begins at a mail reads back before it tells", stopped_at_a_mail);
     trials.add_alone("whom an earlier pass has denied nobody calls untouched", touched_before);
+    trials.add_alone("observing does not forget whose keys were made inactive", acted_before);
     trials.add_alone("keys that were made inactive are told beyond every limit", keys_are_told);
     trials.add_alone("denied again in a second round: the same case", second_round);
+    trials.add_alone("a deny that was read back as gone is told by no later mail", taken_away);
 }
 
 /// Those who run Cordon are told that an execution has ended, and how.
@@ -315,6 +318,29 @@ async fn is_said_to_be_touched(
     Ok(())
 }
 
+/// Without the deny the keys alone are made inactive; then people stop Cordon.
+async fn acted_before(alone: &Alone<'_>) -> Result<()> {
+    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
+    let actions = ["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"];
+    alone.refuse_in_member(MEMBERS[0], "Quarantine", &actions).await?;
+    let execution = alone.execution_to_be();
+    suspect.start(&execution).await?;
+    execution.fails().await?;
+    amend(alone, &json!({ "mode": "observe" })).await?;
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    let evidence = suspect.original().await?.context("there is no evidence")?;
+    let alerts = &alone.topics().alerts;
+    let told =
+        alerts.message("of it", |mail| mail.tells(Telling::Observed, &execution.arn)).await?;
+    for part in ["Nobody more was touched", "before is not undone", evidence.uri.as_str()] {
+        ensure!(told.text.contains(part), "no `{part}`: {}", told.text);
+    }
+    let now = suspect.read_back().await?;
+    ensure!(now.credentials.values().all(|status| status == "Inactive"), "{:?}", now.credentials);
+    Ok(())
+}
+
 /// An unused password is left to people, but its owner's keys are inactive by then.
 async fn keys_are_told(alone: &Alone<'_>) -> Result<()> {
     amend(alone, &json!({ "escalationsPerHour": 0 })).await?;
@@ -339,7 +365,7 @@ async fn keys_are_told(alone: &Alone<'_>) -> Result<()> {
 }
 
 /// Somebody in the account takes the deny away before it is read back.
-async fn second_round(alone: &Alone<'_>) -> Result<()> {
+async fn without_its_deny<'a>(alone: &'a Alone<'_>) -> Result<(Suspect<'a>, Execution)> {
     amend(alone, &json!({ "settlingSeconds": 6 })).await?;
     let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
     let name = suspect.before.arn.rsplit('/').next().unwrap_or_default().to_owned();
@@ -347,9 +373,13 @@ async fn second_round(alone: &Alone<'_>) -> Result<()> {
     let execution = alone.execution_to_be();
     suspect.start(&execution).await?;
     execution.enters("Settle").await?;
-    let deny = "arn:aws:iam::aws:policy/AWSDenyAll";
-    iam.detach_user_policy().user_name(&name).policy_arn(deny).send().await?;
+    iam.detach_user_policy().user_name(&name).policy_arn(DENY_ALL).send().await?;
     iam.delete_user_permissions_boundary().user_name(&name).send().await?;
+    Ok((suspect, execution))
+}
+
+async fn second_round(alone: &Alone<'_>) -> Result<()> {
+    let (suspect, execution) = without_its_deny(alone).await?;
     execution.succeeds().await?;
     ensure!(execution.history().await?.path().join(" ").matches(" AssumeRole ").count() == 2);
     Box::pin(suspect.is_dealt_with(&execution, true)).await?;
@@ -358,6 +388,25 @@ async fn second_round(alone: &Alone<'_>) -> Result<()> {
     ensure!(told.text.contains("/0001/original.json"), "{}", told.text);
     for id in suspect.before.credentials.keys() {
         ensure!(told.text.contains(&format!("`{id}` is inactive")), "{}", told.text);
+    }
+    Ok(())
+}
+
+/// Nor in the second round, nor in a redrive, can the account be entered.
+async fn taken_away(alone: &Alone<'_>) -> Result<()> {
+    let (suspect, execution) = without_its_deny(alone).await?;
+    alone.refuse_entry(MEMBERS[0], "AssumeRole").await?;
+    execution.fails().await?;
+    execution.redrive().await?;
+    execution.fails().await?;
+    let is_denied = suspect.read_back().await?.attached.contains(DENY_ALL);
+    ensure!(!is_denied, "somebody has put the deny on it again");
+    let mails = alone.topics().alerts.mentioning(&execution.arn);
+    ensure!(mails.len() == 2, "{} mails", mails.len());
+    for mail in mails {
+        for part in ["THE ATTACKER IS STILL IN", "aws iam attach-user-policy"] {
+            ensure!(mail.text.contains(part), "no `{part}`: {}", mail.text);
+        }
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("told: denied, and not read back", not_read_back);
     trials.add("told: denied, and something gives the user its rights back", given_back);
     trials.add("told: the partition has no policy by which everything is denied", no_deny);
+    trials.add("told: no room for the deny, beside a boundary that stays", no_room);
     trials.add("told: of two users one is contained, and the other can't be read", two_ends);
     trials.add("told: an unused key that can't be made inactive", not_retired);
     trials.add("told: Security Hub can't be asked for what a person chose", unread);
@@ -112,6 +113,29 @@ async fn no_deny(aws: &LocalAws) -> Result<()> {
     is_true(&mail, &suspect).await?;
     attached.lift().await?;
     bounded.lift().await?;
+    Ok(())
+}
+
+/// Nor can the evidence be stored, without which the boundary is not replaced. What people are
+/// told to run is what IAM has room for, and keeps the boundary.
+async fn no_room(aws: &LocalAws) -> Result<()> {
+    let suspect = Suspect::new(aws, MEMBERS[0], Case::BoundedUser).await?;
+    let name = suspect.before.arn.rsplit('/').next().unwrap_or_default();
+    let full = aws.fault("iam:AttachUserPolicy", Strike::error("LimitExceeded"));
+    let full = full.about(name).always().stand().await?;
+    let bucket = aws.fault("s3:PutObject", Strike::Denied).about(suspect.id()).always();
+    let bucket = bucket.stand().await?;
+    let execution = aws.execution_to_be();
+    suspect.start(&execution).await?;
+    let command = format!("aws iam put-user-policy --region us-east-1 --user-name '{name}'");
+    let parts = ["THE ATTACKER IS STILL IN", command.as_str()];
+    let mail = told(aws, &execution, "NOT CONTAINED:", &parts).await?;
+    for worse in ["attach-user-policy", "put-user-permissions-boundary"] {
+        ensure!(!mail.text.contains(worse), "{}", mail.text);
+    }
+    is_true(&mail, &suspect).await?;
+    full.lift().await?;
+    bucket.lift().await?;
     Ok(())
 }
 

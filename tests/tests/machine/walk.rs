@@ -13,8 +13,10 @@ const ASKS: &str = "$not($asked) and $not($accused.newly = true) and \
                     ($type($verdict.recurrence) = 'object' or $verdict.unanswered and \
                     $type($target.deniedBefore) = 'string' and $not($exists($accused.unusedDays)))";
 
-/// How it ends for who is left to people: answered, where people were told of that one before.
-pub(crate) const LEFT: &str = "{% $verdict.recurrence.told = true and $failures[-1].error in \
+/// How it ends for who is left to people: answered, where people were told of that one before,
+/// and no pass of the execution has dealt with it.
+pub(crate) const LEFT: &str = "{% $verdict.recurrence.told = true and \
+                               $not($exists($prior.verdict)) and $failures[-1].error in \
                                ['PrincipalExempt', 'PrincipalProtected'] ? 'answered' : 'escalated' %}";
 
 /// What is known on a way.
