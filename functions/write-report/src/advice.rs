@@ -69,7 +69,7 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
              meant, at most 20 at a time, and send these to the custom action.",
         )),
         Ending::Abandoned => {
-            for outcome in facts.input.outcomes.iter().take(most) {
+            for outcome in facts.input.outcomes.iter().filter(|one| is_for_people(one)).take(most) {
                 by_hand(facts, outcome, &mut steps);
             }
             if steps.is_empty() {
@@ -88,7 +88,8 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     // Whatever failed, an attacker who is in is put out first.
     let out_first = facts.ending() == Ending::NotContained && !facts.observes();
     let is_in = |outcome: &&Outcome| out_first && standing(outcome) == Standing::In;
-    for outcome in left(facts).filter(is_in).take(most) {
+    let by_people = || left(facts).filter(|outcome| is_for_people(outcome));
+    for outcome in by_people().filter(is_in).take(most) {
         by_hand(facts, outcome, steps);
     }
     let mut told: Vec<(&str, &str)> = Vec::new();
@@ -118,7 +119,7 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         steps.push(redrive(facts));
     }
     let before = steps.len();
-    for outcome in left(facts).filter(|outcome| !is_in(outcome)).take(most) {
+    for outcome in by_people().filter(|outcome| !is_in(outcome)).take(most) {
         by_hand(facts, outcome, steps);
     }
     if facts.ending() == Ending::Failed {
@@ -210,12 +211,16 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
     let meaning = meaning(error).unwrap_or(UNKNOWN);
     let (region, global) = (facts.region(), facts.global_region());
     let account = Whose::Account(outcome.account.to_string());
-    let session = facts.session(outcome);
+    let is_here = !facts.is_elsewhere(outcome);
+    if !is_here && meaning.todo.ends_with(':') {
+        return Step::of(self::meaning("Elsewhere").unwrap_or(UNKNOWN).todo);
+    }
+    let session = facts.session(outcome).filter(|_| is_here);
     let key = session.and_then(|session| session.key.as_deref());
     let of_key = || -> Vec<Command> {
         key.map(|key| events(region, "AccessKeyId", key)).into_iter().collect()
     };
-    let named = named(outcome);
+    let named = named(outcome).filter(|_| is_here);
     let about = named.as_ref().map(|named| About::of(facts, named));
     let name = about.map(|about| about.name);
     match error {
@@ -372,7 +377,7 @@ fn of_the_protected(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Ste
     if is("root user") {
         return of_a_root_key(facts, outcome, None);
     }
-    let named = named(outcome);
+    let named = named(outcome).filter(|_| !facts.is_elsewhere(outcome));
     let revoke = named.as_ref().map(|named| About::of(facts, named).revoke(&facts.input.now));
     Step::of(
         "AWS or your organization enters the account through it: contained, it locks you out. End \
@@ -447,6 +452,9 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
     let Some(named) = named(outcome).or_else(|| facts.user_by_the_finding(outcome)) else {
         return;
     };
+    if facts.is_elsewhere(outcome) {
+        return;
+    }
     // Under its name may be somebody else by now.
     let lost = ["PrincipalVanished", "PrincipalNotFound", "PrincipalMismatch"];
     if outcome.failures.iter().any(|failed| lost.contains(&failed.error.as_str())) {
@@ -610,7 +618,8 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         if may_be_contained_by_hand(outcome) {
             by_hand(facts, outcome, steps);
         }
-        if let Some(instance) = facts.session(outcome).and_then(|it| it.instance.as_deref()) {
+        let instance = facts.session(outcome).and_then(|session| session.instance.as_deref());
+        if let Some(instance) = instance.filter(|_| !facts.is_elsewhere(outcome)) {
             let command = Command::aws("ec2 describe-instances", facts.region())
                 .with("--instance-ids", instance);
             let text = "The credentials are those of an EC2 instance, which may be the attacker's \
@@ -652,6 +661,7 @@ fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
         && !facts.without_cspm()
         && facts.input.mode == Some(Mode::Contain)
         && outcome.unused_days.is_none()
+        && !facts.is_elsewhere(outcome)
         && can
 }
 
@@ -667,6 +677,11 @@ fn is_containable(facts: Facts<'_>, outcome: &Outcome) -> bool {
         key || session.user.is_some() || session.role.is_some()
     });
     by_session || named(outcome).is_some()
+}
+
+/// Whether people do something about it in Cordon's place.
+fn is_for_people(outcome: &Outcome) -> bool {
+    outcome.verdict != Verdict::Escalated || may_be_contained_by_hand(outcome)
 }
 
 /// Whether the facts leave containing it to a person's decision.

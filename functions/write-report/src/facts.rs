@@ -231,6 +231,28 @@ impl<'a> Facts<'a> {
         Some(Named { kind: Noun::User, name, arn: outcome.resource.clone() })
     }
 
+    /// Whether the finding puts it into another account or partition than its own. There the
+    /// name means somebody else, if anybody: no command is for it.
+    pub(crate) fn is_elsewhere(self, outcome: &Outcome) -> bool {
+        let strange = |said: &Place<'_>| {
+            let of_the_account = said.account == outcome.account.as_str();
+            said.is_of_iam && !(of_the_account && said.partition == self.execution().partition())
+        };
+        outcome.principal.is_none()
+            && (first_error(outcome) == "Elsewhere"
+                || Place::of(&outcome.resource).is_some_and(|said| strange(&said)))
+    }
+
+    /// The account that it is in; none, where it is elsewhere and nobody says where.
+    pub(crate) fn account_of(self, outcome: &Outcome) -> Option<AccountId> {
+        if !self.is_elsewhere(outcome) {
+            return Some(outcome.account.clone());
+        }
+        let said = Place::of(&outcome.resource);
+        let said = said.filter(|said| said.partition == self.execution().partition())?;
+        AccountId::try_from(said.account.to_owned()).ok().filter(|said| *said != outcome.account)
+    }
+
     /// What a sentence calls it.
     pub(crate) fn called(self, outcome: &Outcome) -> String {
         if let Some(Named { kind, name, .. }) = named(outcome) {
@@ -368,6 +390,24 @@ pub(crate) fn named(outcome: &Outcome) -> Option<Named> {
     }
     let kind = if arn.resource == "user" { Noun::User } else { Noun::Role };
     Some(Named { kind, name: arn.name.to_owned(), arn: outcome.resource.clone() })
+}
+
+/// Where an ARN says that something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place<'a> {
+    partition: &'a str,
+    account: &'a str,
+    /// Whether it is a principal of IAM, root or a session; policies may be AWS's own.
+    is_of_iam: bool,
+}
+
+impl<'a> Place<'a> {
+    fn of(resource: &'a str) -> Option<Self> {
+        let parts: Vec<&str> = resource.splitn(6, ':').collect();
+        let ["arn", partition, service, _, account, rest] = parts.as_slice() else { return None };
+        let is_of_iam = *service == "sts" || *service == "iam" && !rest.starts_with("policy/");
+        Some(Self { partition, account, is_of_iam })
+    }
 }
 
 fn called_policy(resource: &str) -> String {

@@ -32,9 +32,11 @@ pub(crate) fn subject(facts: Facts<'_>) -> String {
 fn whom(facts: Facts<'_>, room: usize) -> String {
     let outcomes = facts.sorted();
     let Some(worst) = outcomes.first() else { return "nobody named".to_owned() };
+    let account = facts.account_of(worst).filter(|_| facts.is_elsewhere(worst));
+    let account = account.map_or_else(String::new, |account| format!(" of {account}"));
     let more = match outcomes.len() {
-        0 | 1 => String::new(),
-        all => format!(" and {} more", all - 1),
+        0 | 1 => account,
+        all => format!("{account} and {} more", all - 1),
     };
     let name = facts.short(worst);
     let room = room.saturating_sub(more.len());

@@ -58,7 +58,11 @@ fn recurrence(facts: Facts<'_>) -> Option<String> {
 /// How one principal stands, in a sentence; `alone`, where the sentence says how it stands
 /// with the attacker.
 pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
-    let who = format!("{} in account {}", facts.called(outcome), outcome.account);
+    let called = facts.called(outcome);
+    let who = match facts.account_of(outcome) {
+        Some(account) => format!("{called} in account {account}"),
+        None => called,
+    };
     let before = if facts.is_earlier(outcome) { ", as read back before the redrive" } else { "" };
     let sentence = match outcome.verdict {
         Verdict::Contained if alone && denied_before(outcome) => format!(

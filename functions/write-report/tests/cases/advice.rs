@@ -128,3 +128,55 @@ fn who_is_out_is_not_to_be_denied_again() {
     let is_in = mail(&Case::named("failed-before-the-deny").report());
     assert!(to_do(&is_in).contains("aws iam attach-user-policy"), "{is_in}");
 }
+
+/// What a person is asked to do to a principal in its own account.
+fn denies(input: &Value) -> usize {
+    let mail = mail(&report(input));
+    ["attach-user-policy", "attach-role-policy", "put-role-policy", "list-attached-"]
+        .iter()
+        .map(|command| to_do(&mail).matches(command).count())
+        .sum()
+}
+
+#[test]
+fn whom_people_are_not_to_deny_no_failure_has_denied() {
+    for error in errors() {
+        let escalated = failed("escalated-exempt", error, "escalated");
+        let mut late = escalated.clone();
+        late["kind"] = json!("failed");
+        late["failure"] = json!({ "state": "MarkNotified", "error": "Throttled", "cause": "no" });
+        assert!(denies(&late) <= denies(&escalated), "{error}");
+        let mut given_up = escalated.clone();
+        given_up["kind"] = json!("abandoned");
+        assert!(denies(&given_up) <= denies(&escalated), "{error}");
+    }
+}
+
+#[test]
+fn no_command_is_about_a_name_that_the_finding_puts_elsewhere() {
+    let resources = [
+        "arn:aws:iam::333333333333:user/admin",
+        "arn:aws:iam::333333333333:role/admin",
+        "arn:aws-cn:iam::222222222222:user/admin",
+        "arn:aws:sts::333333333333:assumed-role/admin/i-0c10c2c7863d1a356",
+    ];
+    for (error, resource) in errors().flat_map(|error| resources.map(|it| (error, it))) {
+        let mut input = failed("escalated-exempt", error, "escalated");
+        input["outcomes"][0]["resource"] = json!(resource);
+        input["outcomes"][0]["principal"] = Value::Null;
+        input["finding"]["sessions"] = json!([{
+            "resource": resource,
+            "key": "ASIAIOSFODNN7EXAMPLE",
+            "role": "admin",
+            "instance": "i-0c10c2c7863d1a356",
+        }]);
+        for kind in ["escalated", "failed", "abandoned"] {
+            input["kind"] = json!(kind);
+            let mail = mail(&report(&input));
+            let named = ["'admin'", "\"admin\"", "instance-ids", "custom action"];
+            let named = named.iter().find(|name| to_do(&mail).contains(**name));
+            assert_eq!(named, None, "{error} {kind}: {mail}");
+            assert!(!mail.contains("admin` in account 222222222222"), "{error}: {mail}");
+        }
+    }
+}
