@@ -1,10 +1,11 @@
 use incident::{
-    Credential, CredentialKind, Failed, Holdings, Mode, Outcome, ReadBack, Verdict, one_line,
+    Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Protection, ReadBack, Verdict,
+    one_line,
 };
 
 use crate::commands::{About, events, search};
 use crate::errors::{UNKNOWN, meaning};
-use crate::facts::{Ending, Facts, Standing, first_error, named, standing};
+use crate::facts::{Ending, Facts, Standing, capitalized, first_error, named, standing};
 use crate::input::Kind;
 use crate::shell::Command;
 
@@ -221,6 +222,12 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         key.map(|key| events(region, "AccessKeyId", key)).into_iter().collect()
     };
     let named = named(outcome).filter(|_| is_here);
+    let protection = facts.protection(outcome);
+    if error == "RolesNotContained"
+        && let Some(known) = &protection
+    {
+        return of_the_claimed(facts, outcome, known);
+    }
     let about = named.as_ref().map(|named| About::of(facts, named));
     let name = about.map(|about| about.name);
     match error {
@@ -272,7 +279,8 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
             Step::of(meaning.todo).run(account, id.into_iter().chain(of_key()).collect())
         }
         "UnusualBehavior" | "MayBeIntended" | "NoRule" | "LeftByPolicy" => {
-            let role = session.and_then(|session| session.role.as_deref());
+            let role = facts.role_by_the_finding(outcome);
+            let role = role.filter(|_| is_here && protection.is_none());
             let revoke = role.map(|name| {
                 About::named(facts.execution(), incident::Kind::Role, name).revoke(&facts.input.now)
             });
@@ -358,21 +366,11 @@ fn event_of_health(finding: &str) -> Option<String> {
 
 /// Whom no machine contains. What people may do instead hangs on why.
 fn of_the_protected(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
-    let is = |text| failed.cause.contains(text) || outcome.resource.contains(text);
+    let is = |text: &str| failed.cause.contains(text) || outcome.resource.contains(text);
     let account = Whose::Account(outcome.account.to_string());
-    if is("/aws-reserved/") {
-        let who = facts.session(outcome).and_then(|session| session.name.as_deref());
-        let who = who.map_or_else(|| "the person".to_owned(), |name| format!("`{name}`"));
-        return Step::of(format!(
-            "IAM Identity Center manages this role, and nobody else can change it. In Identity \
-             Center, disable {who}, end that person's sessions, and take the assignment away."
-        ));
-    }
-    if is("/aws-service-role/") {
-        return Step::of(
-            "An AWS service owns this role, and nobody else can change it. Find out in that service \
-             what makes it act, and stop that.",
-        );
+    let person = facts.session(outcome).and_then(|session| session.name.as_deref());
+    if let Some(text) = of_a_role_of_aws(is, person) {
+        return Step::of(capitalized(&text));
     }
     if is("root user") {
         return of_a_root_key(facts, outcome, None);
@@ -384,6 +382,55 @@ fn of_the_protected(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Ste
          its sessions instead, and find out who used it.",
     )
     .run(account, revoke.into_iter().collect())
+}
+
+/// What people do about a role that only AWS can change, as the rest of a sentence.
+fn of_a_role_of_aws(is: impl Fn(&str) -> bool, person: Option<&str>) -> Option<String> {
+    if is("/aws-reserved/") {
+        let who = person.map_or_else(|| "the person".to_owned(), |name| format!("`{name}`"));
+        return Some(format!(
+            "IAM Identity Center manages this role, and nobody else can change it. In Identity \
+             Center, disable {who}, end that person's sessions, and take the assignment away."
+        ));
+    }
+    is("/aws-service-role/").then(|| {
+        "an AWS service owns this role, and nobody else can change it. Find out in that service \
+         what makes it act, and stop that."
+            .to_owned()
+    })
+}
+
+/// The same of a role that nobody has looked up, and that its name protects if it is genuine.
+fn of_the_claimed(facts: Facts<'_>, outcome: &Outcome, known: &Protection) -> Step {
+    let session = facts.session(outcome);
+    let named = named(outcome);
+    let role = named.as_ref().map(|named| named.name.as_str());
+    let role = role.or(facts.role_by_the_finding(outcome));
+    let person = session.and_then(|session| session.name.as_deref());
+    let (text, looks) = of_a_protected_name(facts, known, role, person);
+    let key = session.and_then(|session| session.key.as_deref());
+    let did = key.map(|key| events(facts.region(), "AccessKeyId", key));
+    let account = Whose::Account(outcome.account.to_string());
+    Step::of(text).run(account, did.into_iter().chain(looks).collect())
+}
+
+fn of_a_protected_name(
+    facts: Facts<'_>,
+    known: &Protection,
+    role: Option<&str>,
+    person: Option<&str>,
+) -> (String, Vec<Command>) {
+    let is = |text: &str| known.resource.contains(text);
+    if let Some(text) = of_a_role_of_aws(is, person) {
+        return (format!("If its name is genuine, {text}"), Vec::new());
+    }
+    let todo = meaning("PrincipalMayBeImpostor").unwrap_or(UNKNOWN).todo;
+    let text = format!("By its name no machine is to contain it: {}. {todo}", known.reason);
+    let looks = role.map_or_else(Vec::new, |name| {
+        let about = About::named(facts.execution(), incident::Kind::Role, name);
+        vec![about.get(), events(facts.global_region(), "ResourceName", name)]
+    });
+    (text, looks)
 }
 
 /// Root's keys are deleted with root's own credentials, which the management account may
@@ -449,12 +496,21 @@ fn id_in(cause: &str) -> Option<&str> {
 
 /// What a person does in the machine's place, as far as the facts allow it.
 fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
-    let Some(named) = named(outcome).or_else(|| facts.user_by_the_finding(outcome)) else {
-        return;
-    };
     if facts.is_elsewhere(outcome) {
         return;
     }
+    if let Some(known) = facts.protection(outcome) {
+        let step = of_the_claimed(facts, outcome, &known);
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+        if !known.impostor {
+            return;
+        }
+    }
+    let Some(named) = named(outcome).or_else(|| facts.user_by_the_finding(outcome)) else {
+        return;
+    };
     // Under its name may be somebody else by now.
     let lost = ["PrincipalVanished", "PrincipalNotFound", "PrincipalMismatch"];
     if outcome.failures.iter().any(|failed| lost.contains(&failed.error.as_str())) {
@@ -530,7 +586,9 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
     let claimed = named(outcome).is_none();
     let of = match outcome.verdict {
         _ if facts.observes() => "To contain it by hand, deny",
-        Verdict::Escalated if failed("PrincipalMayBeImpostor") => "If it is an impostor, deny",
+        _ if failed("PrincipalMayBeImpostor") || facts.protection(outcome).is_some() => {
+            "If it is an impostor, deny"
+        }
         Verdict::Escalated => "If it is dangerous, deny",
         _ => "Deny",
     };
@@ -555,6 +613,13 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
     let arns = names.split(", ").filter_map(|name| incident::PrincipalArn::parse(name).ok());
     for arn in arns.filter(|arn| arn.account == account.as_str()).take(2) {
         let kind = if arn.resource == "user" { incident::Kind::User } else { incident::Kind::Role };
+        let account = Whose::Account(account.to_string());
+        if let Some(known) = facts.protection_of(&arn) {
+            let (text, looks) = of_a_protected_name(facts, &known, Some(arn.name), None);
+            let text = format!("The finding names the role `{}`. {text}", arn.name);
+            steps.push(Step::of(text).run(account, looks));
+            continue;
+        }
         let about = About::named(facts.execution(), kind, arn.name);
         let mut commands = about.deny();
         commands.truncate(1);
@@ -565,7 +630,7 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
                 kind.noun(),
                 arn.name
             ))
-            .run(Whose::Account(account.to_string()), commands),
+            .run(account, commands),
         );
     }
 }
@@ -662,6 +727,7 @@ fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
         && facts.input.mode == Some(Mode::Contain)
         && outcome.unused_days.is_none()
         && !facts.is_elsewhere(outcome)
+        && facts.protection(outcome).is_none()
         && can
 }
 

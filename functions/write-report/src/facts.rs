@@ -1,6 +1,6 @@
 use incident::{
-    AccountId, Execution, Failed, Kind as Noun, Mode, Outcome, PrincipalArn, Session, Severity,
-    Verdict, deny_policy, is_name, one_line,
+    AccountId, Execution, Failed, Kind as Noun, Mode, Outcome, PrincipalArn, Protection, Session,
+    Severity, Verdict, deny_policy, is_name, one_line, protection_by_name,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -251,6 +251,35 @@ impl<'a> Facts<'a> {
         let said = Place::of(&outcome.resource);
         let said = said.filter(|said| said.partition == self.execution().partition())?;
         AccountId::try_from(said.account.to_owned()).ok().filter(|said| *said != outcome.account)
+    }
+
+    /// Why no machine is to contain the role that the finding's word means, by the role's name.
+    /// Nothing where its account's own word is known, which counts more.
+    pub(crate) fn protection(self, outcome: &Outcome) -> Option<Protection> {
+        let asked = ["PrincipalProtected", "PrincipalMayBeImpostor"];
+        let is_known = outcome.failures.iter().any(|it| asked.contains(&it.error.as_str()));
+        if outcome.principal.is_some() || is_known {
+            return None;
+        }
+        match PrincipalArn::parse(&outcome.resource) {
+            Ok(arn) => self.protection_of(&arn),
+            Err(_) => self.protection_by(&outcome.account, "/", self.role_by_the_finding(outcome)?),
+        }
+    }
+
+    /// The same of an ARN, as a finding gives it.
+    pub(crate) fn protection_of(self, arn: &PrincipalArn<'_>) -> Option<Protection> {
+        let account = AccountId::try_from(arn.account.to_owned()).ok()?;
+        (arn.resource == "role").then(|| self.protection_by(&account, &arn.path, arn.name))?
+    }
+
+    fn protection_by(self, account: &AccountId, path: &str, name: &str) -> Option<Protection> {
+        protection_by_name(self.execution(), account, path, name).ok()?
+    }
+
+    /// The role whose session an outcome is, by the finding's own word.
+    pub(crate) fn role_by_the_finding(self, outcome: &Outcome) -> Option<&'a str> {
+        self.session(outcome)?.role.as_deref()
     }
 
     /// What a sentence calls it.

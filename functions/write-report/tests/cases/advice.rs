@@ -180,3 +180,44 @@ fn no_command_is_about_a_name_that_the_finding_puts_elsewhere() {
         }
     }
 }
+
+/// Of whom nobody has looked up yet, the name alone tells that no machine may contain it.
+#[test]
+fn whom_a_name_protects_nobody_is_told_to_deny() {
+    let known = ["PrincipalProtected", "PrincipalMayBeImpostor"];
+    for (name, impostor) in [
+        ("OrganizationAccountAccessRole", true),
+        ("organizationaccountaccessrole", true),
+        ("SecurityRemediation-Verify", true),
+        ("AWSReservedSSO_Admin_0123456789abcdef", false),
+        ("AWSServiceRoleForAutoScaling", false),
+    ] {
+        let arn = format!("arn:aws:iam::222222222222:role/{name}");
+        let session = json!({ "resource": "ASIAIOSFODNN7EXAMPLE", "role": name });
+        for error in errors().filter(|error| !known.contains(error)) {
+            for (resource, verdict) in [
+                (arn.as_str(), "escalated"),
+                (arn.as_str(), "pending"),
+                ("ASIAIOSFODNN7EXAMPLE", "escalated"),
+            ] {
+                let mut input = failed("escalated-exempt", error, verdict);
+                let kind = if verdict == "pending" { "failed" } else { "escalated" };
+                input["kind"] = json!(kind);
+                input["outcomes"][0]["resource"] = json!(resource);
+                input["finding"]["sessions"] = json!([session]);
+                let mail = mail(&report(&input));
+                let to_do = to_do(&mail);
+                assert!(!to_do.contains("AWSRevokeOlderSessions"), "{error}: {mail}");
+                assert!(!to_do.contains("custom action"), "{error}: {mail}");
+                let denies = to_do.contains("AWSDenyAll'") || to_do.contains("'DenyAll'");
+                assert!(!denies || to_do.contains("If it is an impostor, deny"), "{error}: {mail}");
+                assert!(!denies || impostor, "{error}: {mail}");
+            }
+        }
+        let mut input = Case::named("failed-response-policy").input;
+        input["finding"]["names"] = json!(arn);
+        let mail = mail(&report(&input));
+        assert!(!to_do(&mail).contains("attach-role-policy"), "{mail}");
+        assert!(to_do(&mail).contains("The finding names the role"), "{mail}");
+    }
+}
