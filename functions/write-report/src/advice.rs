@@ -70,9 +70,10 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
              meant, at most 20 at a time, and send these to the custom action.",
         )),
         Ending::Abandoned => {
-            for outcome in facts.input.outcomes.iter().filter(|one| is_for_people(one)).take(most) {
-                by_hand(facts, outcome, &mut steps);
-            }
+            let by_people = facts.input.outcomes.iter().filter(|one| is_for_people(one));
+            of_each(facts, by_people, most, &mut steps, |outcome, steps| {
+                by_hand(facts, outcome, steps);
+            });
             if steps.is_empty() {
                 steps.push(Step::of(
                     "Read the finding, and act by hand on whom it names if that is dangerous.",
@@ -85,30 +86,74 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
     steps
 }
 
+/// What there is to say of each: of the first `most`. The others are named, if there is any
+/// more to say of them.
+fn of_each<'a>(
+    facts: Facts<'_>,
+    outcomes: impl Iterator<Item = &'a Outcome>,
+    most: usize,
+    steps: &mut Vec<Step>,
+    say: impl Fn(&'a Outcome, &mut Vec<Step>),
+) {
+    let mut beyond = Vec::new();
+    for (n, outcome) in outcomes.enumerate() {
+        if n < most {
+            say(outcome, steps);
+            continue;
+        }
+        let mut own = Vec::new();
+        say(outcome, &mut own);
+        if own.iter().any(|step| !steps.contains(step)) {
+            beyond.push(outcome);
+        }
+    }
+    steps.extend(go_on_with(facts, &beyond));
+}
+
+/// That those are not done with for whose steps there is no room.
+fn go_on_with(facts: Facts<'_>, beyond: &[&Outcome]) -> Option<Step> {
+    let names: Vec<String> = beyond.iter().map(|outcome| facts.called(outcome)).collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        Step::of(format!("Go on with {names}: there is no room here for what to do about each."))
+    })
+}
+
 fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     // Whatever failed, an attacker who is in is put out first.
     let out_first = facts.ending() == Ending::NotContained && !facts.observes();
     let is_in = |outcome: &&Outcome| out_first && standing(outcome) == Standing::In;
     let by_people = || left(facts).filter(|outcome| is_for_people(outcome));
-    for outcome in by_people().filter(is_in).take(most) {
+    of_each(facts, by_people().filter(is_in), most, steps, |outcome, steps| {
         by_hand(facts, outcome, steps);
-    }
+    });
     let mut told: Vec<(&str, &str)> = Vec::new();
     if let Some(failed) = &facts.input.failure {
         told.push((&failed.error, ""));
         steps.push(of_a_step(facts, failed));
     }
+    let mut beyond: Vec<&Outcome> = Vec::new();
     for outcome in left(facts) {
         for failed in causes(outcome) {
             // Two principals that fail at one step for one reason are mended once.
             let principal =
                 if is_about_one(&failed.error) { outcome.resource.as_str() } else { "" };
-            if !told.contains(&(&failed.error, principal)) && told.len() < most + 4 {
-                told.push((&failed.error, principal));
-                steps.push(of_a_principal(facts, outcome, failed));
+            if told.contains(&(&failed.error, principal)) {
+                continue;
+            }
+            if told.len() >= most + 4 && !principal.is_empty() {
+                beyond.push(outcome);
+                continue;
+            }
+            told.push((&failed.error, principal));
+            let step = of_a_principal(facts, outcome, failed);
+            if !steps.contains(&step) {
+                steps.push(step);
             }
         }
     }
+    beyond.dedup();
+    steps.extend(go_on_with(facts, &beyond));
     let is_unread = facts.input.failure.is_none()
         && left(facts).any(|one| one.failures.is_empty() && one.verdict == Verdict::Pending);
     if is_unread {
@@ -120,9 +165,9 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         steps.push(redrive(facts));
     }
     let before = steps.len();
-    for outcome in by_people().filter(|outcome| !is_in(outcome)).take(most) {
+    of_each(facts, by_people().filter(|outcome| !is_in(outcome)), most, steps, |outcome, steps| {
         by_hand(facts, outcome, steps);
-    }
+    });
     if facts.ending() == Ending::Failed {
         by_hand_for_names(facts, steps);
     }
@@ -666,33 +711,8 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let instruction = verdict.and_then(|verdict| verdict.instruction.as_deref());
     let instruction = instruction.map(|text| instructed(facts, text));
     steps.extend(instruction.map(|text| Step::of(one_line(&text, 600))));
-    for outcome in left(facts).filter(|one| one.verdict == Verdict::Escalated).take(most) {
-        for failed in outcome.failures.iter().rev().take(2).rev() {
-            let step = of_a_principal(facts, outcome, failed);
-            if !steps.contains(&step) {
-                steps.push(step);
-            }
-        }
-        if custom_action_helps(facts, outcome) {
-            let who = facts.called(outcome);
-            steps.push(Step::of(format!(
-                "To have Cordon contain {who} all the same, choose the finding in Security Hub and \
-                 send it to Cordon's custom action."
-            )));
-        }
-        if may_be_contained_by_hand(outcome) {
-            by_hand(facts, outcome, steps);
-        }
-        let instance = facts.session(outcome).and_then(|session| session.instance.as_deref());
-        if let Some(instance) = instance.filter(|_| !facts.is_elsewhere(outcome)) {
-            let command = Command::aws("ec2 describe-instances", facts.region())
-                .with("--instance-ids", instance);
-            let text = "The credentials are those of an EC2 instance, which may be the attacker's \
-                        too. Isolate it; look in the finding's Region:";
-            let account = Whose::Account(outcome.account.to_string());
-            steps.push(Step::of(text).run(account, vec![command]));
-        }
-    }
+    let all = left(facts).filter(|one| one.verdict == Verdict::Escalated);
+    of_each(facts, all, most, steps, |outcome, steps| left_to_you(facts, outcome, steps));
     if steps.is_empty() {
         steps.push(Step::of("Read the finding, and decide. Cordon does nothing more about it."));
     }
@@ -702,8 +722,34 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     keys_back(facts, most, steps);
 }
 
-/// Whether a person's choice would have it contained. Never advised to somebody who has just
-/// made that choice.
+fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
+    for failed in outcome.failures.iter().rev().take(2).rev() {
+        let step = of_a_principal(facts, outcome, failed);
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+    if custom_action_helps(facts, outcome) {
+        let who = facts.called(outcome);
+        steps.push(Step::of(format!(
+            "To have Cordon contain {who} all the same, choose the finding in Security Hub and \
+             send it to Cordon's custom action."
+        )));
+    }
+    if may_be_contained_by_hand(outcome) {
+        by_hand(facts, outcome, steps);
+    }
+    let instance = facts.session(outcome).and_then(|session| session.instance.as_deref());
+    if let Some(instance) = instance.filter(|_| !facts.is_elsewhere(outcome)) {
+        let command =
+            Command::aws("ec2 describe-instances", facts.region()).with("--instance-ids", instance);
+        let text = "The credentials are those of an EC2 instance, which may be the attacker's \
+                    too. Isolate it; look in the finding's Region:";
+        let account = Whose::Account(outcome.account.to_string());
+        steps.push(Step::of(text).run(account, vec![command]));
+    }
+}
+
 /// The rule's instruction, without what it says of custom actions where there are none.
 fn instructed(facts: Facts<'_>, text: &str) -> String {
     let sentences = text.split_inclusive(". ");
@@ -711,6 +757,8 @@ fn instructed(facts: Facts<'_>, text: &str) -> String {
     sentences.filter(there_is).collect()
 }
 
+/// Whether a person's choice would have it contained. Never advised to somebody who has just
+/// made that choice.
 fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
     let errors = [
         "RolesNotContained",
@@ -769,8 +817,8 @@ fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
 }
 
 fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
-    let contained =
-        || facts.input.outcomes.iter().filter(|one| one.verdict == Verdict::Contained).take(most);
+    let all = || facts.input.outcomes.iter().filter(|one| one.verdict == Verdict::Contained);
+    let contained = || all().take(most);
     for outcome in contained() {
         steps.push(look_back(facts, outcome));
     }
@@ -811,6 +859,8 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         ))
         .run(Whose::Security, contained().map(|one| plan_of_restore(facts, one)).collect()),
     );
+    let beyond: Vec<_> = all().skip(most).collect();
+    steps.extend(go_on_with(facts, &beyond));
 }
 
 /// What plans how a principal gets back what this execution took: the principal is named
@@ -873,18 +923,17 @@ fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
 
 /// How keys that are inactive because they were unused become active again.
 fn keys_back(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
-    for outcome in facts.fresh().filter(|one| one.unused_days.is_some()).take(most) {
-        let is_done = |read: &ReadBack| !read.done.credentials.first.is_empty();
-        if !outcome.read_back.as_ref().is_some_and(is_done) {
-            continue;
-        }
+    let is_done = |read: &ReadBack| !read.done.credentials.first.is_empty();
+    let retired = facts.fresh().filter(|one| one.unused_days.is_some());
+    let retired = retired.filter(|one| one.read_back.as_ref().is_some_and(is_done));
+    of_each(facts, retired, most, steps, |outcome, steps| {
         let text = format!(
             "If {} still needs a key, have the way back planned, where Cordon's sources are. That changes nothing, and tells \
              the command that makes it active again:",
             facts.called(outcome)
         );
         steps.push(Step::of(text).run(Whose::Security, vec![plan_of_restore(facts, outcome)]));
-    }
+    });
 }
 
 fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
@@ -892,18 +941,18 @@ fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         "Act by hand if somebody here is dangerous: Cordon only observes, and the finding stays as \
          it is.",
     ));
-    for outcome in left(facts).take(most) {
-        for failed in outcome.failures.iter().take(2) {
-            steps.push(of_a_principal(facts, outcome, failed));
-        }
-    }
+    of_each(facts, left(facts), most, steps, |outcome, steps| {
+        let failed = outcome.failures.iter().take(2);
+        steps.extend(failed.map(|failed| of_a_principal(facts, outcome, failed)));
+    });
     let observed: Vec<_> = facts.fresh().filter(|one| one.verdict == Verdict::Observed).collect();
-    for outcome in observed.iter().copied().take(most) {
-        let Some(named) = named(outcome) else { continue };
-        if outcome.unused_days.is_none() {
+    of_each(facts, observed.iter().copied(), most, steps, |outcome, steps| {
+        if let Some(named) = named(outcome)
+            && outcome.unused_days.is_none()
+        {
             steps.push(containing(facts, outcome, About::of(facts, &named)));
         }
-    }
+    });
     if !observed.is_empty() {
         steps.push(Step::of(
             "More findings of that kind on the same principal are not mailed today (UTC): `make \

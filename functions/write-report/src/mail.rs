@@ -92,7 +92,7 @@ pub(crate) fn text(facts: Facts<'_>, most: usize) -> String {
         }
     }
     page.heading("What to do now");
-    for (number, step) in (1..).zip(steps(facts, most.min(8))) {
+    for (number, step) in (1..).zip(steps(facts, most)) {
         self::step(&mut page, number, &step);
     }
     the_end(facts, most, &mut page);

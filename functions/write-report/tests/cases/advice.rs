@@ -221,3 +221,38 @@ fn whom_a_name_protects_nobody_is_told_to_deny() {
         assert!(to_do(&mail).contains("The finding names the role"), "{mail}");
     }
 }
+
+/// Whoever works through the steps has dealt with everybody: by a command, or by name.
+#[test]
+fn nobody_who_is_in_is_left_out_of_the_steps() {
+    let mut input = Case::named("two-ends").input;
+    let eve = input["outcomes"][1].take();
+    let mut large = Case::named("failed-after-the-deny").input["outcomes"][0]["readBack"].take();
+    let names: Vec<String> = (0..10).map(|n| format!("{n}{}", "\"".repeat(240))).collect();
+    large["left"]["policies"] = json!({ "first": names, "more": 90 });
+    large["deniedBy"] = Value::Null;
+    large["boundary"] = Value::Null;
+    let all = |read: &Value| -> Value {
+        let one = |n: usize| {
+            let mut one = eve.clone();
+            one["resource"] = json!(format!("arn:aws:iam::222222222222:user/eve-{n}-"));
+            one["principal"]["arn"] = one["resource"].clone();
+            one["principal"]["name"] = json!(format!("eve-{n}-"));
+            one["readBack"] = read.clone();
+            one
+        };
+        (0..32).map(one).collect()
+    };
+    for (read, fits) in [(Value::Null, true), (large, false)] {
+        input["outcomes"] = all(&read);
+        let mail = mail(&report(&input));
+        let to_do = to_do(&mail);
+        for n in 0..32 {
+            let who = format!("the user `eve-{n}-`");
+            let told = to_do.split_whitespace().collect::<Vec<_>>().join(" ").contains(&who);
+            assert!(told, "{who}: {mail}");
+        }
+        assert_eq!(to_do.matches("attach-user-policy").count() == 32, fits, "{mail}");
+        assert_eq!(to_do.contains("Go on with"), !fits, "{mail}");
+    }
+}
