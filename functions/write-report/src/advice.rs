@@ -5,7 +5,9 @@ use incident::{
 
 use crate::commands::{About, events, search};
 use crate::errors::{UNKNOWN, meaning};
-use crate::facts::{Ending, Facts, Standing, capitalized, first_error, named, standing};
+use crate::facts::{
+    Ending, Facts, Standing, capitalized, first_error, is_retired, named, standing,
+};
 use crate::input::Kind;
 use crate::shell::Command;
 
@@ -565,6 +567,9 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
     let account = Whose::Account(outcome.account.to_string());
     let who = facts.called(outcome);
     let left = outcome.read_back.as_ref().map(|read| &read.left).filter(|left| !is_empty(left));
+    if is_retired(outcome) {
+        return;
+    }
     if outcome.unused_days.is_some() {
         let commands =
             left.map(|left| about.take(left, outcome.evidence.is_some())).unwrap_or_default();

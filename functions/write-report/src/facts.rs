@@ -186,8 +186,16 @@ impl<'a> Facts<'a> {
     pub(crate) fn phrase(self) -> &'static str {
         match self.ending() {
             Ending::Contained if self.recurrence().is_some() => "contained again",
+            Ending::NotRetired if self.keys_are_inactive() => "unused keys inactive, not finished",
             ending => ending.phrase(),
         }
+    }
+
+    /// Whether of all whose unused keys were to be made inactive none is active, as read back,
+    /// whatever else is not done.
+    pub(crate) fn keys_are_inactive(self) -> bool {
+        let pending = self.input.outcomes.iter().filter(|one| one.verdict == Verdict::Pending);
+        pending.filter(|one| one.unused_days.is_some()).all(is_retired)
     }
 
     pub(crate) fn observes(self) -> bool {
@@ -397,6 +405,11 @@ pub(crate) fn standing(outcome: &Outcome) -> Standing {
 pub(crate) fn denied_before(outcome: &Outcome) -> bool {
     let known = outcome.principal.as_ref().and_then(|one| one.denied_before);
     known.is_some() || outcome.denial.as_ref().is_some_and(|denial| denial.already)
+}
+
+/// Whether no access key is active that was to be made inactive, as read back.
+pub(crate) fn is_retired(outcome: &Outcome) -> bool {
+    outcome.unused_days.is_some() && outcome.read_back.as_ref().is_some_and(|read| read.contained)
 }
 
 /// A principal as people call it.

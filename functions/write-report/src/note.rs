@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use incident::{DenyBy, Holdings, Outcome, Proof, Verdict, cut, one_line};
 
-use crate::facts::{Facts, Standing, named, standing};
+use crate::facts::{Facts, Standing, is_retired, named, standing};
 use crate::input::Kind;
 use crate::sentences::why;
 
@@ -74,6 +74,11 @@ fn describe(facts: Facts<'_>, one: &Outcome) -> String {
         }
         Verdict::Pending => {
             let stands = match standing(one) {
+                _ if is_retired(one) => "no unused access key is active, as read back",
+                _ if one.unused_days.is_some() && one.read_back.is_some() => {
+                    "its unused access keys are not all inactive, as read back"
+                }
+                _ if one.unused_days.is_some() => "its unused access keys may be active",
                 Standing::Out => "it is denied, as read back",
                 Standing::Denied => "it was denied, which was not read back",
                 Standing::In => "no deny stands on it",

@@ -2,7 +2,9 @@ use incident::{Holdings, Outcome, Verdict, one_line};
 
 use crate::advice::is_hopeless;
 use crate::errors::{UNKNOWN, meaning};
-use crate::facts::{Ending, Facts, Standing, capitalized, denied_before, first_error, standing};
+use crate::facts::{
+    Ending, Facts, Standing, capitalized, denied_before, first_error, is_retired, standing,
+};
 
 /// How it stands with the attacker, by the facts: what a mail says first.
 pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
@@ -32,10 +34,7 @@ pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
             if facts.input.outcomes.is_empty() { String::new() } else { touched(facts) },
         ],
         Ending::Denied | Ending::NotContained => pending(facts),
-        Ending::NotRetired => vec![
-            "No attack is reported here: unused keys were to be made inactive, and not all are."
-                .to_owned(),
-        ],
+        Ending::NotRetired => not_retired(facts),
     };
     said.extend(recurrence(facts));
     said.retain(|sentence| !sentence.is_empty());
@@ -86,6 +85,10 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
             why(outcome)
         ),
         Verdict::Escalated => format!("{who} is left to you: {}.", why(outcome)),
+        Verdict::Pending if is_retired(outcome) => {
+            let read = if before.is_empty() { ", as read back" } else { before };
+            format!("unused keys of {who} are inactive{read}, but not all is done.")
+        }
         Verdict::Pending if outcome.unused_days.is_some() => {
             format!("unused keys of {who} are not all inactive.")
         }
@@ -189,6 +192,19 @@ fn retired(facts: Facts<'_>) -> Vec<String> {
     said.extend(days.map(|days| format!("They were unused for {days} days.")));
     said.push("All else is as it was, as read back.".to_owned());
     said
+}
+
+fn not_retired(facts: Facts<'_>) -> Vec<String> {
+    // Beside somebody who was to be contained, each is told of.
+    if facts.input.outcomes.iter().any(|one| one.unused_days.is_none()) {
+        return of_all(facts, &facts.sorted());
+    }
+    let how = if facts.keys_are_inactive() {
+        "unused keys were to be made inactive, and are, but not all is done."
+    } else {
+        "unused keys were to be made inactive, and not all are."
+    };
+    vec![format!("No attack is reported here: {how}")]
 }
 
 fn escalated(facts: Facts<'_>) -> Vec<String> {
