@@ -253,8 +253,36 @@ fn of_a_step(facts: Facts<'_>, failed: &Failed) -> Step {
     Step::of(meaning.todo).run(Whose::Security, commands)
 }
 
+/// What the finding is about was done in its Region, which is not always Cordon's.
+fn calls_by(facts: Facts<'_>, key: &str) -> Command {
+    events(facts.finding_region().unwrap_or(facts.region()), "AccessKeyId", key)
+}
+
+/// Says so of a step that asks what a key did, where the finding's Region is not known.
+fn in_its_region(facts: Facts<'_>, step: Step) -> Step {
+    let asks = |command: &Command| {
+        command.line().is_some_and(|line| line.contains(r#""AttributeKey":"AccessKeyId""#))
+    };
+    let mut commands = step.run.iter().flat_map(|(_, commands)| commands);
+    let known = "The finding does not tell its Region";
+    let is_told = step.text.starts_with(known) || facts.finding_region().is_some();
+    if is_told || !commands.any(asks) {
+        return step;
+    }
+    let text = format!(
+        "{known}: to ask what the key did, use that in place of {}. {}",
+        facts.region(),
+        step.text
+    );
+    Step { text, ..step }
+}
+
 /// What to do about what failed for a principal, or about why it is left to people.
 fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
+    in_its_region(facts, by_its_error(facts, outcome, failed))
+}
+
+fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     let error = failed.error.as_str();
     let meaning = meaning(error).unwrap_or(UNKNOWN);
     let (region, global) = (facts.region(), facts.global_region());
@@ -265,9 +293,7 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
     }
     let session = facts.session(outcome).filter(|_| is_here);
     let key = session.and_then(|session| session.key.as_deref());
-    let of_key = || -> Vec<Command> {
-        key.map(|key| events(region, "AccessKeyId", key)).into_iter().collect()
-    };
+    let of_key = || -> Vec<Command> { key.map(|key| calls_by(facts, key)).into_iter().collect() };
     let named = named(outcome).filter(|_| is_here);
     let protection = facts.protection(outcome);
     if error == "RolesNotContained"
@@ -343,7 +369,7 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
                 )
                 .run(account, vec![of_health(global, &facts.input.finding.label)]);
             };
-            let commands = vec![last_used(region, key), events(region, "AccessKeyId", key)];
+            let commands = vec![last_used(region, key), calls_by(facts, key)];
             Step::of(meaning.todo).run(account, commands)
         }
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
@@ -354,7 +380,7 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         }
         "RecurrenceUnclear" => {
             let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
-            let did = keys.map(|key| events(region, "AccessKeyId", key));
+            let did = keys.map(|key| calls_by(facts, key));
             let changed = name.map(|name| events(global, "ResourceName", name));
             Step::of(meaning.todo).run(account, did.chain(changed).collect())
         }
@@ -456,9 +482,9 @@ fn of_the_claimed(facts: Facts<'_>, outcome: &Outcome, known: &Protection) -> St
     let person = session.and_then(|session| session.name.as_deref());
     let (text, looks) = of_a_protected_name(facts, known, role, person);
     let key = session.and_then(|session| session.key.as_deref());
-    let did = key.map(|key| events(facts.region(), "AccessKeyId", key));
+    let did = key.map(|key| calls_by(facts, key));
     let account = Whose::Account(outcome.account.to_string());
-    Step::of(text).run(account, did.into_iter().chain(looks).collect())
+    in_its_region(facts, Step::of(text).run(account, did.into_iter().chain(looks).collect()))
 }
 
 fn of_a_protected_name(
@@ -499,8 +525,7 @@ fn of_a_root_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> Step
     with_root.extend(
         key.map(|key| Command::aws("iam delete-access-key", region).with("--access-key-id", key)),
     );
-    let mut seen: Vec<Command> =
-        key.map(|key| events(region, "AccessKeyId", key)).into_iter().collect();
+    let mut seen: Vec<Command> = key.map(|key| calls_by(facts, key)).into_iter().collect();
     seen.push(events(facts.global_region(), "Username", "root"));
     Step::of(
         "Take the root user's key away. The first command lends root's credentials for that, if \
@@ -746,10 +771,17 @@ fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
     }
     let instance = facts.session(outcome).and_then(|session| session.instance.as_deref());
     if let Some(instance) = instance.filter(|_| !facts.is_elsewhere(outcome)) {
-        let command =
-            Command::aws("ec2 describe-instances", facts.region()).with("--instance-ids", instance);
-        let text = "The credentials are those of an EC2 instance, which may be the attacker's \
-                    too. Isolate it; look in the finding's Region:";
+        let region = facts.finding_region();
+        let command = Command::aws("ec2 describe-instances", region.unwrap_or(facts.region()))
+            .with("--instance-ids", instance);
+        let which = match region {
+            Some(_) => String::new(),
+            None => format!(", which the finding does not tell, in place of {}", facts.region()),
+        };
+        let text = format!(
+            "The credentials are those of an EC2 instance, which may be the attacker's too. Isolate \
+             it; look in the finding's Region{which}:"
+        );
         let account = Whose::Account(outcome.account.to_string());
         steps.push(Step::of(text).run(account, vec![command]));
     }

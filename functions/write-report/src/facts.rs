@@ -126,6 +126,21 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The finding's Region: its product's.
+    ///
+    /// Source: ASFF, `ProductArn`.
+    pub(crate) fn finding_region(self) -> Option<&'a str> {
+        let region = self.input.finding.product_arn.split(':').nth(3)?;
+        let (begin, number) = region.rsplit_once('-')?;
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+        let is_region = region.len() <= 32
+            && begin.contains('-')
+            && begin.split('-').all(plain)
+            && !number.is_empty()
+            && number.bytes().all(|b| b.is_ascii_digit());
+        is_region.then_some(region)
+    }
+
     pub(crate) fn deny(self) -> String {
         deny_policy(self.execution().partition())
     }

@@ -256,3 +256,34 @@ fn nobody_who_is_in_is_left_out_of_the_steps() {
         assert_eq!(to_do.contains("Go on with"), !fits, "{mail}");
     }
 }
+
+/// What the finding is about was done in the finding's Region; IAM's commands work in any.
+#[test]
+fn people_look_in_the_findings_region() {
+    let case = Case::named("escalated-role");
+    for (product, region) in [
+        ("arn:aws:securityhub:eu-west-1::product/aws/guardduty", Some("eu-west-1")),
+        ("arn:aws:securityhub:ap-southeast-2::productv2/aws/guardduty", Some("ap-southeast-2")),
+        ("arn:aws-us-gov:securityhub:us-gov-west-1::product/aws/guardduty", Some("us-gov-west-1")),
+        ("", None),
+        ("arn:aws:securityhub:::product/aws/guardduty", None),
+        ("arn:aws:securityhub:'; id; ':x:product/aws/guardduty", None),
+        ("arn:aws:securityhub:--region-1:x:product/aws/guardduty", None),
+    ] {
+        for error in ["RolesNotContained", "NoRule", "UnknownKey", "FederatedSession"] {
+            let mut input = case.input.clone();
+            input["finding"]["productArn"] = json!(product);
+            input["outcomes"][0]["failures"][0]["error"] = json!(error);
+            let mail = mail(&report(&input));
+            let used = region.unwrap_or("us-east-1");
+            for begin in ["ec2 describe-instances", "cloudtrail lookup-events"] {
+                let command = format!("aws {begin} --region {used} --");
+                assert!(to_do(&mail).contains(&command), "{product} {error}: {mail}");
+            }
+            let said = to_do(&mail).split_whitespace().collect::<Vec<_>>().join(" ");
+            let told = said.matches("use that in place of us-east-1").count()
+                + said.matches("does not tell, in place of us-east-1:").count();
+            assert_eq!(told == 0, region.is_some(), "{product} {error}: {mail}");
+        }
+    }
+}
