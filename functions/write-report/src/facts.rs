@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::input::{Input, Kind, Recurrence, Source};
+use crate::note::holder;
 
 /// What is known, as the words are chosen by it.
 #[derive(Debug, Clone, Copy)]
@@ -197,10 +198,20 @@ impl<'a> Facts<'a> {
         self.input.verdict.as_ref().and_then(|verdict| verdict.recurrence.as_ref())
     }
 
+    /// Whether the attacker is back with somebody whom the earlier answer had contained: the
+    /// account was asked before the deny was put there anew. Who was not named then is new.
+    pub(crate) fn attacker_is_back(self) -> bool {
+        let Some(recurrence) = self.recurrence() else { return false };
+        let had: Vec<&str> = recurrence.evidence.iter().map(|one| holder(one)).collect();
+        let contained = self.input.outcomes.iter().filter(|it| it.verdict == Verdict::Contained);
+        let mut cases = contained.filter_map(|one| one.evidence.as_ref());
+        cases.any(|proof| had.contains(&holder(&proof.original)))
+    }
+
     /// How it ended, in a subject.
     pub(crate) fn phrase(self) -> &'static str {
         match self.ending() {
-            Ending::Contained if self.recurrence().is_some() => "contained again",
+            Ending::Contained if self.attacker_is_back() => "contained again",
             Ending::NotRetired if self.keys_are_inactive() => "unused keys inactive, not finished",
             ending => ending.phrase(),
         }

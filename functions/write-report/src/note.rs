@@ -172,6 +172,6 @@ pub(crate) fn fields(facts: Facts<'_>) -> BTreeMap<String, String> {
 }
 
 /// Whose case it is: the address of an original without the case's number.
-fn holder(original: &str) -> &str {
+pub(crate) fn holder(original: &str) -> &str {
     original.rsplitn(3, '/').nth(2).unwrap_or(original)
 }

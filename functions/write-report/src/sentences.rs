@@ -46,11 +46,16 @@ pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
 fn recurrence(facts: Facts<'_>) -> Option<String> {
     let recurrence = facts.recurrence()?;
     let last = recurrence.last_seen.as_ref();
-    let last = last.map_or_else(String::new, |at| format!(", last at {}", one_line(at, 40)));
+    let last = last.map(|at| one_line(at, 40));
+    let since = match last {
+        Some(last) if facts.attacker_is_back() => format!("seen activity since, last at {last}"),
+        Some(last) => format!("sent it again, with the last activity at {last}"),
+        None => "sent it again".to_owned(),
+    };
     let by = one_line(recurrence.execution.name(), 80);
     Some(format!(
         "This is a recurrence: Cordon had answered this finding before (execution {by}), and \
-         GuardDuty has seen activity since{last}."
+         GuardDuty has {since}."
     ))
 }
 
