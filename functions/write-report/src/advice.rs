@@ -4,7 +4,7 @@ use incident::{
 };
 
 use crate::commands::{About, events, search};
-use crate::errors::{UNKNOWN, meaning};
+use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
     Ending, Facts, Standing, capitalized, first_error, is_retired, named, standing,
 };
@@ -72,7 +72,7 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
              meant, at most 20 at a time, and send these to the custom action.",
         )),
         Ending::Abandoned => {
-            let by_people = facts.input.outcomes.iter().filter(|one| is_for_people(one));
+            let by_people = facts.input.outcomes.iter().filter(|it| is_for_people(facts, it));
             of_each(facts, by_people, most, &mut steps, |outcome, steps| {
                 by_hand(facts, outcome, steps);
             });
@@ -125,7 +125,7 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     // Whatever failed, an attacker who is in is put out first.
     let out_first = facts.ending() == Ending::NotContained && !facts.observes();
     let is_in = |outcome: &&Outcome| out_first && standing(outcome) == Standing::In;
-    let by_people = || left(facts).filter(|outcome| is_for_people(outcome));
+    let by_people = || left(facts).filter(|outcome| is_for_people(facts, outcome));
     of_each(facts, by_people().filter(is_in), most, steps, |outcome, steps| {
         by_hand(facts, outcome, steps);
     });
@@ -279,6 +279,15 @@ fn in_its_region(facts: Facts<'_>, step: Step) -> Step {
 
 /// What to do about what failed for a principal, or about why it is left to people.
 fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
+    let meaning = meaning(&failed.error).unwrap_or(UNKNOWN);
+    if facts.is_elsewhere(outcome) && meaning.todo.ends_with(':') {
+        return Step::of(self::meaning("Elsewhere").unwrap_or(UNKNOWN).todo);
+    }
+    if failed.error == "RolesNotContained"
+        && let Some(known) = facts.protection(outcome)
+    {
+        return of_the_claimed(facts, outcome, &known);
+    }
     in_its_region(facts, by_its_error(facts, outcome, failed))
 }
 
@@ -288,19 +297,11 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     let (region, global) = (facts.region(), facts.global_region());
     let account = Whose::Account(outcome.account.to_string());
     let is_here = !facts.is_elsewhere(outcome);
-    if !is_here && meaning.todo.ends_with(':') {
-        return Step::of(self::meaning("Elsewhere").unwrap_or(UNKNOWN).todo);
-    }
     let session = facts.session(outcome).filter(|_| is_here);
     let key = session.and_then(|session| session.key.as_deref());
     let of_key = || -> Vec<Command> { key.map(|key| calls_by(facts, key)).into_iter().collect() };
     let named = named(outcome).filter(|_| is_here);
     let protection = facts.protection(outcome);
-    if error == "RolesNotContained"
-        && let Some(known) = &protection
-    {
-        return of_the_claimed(facts, outcome, known);
-    }
     let about = named.as_ref().map(|named| About::of(facts, named));
     let name = about.map(|about| about.name);
     match error {
@@ -325,7 +326,12 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
             let changed = name.map(|name| events(global, "ResourceName", name));
             Step::of(meaning.todo).run(account, id.into_iter().chain(changed).collect())
         }
-        "RootUser" | "RootKey" => of_a_root_key(facts, outcome, key),
+        "RootUser" if facts.taken_for_root(outcome) => {
+            let seen = name.map(|name| events(global, attribute(about), name));
+            of_taken_for_root(facts, outcome, of_key().into_iter().chain(seen).collect())
+        }
+        "RootKey" => of_a_root_key(facts, outcome, key),
+        "RootUser" => of_a_root_key(facts, outcome, None),
         "RootMfa" => {
             let command = Command::aws("iam get-account-summary", region);
             Step::of(meaning.todo).run(account, vec![command])
@@ -361,17 +367,7 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
             let seen = of_key().into_iter().chain(seen).chain(revoke).collect();
             Step::of(meaning.todo).run(account, seen)
         }
-        "ExposedKey" => {
-            let Some(key) = key.filter(|key| key.starts_with("AKIA")) else {
-                return Step::of(
-                    "See whose credentials they are: in AWS Health's console, in the account's \
-                     event log, or by its API, which takes a support plan:",
-                )
-                .run(account, vec![of_health(global, &facts.input.finding.label)]);
-            };
-            let commands = vec![last_used(region, key), calls_by(facts, key)];
-            Step::of(meaning.todo).run(account, commands)
-        }
+        "ExposedKey" => of_an_exposed_key(facts, outcome, key),
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
         "KeyStillActive" => {
             let list = name
@@ -390,6 +386,30 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
         }
         _ => Step::of(meaning.todo),
     }
+}
+
+/// What people do about credentials that were found where they should not be.
+fn of_an_exposed_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> Step {
+    let account = Whose::Account(outcome.account.to_string());
+    let Some(key) = key.filter(|key| key.starts_with("AKIA")) else {
+        return Step::of(
+            "See whose credentials they are: in AWS Health's console, in the account's event log, \
+             or by its API, which takes a support plan:",
+        )
+        .run(account, vec![of_health(facts.global_region(), &facts.input.finding.label)]);
+    };
+    let commands = vec![last_used(facts.region(), key), calls_by(facts, key)];
+    Step::of(meaning("ExposedKey").unwrap_or(UNKNOWN).todo).run(account, commands)
+}
+
+/// What people do about a user or a role that a rule has taken for root.
+fn of_taken_for_root(facts: Facts<'_>, outcome: &Outcome, seen: Vec<Command>) -> Step {
+    let region = facts.region();
+    let key = facts.session(outcome).and_then(|session| session.key.as_deref());
+    let last = key.filter(|key| key.starts_with("AKIA")).map(|key| last_used(region, key));
+    let root = Command::aws("iam get-account-summary", region);
+    let commands = last.into_iter().chain(seen).chain([root]).collect();
+    Step::of(TAKEN_FOR_ROOT.todo).run(Whose::Account(outcome.account.to_string()), commands)
 }
 
 /// By what CloudTrail finds a principal's own calls, or those that name it.
@@ -739,6 +759,7 @@ fn size(holdings: &Holdings) -> usize {
 fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let verdict = facts.input.verdict.as_ref();
     let instruction = verdict.and_then(|verdict| verdict.instruction.as_deref());
+    let instruction = instruction.filter(|_| is_instructed(facts));
     let instruction = instruction.map(|text| instructed(facts, text));
     steps.extend(instruction.map(|text| Step::of(one_line(&text, 600))));
     let all = left(facts).filter(|one| one.verdict == Verdict::Escalated);
@@ -766,7 +787,7 @@ fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
              send it to Cordon's custom action."
         )));
     }
-    if may_be_contained_by_hand(outcome) {
+    if may_be_contained_by_hand(facts, outcome) {
         by_hand(facts, outcome, steps);
     }
     let instance = facts.session(outcome).and_then(|session| session.instance.as_deref());
@@ -785,6 +806,12 @@ fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
         let account = Whose::Account(outcome.account.to_string());
         steps.push(Step::of(text).run(account, vec![command]));
     }
+}
+
+/// Whether what a rule has people do is for anybody here.
+fn is_instructed(facts: Facts<'_>) -> bool {
+    let mut left = left(facts).peekable();
+    left.peek().is_none() || left.any(|outcome| !facts.taken_for_root(outcome))
 }
 
 /// The rule's instruction, without what it says of custom actions where there are none.
@@ -806,7 +833,9 @@ fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
         "RecurrenceUnclear",
     ];
     let error = first_error(outcome);
-    let can = errors.contains(&error) || is_weighed(error) && is_containable(facts, outcome);
+    let can = errors.contains(&error)
+        || is_weighed(error) && is_containable(facts, outcome)
+        || facts.taken_for_root(outcome);
     !facts.by_person()
         && !facts.without_cspm()
         && facts.input.mode == Some(Mode::Contain)
@@ -831,12 +860,12 @@ fn is_containable(facts: Facts<'_>, outcome: &Outcome) -> bool {
 }
 
 /// Whether people do something about it in Cordon's place.
-fn is_for_people(outcome: &Outcome) -> bool {
-    outcome.verdict != Verdict::Escalated || may_be_contained_by_hand(outcome)
+fn is_for_people(facts: Facts<'_>, outcome: &Outcome) -> bool {
+    outcome.verdict != Verdict::Escalated || may_be_contained_by_hand(facts, outcome)
 }
 
 /// Whether the facts leave containing it to a person's decision.
-fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
+fn may_be_contained_by_hand(facts: Facts<'_>, outcome: &Outcome) -> bool {
     let errors = [
         "RolesNotContained",
         "Untrusted",
@@ -850,7 +879,7 @@ fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
         "RecurrenceUnclear",
     ];
     let error = first_error(outcome);
-    errors.contains(&error) || is_weighed(error)
+    errors.contains(&error) || is_weighed(error) || facts.taken_for_root(outcome)
 }
 
 fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {

@@ -316,6 +316,15 @@ impl<'a> Facts<'a> {
         self.session(outcome)?.role.as_deref()
     }
 
+    /// Whether a rule for the root user's keys has taken it for root by the finding's title
+    /// alone: what the finding names is a user's or a role's.
+    pub(crate) fn taken_for_root(self, outcome: &Outcome) -> bool {
+        let is_named = named(outcome).is_some()
+            || self.user_by_the_finding(outcome).is_some()
+            || self.role_by_the_finding(outcome).is_some();
+        is_named && first_error(outcome) == "RootUser"
+    }
+
     /// What a sentence calls it.
     pub(crate) fn called(self, outcome: &Outcome) -> String {
         if let Some(Named { kind, name, .. }) = named(outcome) {

@@ -70,7 +70,7 @@ fn describe(facts: Facts<'_>, one: &Outcome) -> String {
         ),
         Verdict::Observed => format!("{who} was observed, and not touched.{evidence}"),
         Verdict::Escalated => {
-            format!("{who} is left to people: {}.", why(one))
+            format!("{who} is left to people: {}.", why(facts, one))
         }
         Verdict::Pending => {
             let stands = match standing(one) {

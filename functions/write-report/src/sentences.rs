@@ -1,7 +1,7 @@
 use incident::{Holdings, Outcome, Verdict, one_line};
 
 use crate::advice::is_hopeless;
-use crate::errors::{UNKNOWN, meaning};
+use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
     Ending, Facts, Standing, capitalized, denied_before, first_error, is_retired, standing,
 };
@@ -87,9 +87,9 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
         Verdict::Observed => format!("Cordon would contain {who}."),
         Verdict::Escalated if standing(outcome) == Standing::Denied => format!(
             "{who} is left to you: {}. It was denied everything before, and that is not undone.",
-            why(outcome)
+            why(facts, outcome)
         ),
-        Verdict::Escalated => format!("{who} is left to you: {}.", why(outcome)),
+        Verdict::Escalated => format!("{who} is left to you: {}.", why(facts, outcome)),
         Verdict::Pending if is_retired(outcome) => {
             let read = if before.is_empty() { ", as read back" } else { before };
             format!("unused keys of {who} are inactive{read}, but not all is done.")
@@ -141,7 +141,10 @@ fn pending_one(outcome: &Outcome, who: &str, before: &str, alone: bool) -> Strin
 }
 
 /// Why a principal is left to people.
-pub(crate) fn why(outcome: &Outcome) -> &'static str {
+pub(crate) fn why(facts: Facts<'_>, outcome: &Outcome) -> &'static str {
+    if facts.taken_for_root(outcome) {
+        return TAKEN_FOR_ROOT.why;
+    }
     meaning(first_error(outcome)).unwrap_or(UNKNOWN).why
 }
 

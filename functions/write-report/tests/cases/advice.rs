@@ -70,6 +70,8 @@ fn no_custom_action_is_advised_to_whom_it_would_not_help() {
         helped,
         [
             "RecurrenceUnclear",
+            // Of a user whom a finding's title has taken for root.
+            "RootUser",
             "UnusualBehavior",
             "MayBeIntended",
             "ExposedKey",
@@ -285,5 +287,18 @@ fn people_look_in_the_findings_region() {
                 + said.matches("does not tell, in place of us-east-1:").count();
             assert_eq!(told == 0, region.is_some(), "{product} {error}: {mail}");
         }
+    }
+}
+
+/// A key is deleted as root's only where it is known to be that.
+#[test]
+fn only_roots_own_key_is_to_be_deleted() {
+    for error in errors() {
+        let mut input = Case::named("escalated-user-taken-for-root").input;
+        input["outcomes"][0]["failures"] =
+            json!([{ "state": "Classify", "error": error, "cause": "because" }]);
+        let mail = mail(&report(&input));
+        assert_eq!(mail.contains("delete-access-key"), error == "RootKey", "{error}: {mail}");
+        assert_eq!(mail.contains("assume-root"), error == "RootKey", "{error}: {mail}");
     }
 }
