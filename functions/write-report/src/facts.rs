@@ -212,6 +212,7 @@ impl<'a> Facts<'a> {
     pub(crate) fn phrase(self) -> &'static str {
         match self.ending() {
             Ending::Contained if self.attacker_is_back() => "contained again",
+            Ending::Failed if self.input.redrives > 0 => "redrive failed",
             Ending::NotRetired if self.keys_are_inactive() => "unused keys inactive, not finished",
             ending => ending.phrase(),
         }
