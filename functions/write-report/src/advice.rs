@@ -1,12 +1,11 @@
 use incident::{
-    Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Protection, ReadBack, Verdict,
-    one_line,
+    Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Protection, Verdict, one_line,
 };
 
 use crate::commands::{About, events, search};
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
-    Ending, Facts, Standing, capitalized, first_error, is_retired, named, standing,
+    Ending, Facts, Standing, capitalized, first_error, has_lost_keys, is_retired, named, standing,
 };
 use crate::input::Kind;
 use crate::shell::Command;
@@ -58,7 +57,12 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
             keys_back(facts, most, &mut steps);
         }
         Ending::Retired => {
-            steps.push(Step::of("Nothing at once. Tell the owner, who may have forgotten the keys."));
+            let any = facts.input.outcomes.iter().any(has_lost_keys);
+            steps.push(Step::of(if any {
+                "Nothing at once. Tell the owner, who may have forgotten the keys."
+            } else {
+                "Nothing: no access key was left to be made inactive."
+            }));
             keys_back(facts, most, &mut steps);
         }
         Ending::Observed => after_an_observation(facts, most, &mut steps),
@@ -989,9 +993,7 @@ fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
 
 /// How keys that are inactive because they were unused become active again.
 fn keys_back(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
-    let is_done = |read: &ReadBack| !read.done.credentials.first.is_empty();
-    let retired = facts.fresh().filter(|one| one.unused_days.is_some());
-    let retired = retired.filter(|one| one.read_back.as_ref().is_some_and(is_done));
+    let retired = facts.fresh().filter(|one| one.unused_days.is_some() && has_lost_keys(one));
     of_each(facts, retired, most, steps, |outcome, steps| {
         let text = format!(
             "If {} still needs a key, have the way back planned, where Cordon's sources are. That changes nothing, and tells \

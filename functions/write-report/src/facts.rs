@@ -448,6 +448,11 @@ pub(crate) fn is_retired(outcome: &Outcome) -> bool {
     outcome.unused_days.is_some() && outcome.read_back.as_ref().is_some_and(|read| read.contained)
 }
 
+/// Whether a key was made inactive, as read back.
+pub(crate) fn has_lost_keys(outcome: &Outcome) -> bool {
+    outcome.read_back.as_ref().is_some_and(|read| !read.done.credentials.is_empty())
+}
+
 /// A principal as people call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {

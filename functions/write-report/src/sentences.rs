@@ -3,7 +3,8 @@ use incident::{Holdings, Outcome, Verdict, one_line};
 use crate::advice::is_hopeless;
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
-    Ending, Facts, Standing, capitalized, denied_before, first_error, is_retired, standing,
+    Ending, Facts, Standing, capitalized, denied_before, first_error, has_lost_keys, is_retired,
+    standing,
 };
 
 /// How it stands with the attacker, by the facts: what a mail says first.
@@ -77,6 +78,9 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
             format!("The attacker is out: {who} is contained{before}.")
         }
         Verdict::Contained => format!("{who} is contained{before}."),
+        Verdict::Retired if !has_lost_keys(outcome) => {
+            format!("{who} has no access key that is active and unused{before}.")
+        }
         Verdict::Retired => format!("unused keys of {who} are inactive{before}."),
         Verdict::Observed if outcome.unused_days.is_some() => {
             format!("Cordon would make unused keys of {who} inactive.")
@@ -170,7 +174,9 @@ fn contained(facts: Facts<'_>) -> Vec<String> {
                 format!("The attacker is out: {contained} {are} contained.")
             }];
             if contained < all.len() {
-                said.push(format!("Of {} more, unused keys are inactive.", all.len() - contained));
+                let lost = all.iter().any(|one| one.unused_days.is_some() && has_lost_keys(one));
+                let are = if lost { "unused keys are inactive" } else { "no unused key is active" };
+                said.push(format!("Of {} more, {are}.", all.len() - contained));
             }
             said
         }
@@ -196,8 +202,12 @@ pub(crate) fn lasted(seconds: i64) -> String {
 fn retired(facts: Facts<'_>) -> Vec<String> {
     let mut said = vec!["No attack is reported here.".to_owned()];
     said.extend(of_all(facts, &facts.sorted()));
-    let days = facts.input.outcomes.iter().find_map(|one| one.unused_days);
-    said.extend(days.map(|days| format!("They were unused for {days} days.")));
+    let mut retired = facts.input.outcomes.iter().filter(|one| has_lost_keys(one));
+    let Some(one) = retired.next() else {
+        said.push("All is as it was, as read back.".to_owned());
+        return said;
+    };
+    said.extend(one.unused_days.map(|days| format!("They were unused for {days} days.")));
     said.push("All else is as it was, as read back.".to_owned());
     said
 }
