@@ -120,7 +120,8 @@ fn of_steps(error: &str) -> Option<Words> {
         ),
         "RequestRejected" => (
             "AWS does not take a call",
-            "AWS does not take the call, and a repetition will not help. The words above say why.",
+            "AWS does not take the call, however often it is made. The words above say why. Mend \
+             that.",
         ),
         "DenyMissing" => (
             "no deny stands",

@@ -41,6 +41,7 @@ fn each_verdict_and_error_has_its_advice() {
             assert!(mail.contains(error), "{verdict} {error}: {mail}");
             let mends = verdict == "pending" && !HOPELESS.contains(&error);
             assert_eq!(to_do(&mail).contains("redrive-execution"), mends, "{error}: {mail}");
+            assert!(!mends || !to_do(&mail).contains("will not help"), "{error}: {mail}");
         }
         let mut input = Case::named("failed-response-policy").input;
         input["failure"]["error"] = json!(error);
