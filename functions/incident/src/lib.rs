@@ -33,7 +33,7 @@ pub use outcome::{Failed, Holdings, Identity, Names, Outcome, Proof, ReadBack, V
 pub use policy::{LowestSeverity, Meaning, Mode, ResponsePolicy, TrustedProduct, TypedProduct};
 pub use principal::{Accused, Denial, DenyBy, Held, InlinePolicy, Kind, Principal};
 pub use principal::{deny_policy, is_kept, matches_pattern};
-pub use protected::{Place, Protection, protection};
+pub use protected::{Place, Protection, protection, protection_by_name};
 pub use refusal::Refusal;
 pub use session::Session;
 pub use severity::Severity;

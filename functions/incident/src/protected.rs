@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::principal::matches_exactly;
-use crate::{Execution, Failure, Organization, Principal};
+use crate::{AccountId, Execution, Failure, Organization, Principal, matches_pattern};
 
 /// Why no machine is to contain a principal.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -35,16 +35,11 @@ pub enum Place {
 }
 
 impl Place {
-    fn has(
-        self,
-        execution: &Execution,
-        organization: &Organization,
-        principal: &Principal,
-    ) -> bool {
+    fn has(self, execution: &Execution, organization: &Organization, account: &AccountId) -> bool {
         match self {
             Self::All => true,
-            Self::Security => principal.account == *execution.account(),
-            Self::Central => organization.is_run_from(execution, &principal.account),
+            Self::Security => account == execution.account(),
+            Self::Central => organization.is_run_from(execution, account),
         }
     }
 }
@@ -72,19 +67,16 @@ pub fn protection(
     organization: &Organization,
     principal: &Principal,
 ) -> Result<Option<Protection>, Failure> {
-    let list = LIST.as_deref().map_err(|error| {
-        Failure::InvalidInput(format!("the list of protected principals is unusable: {error}"))
-    })?;
-    let Principal { kind, path, name, .. } = principal;
+    let Principal { account, kind, path, name, .. } = principal;
     let resource = format!("{}{path}{name}", kind.noun());
     let is_meant = |one: &&Protection| {
         matches_exactly(&one.resource, &resource)
-            && one.accounts.has(execution, organization, principal)
+            && one.accounts.has(execution, organization, account)
     };
-    if let Some(one) = list.iter().find(is_meant) {
+    if let Some(one) = list()?.iter().find(is_meant) {
         return Ok(Some(one.clone()));
     }
-    let operates = Place::Central.has(execution, organization, principal)
+    let operates = Place::Central.has(execution, organization, account)
         && organization.has_operator(&resource, principal);
     Ok(operates.then(|| Protection {
         resource: resource.into(),
@@ -92,6 +84,42 @@ pub fn protection(
         impostor: true,
         accounts: Place::Central,
     }))
+}
+
+/// What the roles' names begin with that AWS makes under paths of its own. Elsewhere anybody
+/// may give such a name.
+///
+/// Sources: IAM User Guide, "Service-linked roles"; IAM Identity Center User Guide, "IAM roles
+/// created by IAM Identity Center".
+const OF_AWS: [(&str, &str); 2] = [
+    ("AWSServiceRoleFor*", "role/aws-service-role/*"),
+    ("AWSReservedSSO_*", "role/aws-reserved/*"),
+];
+
+/// The same of a role that is only claimed, by whoever describes a session or a resource: its
+/// name decides, in any case of its letters and whatever path is claimed, since a command finds
+/// the role by that alone. Of the management account and of operators this knows nothing.
+pub fn protection_by_name(
+    execution: &Execution,
+    account: &AccountId,
+    path: &str,
+    name: &str,
+) -> Result<Option<Protection>, Failure> {
+    let resource = format!("role{path}{name}");
+    let is_meant = |one: &&Protection| {
+        let listed = one.resource.rsplit('/').next().filter(|listed| *listed != "*");
+        let of_aws = OF_AWS.iter().find(|(_, paths)| *paths == one.resource).map(|(name, _)| *name);
+        let by_name = listed.or(of_aws).is_some_and(|listed| matches_pattern(listed, name));
+        (by_name || matches_pattern(&one.resource, &resource))
+            && one.accounts.has(execution, &Organization::default(), account)
+    };
+    Ok(list()?.iter().find(is_meant).cloned())
+}
+
+fn list() -> Result<&'static [Protection], Failure> {
+    LIST.as_deref().map_err(|error| {
+        Failure::InvalidInput(format!("the list of protected principals is unusable: {error}"))
+    })
 }
 
 #[cfg(test)]
@@ -183,6 +211,35 @@ mod tests {
                 let expected = accounts.contains(&account).then_some(true);
                 assert_eq!(found.map(|one| one.impostor), expected, "{account} {path}{name}");
             }
+        }
+    }
+
+    #[test]
+    fn a_role_that_is_only_claimed_is_known_by_its_name() {
+        let by_name = |account: &str, path: &str, name: &str| {
+            let execution = "arn:aws:states:us-east-1:111111111111:execution:m:n".to_owned();
+            let execution = Execution::try_from(execution).unwrap();
+            let account = AccountId::try_from(account.to_owned()).unwrap();
+            protection_by_name(&execution, &account, path, name).unwrap().map(|one| one.impostor)
+        };
+        let (security, member) = ("111111111111", "222222222222");
+        for (path, name, impostor) in [
+            ("/", "AWSReservedSSO_Admin_1", Some(false)),
+            ("/", "AWSServiceRoleForAutoScaling", Some(false)),
+            ("/aws-service-role/autoscaling.amazonaws.com/", "x", Some(false)),
+            ("/", "OrganizationAccountAccessRole", Some(true)),
+            ("/", "organizationaccountaccessrole", Some(true)),
+            ("/x/y/", "stacksets-exec-0a1b", Some(true)),
+            ("/", "SecurityRemediation-Verify", Some(true)),
+            ("/", "SecurityRemediation-Verify2", None),
+            ("/", "MyAWSReservedSSO_Admin_1", None),
+            ("/", "app", None),
+        ] {
+            assert_eq!(by_name(member, path, name), impostor, "{path}{name}");
+        }
+        for name in ["Cordon-Verify", "cdk-hnb659fds-deploy-role-1-eu-west-1"] {
+            assert_eq!(by_name(security, "/", name), Some(true), "{name}");
+            assert_eq!(by_name(member, "/", name), None, "{name}");
         }
     }
 }

@@ -1,11 +1,13 @@
 use incident::{
-    Credential, CredentialKind, Failed, Holdings, Mode, Outcome, ReadBack, Verdict, one_line,
+    Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Protection, Verdict, one_line,
 };
 
 use crate::cause::Said;
 use crate::commands::{About, events, search};
-use crate::errors::{UNKNOWN, meaning};
-use crate::facts::{Ending, Facts, Standing, first_error, named, standing};
+use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
+use crate::facts::{
+    Ending, Facts, Standing, capitalized, first_error, has_lost_keys, is_retired, named, standing,
+};
 use crate::input::Kind;
 use crate::shell::Command;
 
@@ -56,7 +58,12 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
             keys_back(facts, most, &mut steps);
         }
         Ending::Retired => {
-            steps.push(Step::of("Nothing at once. Tell the owner, who may have forgotten the keys."));
+            let any = facts.input.outcomes.iter().any(has_lost_keys);
+            steps.push(Step::of(if any {
+                "Nothing at once. Tell the owner, who may have forgotten the keys."
+            } else {
+                "Nothing: no access key was left to be made inactive."
+            }));
             keys_back(facts, most, &mut steps);
         }
         Ending::Observed => after_an_observation(facts, most, &mut steps),
@@ -70,9 +77,10 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
              meant, at most 20 at a time, and send these to the custom action.",
         )),
         Ending::Abandoned => {
-            for outcome in facts.input.outcomes.iter().take(most) {
-                by_hand(facts, outcome, &mut steps);
-            }
+            let by_people = facts.input.outcomes.iter().filter(|it| is_for_people(facts, it));
+            of_each(facts, by_people, most, &mut steps, |outcome, steps| {
+                by_hand(facts, outcome, steps);
+            });
             if steps.is_empty() {
                 steps.push(Step::of(
                     "Read the finding, and act by hand on whom it names if that is dangerous.",
@@ -85,29 +93,74 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
     steps
 }
 
+/// What there is to say of each: of the first `most`. The others are named, if there is any
+/// more to say of them.
+fn of_each<'a>(
+    facts: Facts<'_>,
+    outcomes: impl Iterator<Item = &'a Outcome>,
+    most: usize,
+    steps: &mut Vec<Step>,
+    say: impl Fn(&'a Outcome, &mut Vec<Step>),
+) {
+    let mut beyond = Vec::new();
+    for (n, outcome) in outcomes.enumerate() {
+        if n < most {
+            say(outcome, steps);
+            continue;
+        }
+        let mut own = Vec::new();
+        say(outcome, &mut own);
+        if own.iter().any(|step| !steps.contains(step)) {
+            beyond.push(outcome);
+        }
+    }
+    steps.extend(go_on_with(facts, &beyond));
+}
+
+/// That those are not done with for whose steps there is no room.
+fn go_on_with(facts: Facts<'_>, beyond: &[&Outcome]) -> Option<Step> {
+    let names: Vec<String> = beyond.iter().map(|outcome| facts.called(outcome)).collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        Step::of(format!("Go on with {names}: there is no room here for what to do about each."))
+    })
+}
+
 fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     // Whatever failed, an attacker who is in is put out first.
     let out_first = facts.ending() == Ending::NotContained && !facts.observes();
     let is_in = |outcome: &&Outcome| out_first && standing(outcome) == Standing::In;
-    for outcome in left(facts).filter(is_in).take(most) {
+    let by_people = || left(facts).filter(|outcome| is_for_people(facts, outcome));
+    of_each(facts, by_people().filter(is_in), most, steps, |outcome, steps| {
         by_hand(facts, outcome, steps);
-    }
+    });
     let mut told: Vec<(&str, &str)> = Vec::new();
     if let Some(failed) = &facts.input.failure {
         told.push((&failed.error, ""));
         steps.push(of_a_step(facts, failed));
     }
+    let mut beyond: Vec<&Outcome> = Vec::new();
     for outcome in left(facts) {
         for failed in causes(outcome) {
             // Two principals that fail at one step for one reason are mended once.
             let principal =
                 if is_about_one(&failed.error) { outcome.resource.as_str() } else { "" };
-            if !told.contains(&(&failed.error, principal)) && told.len() < most + 4 {
-                told.push((&failed.error, principal));
-                steps.push(of_a_principal(facts, outcome, failed));
+            if told.contains(&(&failed.error, principal)) {
+                continue;
+            }
+            if told.len() >= most + 4 && !principal.is_empty() {
+                beyond.push(outcome);
+                continue;
+            }
+            told.push((&failed.error, principal));
+            let step = of_a_principal(facts, outcome, failed);
+            if !steps.contains(&step) {
+                steps.push(step);
             }
         }
     }
+    beyond.dedup();
+    steps.extend(go_on_with(facts, &beyond));
     let is_unread = facts.input.failure.is_none()
         && left(facts).any(|one| one.failures.is_empty() && one.verdict == Verdict::Pending);
     if is_unread {
@@ -119,9 +172,9 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         steps.push(redrive(facts));
     }
     let before = steps.len();
-    for outcome in left(facts).filter(|outcome| !is_in(outcome)).take(most) {
+    of_each(facts, by_people().filter(|outcome| !is_in(outcome)), most, steps, |outcome, steps| {
         by_hand(facts, outcome, steps);
-    }
+    });
     if facts.ending() == Ending::Failed {
         by_hand_for_names(facts, steps);
     }
@@ -205,18 +258,55 @@ fn of_a_step(facts: Facts<'_>, failed: &Failed) -> Step {
     Step::of(meaning.todo).run(Whose::Security, commands)
 }
 
+/// What the finding is about was done in its Region, which is not always Cordon's.
+fn calls_by(facts: Facts<'_>, key: &str) -> Command {
+    events(facts.finding_region().unwrap_or(facts.region()), "AccessKeyId", key)
+}
+
+/// Says so of a step that asks what a key did, where the finding's Region is not known.
+fn in_its_region(facts: Facts<'_>, step: Step) -> Step {
+    let asks = |command: &Command| {
+        command.line().is_some_and(|line| line.contains(r#""AttributeKey":"AccessKeyId""#))
+    };
+    let mut commands = step.run.iter().flat_map(|(_, commands)| commands);
+    let known = "The finding does not tell its Region";
+    let is_told = step.text.starts_with(known) || facts.finding_region().is_some();
+    if is_told || !commands.any(asks) {
+        return step;
+    }
+    let text = format!(
+        "{known}: to ask what the key did, use that in place of {}. {}",
+        facts.region(),
+        step.text
+    );
+    Step { text, ..step }
+}
+
 /// What to do about what failed for a principal, or about why it is left to people.
 fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
+    let meaning = meaning(&failed.error).unwrap_or(UNKNOWN);
+    if facts.is_elsewhere(outcome) && meaning.todo.ends_with(':') {
+        return Step::of(self::meaning("Elsewhere").unwrap_or(UNKNOWN).todo);
+    }
+    if failed.error == "RolesNotContained"
+        && let Some(known) = facts.protection(outcome)
+    {
+        return of_the_claimed(facts, outcome, &known);
+    }
+    in_its_region(facts, by_its_error(facts, outcome, failed))
+}
+
+fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     let error = failed.error.as_str();
     let meaning = meaning(error).unwrap_or(UNKNOWN);
     let (region, global) = (facts.region(), facts.global_region());
     let account = Whose::Account(outcome.account.to_string());
-    let session = facts.session(outcome);
+    let is_here = !facts.is_elsewhere(outcome);
+    let session = facts.session(outcome).filter(|_| is_here);
     let key = session.and_then(|session| session.key.as_deref());
-    let of_key = || -> Vec<Command> {
-        key.map(|key| events(region, "AccessKeyId", key)).into_iter().collect()
-    };
-    let named = named(outcome);
+    let of_key = || -> Vec<Command> { key.map(|key| calls_by(facts, key)).into_iter().collect() };
+    let named = named(outcome).filter(|_| is_here);
+    let protection = facts.protection(outcome);
     let about = named.as_ref().map(|named| About::of(facts, named));
     let name = about.map(|about| about.name);
     match error {
@@ -241,7 +331,12 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
             let changed = name.map(|name| events(global, "ResourceName", name));
             Step::of(meaning.todo).run(account, id.into_iter().chain(changed).collect())
         }
-        "RootUser" | "RootKey" => of_a_root_key(facts, outcome, key),
+        "RootUser" if facts.taken_for_root(outcome) => {
+            let seen = name.map(|name| events(global, attribute(about), name));
+            of_taken_for_root(facts, outcome, of_key().into_iter().chain(seen).collect())
+        }
+        "RootKey" => of_a_root_key(facts, outcome, key),
+        "RootUser" => of_a_root_key(facts, outcome, None),
         "RootMfa" => {
             let command = Command::aws("iam get-account-summary", region);
             Step::of(meaning.todo).run(account, vec![command])
@@ -268,7 +363,8 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
             Step::of(meaning.todo).run(account, id.into_iter().chain(of_key()).collect())
         }
         "UnusualBehavior" | "MayBeIntended" | "NoRule" | "LeftByPolicy" => {
-            let role = session.and_then(|session| session.role.as_deref());
+            let role = facts.role_by_the_finding(outcome);
+            let role = role.filter(|_| is_here && protection.is_none());
             let revoke = role.map(|name| {
                 About::named(facts.execution(), incident::Kind::Role, name).revoke(&facts.input.now)
             });
@@ -276,17 +372,7 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
             let seen = of_key().into_iter().chain(seen).chain(revoke).collect();
             Step::of(meaning.todo).run(account, seen)
         }
-        "ExposedKey" => {
-            let Some(key) = key.filter(|key| key.starts_with("AKIA")) else {
-                return Step::of(
-                    "See whose credentials they are: in AWS Health's console, in the account's \
-                     event log, or by its API, which takes a support plan:",
-                )
-                .run(account, vec![of_health(global, &facts.input.finding.label)]);
-            };
-            let commands = vec![last_used(region, key), events(region, "AccessKeyId", key)];
-            Step::of(meaning.todo).run(account, commands)
-        }
+        "ExposedKey" => of_an_exposed_key(facts, outcome, key),
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
         "KeyStillActive" => {
             let list = name
@@ -295,7 +381,7 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         }
         "RecurrenceUnclear" => {
             let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
-            let did = keys.map(|key| events(region, "AccessKeyId", key));
+            let did = keys.map(|key| calls_by(facts, key));
             let changed = name.map(|name| events(global, "ResourceName", name));
             Step::of(meaning.todo).run(account, did.chain(changed).collect())
         }
@@ -305,6 +391,30 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         }
         _ => Step::of(meaning.todo),
     }
+}
+
+/// What people do about credentials that were found where they should not be.
+fn of_an_exposed_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> Step {
+    let account = Whose::Account(outcome.account.to_string());
+    let Some(key) = key.filter(|key| key.starts_with("AKIA")) else {
+        return Step::of(
+            "See whose credentials they are: in AWS Health's console, in the account's event log, \
+             or by its API, which takes a support plan:",
+        )
+        .run(account, vec![of_health(facts.global_region(), &facts.input.finding.label)]);
+    };
+    let commands = vec![last_used(facts.region(), key), calls_by(facts, key)];
+    Step::of(meaning("ExposedKey").unwrap_or(UNKNOWN).todo).run(account, commands)
+}
+
+/// What people do about a user or a role that a rule has taken for root.
+fn of_taken_for_root(facts: Facts<'_>, outcome: &Outcome, seen: Vec<Command>) -> Step {
+    let region = facts.region();
+    let key = facts.session(outcome).and_then(|session| session.key.as_deref());
+    let last = key.filter(|key| key.starts_with("AKIA")).map(|key| last_used(region, key));
+    let root = Command::aws("iam get-account-summary", region);
+    let commands = last.into_iter().chain(seen).chain([root]).collect();
+    Step::of(TAKEN_FOR_ROOT.todo).run(Whose::Account(outcome.account.to_string()), commands)
 }
 
 /// By what CloudTrail finds a principal's own calls, or those that name it.
@@ -354,32 +464,71 @@ fn event_of_health(finding: &str) -> Option<String> {
 
 /// Whom no machine contains. What people may do instead hangs on why.
 fn of_the_protected(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
-    let is = |text| failed.cause.contains(text) || outcome.resource.contains(text);
+    let is = |text: &str| failed.cause.contains(text) || outcome.resource.contains(text);
     let account = Whose::Account(outcome.account.to_string());
-    if is("/aws-reserved/") {
-        let who = facts.session(outcome).and_then(|session| session.name.as_deref());
-        let who = who.map_or_else(|| "the person".to_owned(), |name| format!("`{name}`"));
-        return Step::of(format!(
-            "IAM Identity Center manages this role, and nobody else can change it. In Identity \
-             Center, disable {who}, end that person's sessions, and take the assignment away."
-        ));
-    }
-    if is("/aws-service-role/") {
-        return Step::of(
-            "An AWS service owns this role, and nobody else can change it. Find out in that service \
-             what makes it act, and stop that.",
-        );
+    let person = facts.session(outcome).and_then(|session| session.name.as_deref());
+    if let Some(text) = of_a_role_of_aws(is, person) {
+        return Step::of(capitalized(&text));
     }
     if is("root user") {
         return of_a_root_key(facts, outcome, None);
     }
-    let named = named(outcome);
+    let named = named(outcome).filter(|_| !facts.is_elsewhere(outcome));
     let revoke = named.as_ref().map(|named| About::of(facts, named).revoke(&facts.input.now));
     Step::of(
         "AWS or your organization enters the account through it: contained, it locks you out. End \
          its sessions instead, and find out who used it.",
     )
     .run(account, revoke.into_iter().collect())
+}
+
+/// What people do about a role that only AWS can change, as the rest of a sentence.
+fn of_a_role_of_aws(is: impl Fn(&str) -> bool, person: Option<&str>) -> Option<String> {
+    if is("/aws-reserved/") {
+        let who = person.map_or_else(|| "the person".to_owned(), |name| format!("`{name}`"));
+        return Some(format!(
+            "IAM Identity Center manages this role, and nobody else can change it. In Identity \
+             Center, disable {who}, end that person's sessions, and take the assignment away."
+        ));
+    }
+    is("/aws-service-role/").then(|| {
+        "an AWS service owns this role, and nobody else can change it. Find out in that service \
+         what makes it act, and stop that."
+            .to_owned()
+    })
+}
+
+/// The same of a role that nobody has looked up, and that its name protects if it is genuine.
+fn of_the_claimed(facts: Facts<'_>, outcome: &Outcome, known: &Protection) -> Step {
+    let session = facts.session(outcome);
+    let named = named(outcome);
+    let role = named.as_ref().map(|named| named.name.as_str());
+    let role = role.or(facts.role_by_the_finding(outcome));
+    let person = session.and_then(|session| session.name.as_deref());
+    let (text, looks) = of_a_protected_name(facts, known, role, person);
+    let key = session.and_then(|session| session.key.as_deref());
+    let did = key.map(|key| calls_by(facts, key));
+    let account = Whose::Account(outcome.account.to_string());
+    in_its_region(facts, Step::of(text).run(account, did.into_iter().chain(looks).collect()))
+}
+
+fn of_a_protected_name(
+    facts: Facts<'_>,
+    known: &Protection,
+    role: Option<&str>,
+    person: Option<&str>,
+) -> (String, Vec<Command>) {
+    let is = |text: &str| known.resource.contains(text);
+    if let Some(text) = of_a_role_of_aws(is, person) {
+        return (format!("If its name is genuine, {text}"), Vec::new());
+    }
+    let todo = meaning("PrincipalMayBeImpostor").unwrap_or(UNKNOWN).todo;
+    let text = format!("By its name no machine is to contain it: {}. {todo}", known.reason);
+    let looks = role.map_or_else(Vec::new, |name| {
+        let about = About::named(facts.execution(), incident::Kind::Role, name);
+        vec![about.get(), events(facts.global_region(), "ResourceName", name)]
+    });
+    (text, looks)
 }
 
 /// Root's keys are deleted with root's own credentials, which the management account may
@@ -401,8 +550,7 @@ fn of_a_root_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> Step
     with_root.extend(
         key.map(|key| Command::aws("iam delete-access-key", region).with("--access-key-id", key)),
     );
-    let mut seen: Vec<Command> =
-        key.map(|key| events(region, "AccessKeyId", key)).into_iter().collect();
+    let mut seen: Vec<Command> = key.map(|key| calls_by(facts, key)).into_iter().collect();
     seen.push(events(facts.global_region(), "Username", "root"));
     Step::of(
         "Take the root user's key away. The first command lends root's credentials for that, if \
@@ -445,6 +593,18 @@ fn id_in(cause: &str) -> Option<&str> {
 
 /// What a person does in the machine's place, as far as the facts allow it.
 fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
+    if facts.is_elsewhere(outcome) {
+        return;
+    }
+    if let Some(known) = facts.protection(outcome) {
+        let step = of_the_claimed(facts, outcome, &known);
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+        if !known.impostor {
+            return;
+        }
+    }
     let Some(named) = named(outcome).or_else(|| facts.user_by_the_finding(outcome)) else {
         return;
     };
@@ -457,6 +617,9 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
     let account = Whose::Account(outcome.account.to_string());
     let who = facts.called(outcome);
     let left = outcome.read_back.as_ref().map(|read| &read.left).filter(|left| !is_empty(left));
+    if is_retired(outcome) {
+        return;
+    }
     if outcome.unused_days.is_some() {
         let commands =
             left.map(|left| about.take(left, outcome.evidence.is_some())).unwrap_or_default();
@@ -535,7 +698,9 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
     let claimed = named(outcome).is_none();
     let of = match outcome.verdict {
         _ if facts.observes() => "To contain it by hand, deny",
-        Verdict::Escalated if failed("PrincipalMayBeImpostor") => "If it is an impostor, deny",
+        _ if failed("PrincipalMayBeImpostor") || facts.protection(outcome).is_some() => {
+            "If it is an impostor, deny"
+        }
         Verdict::Escalated => "If it is dangerous, deny",
         _ => "Deny",
     };
@@ -560,6 +725,13 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
     let arns = names.split(", ").filter_map(|name| incident::PrincipalArn::parse(name).ok());
     for arn in arns.filter(|arn| arn.account == account.as_str()).take(2) {
         let kind = if arn.resource == "user" { incident::Kind::User } else { incident::Kind::Role };
+        let account = Whose::Account(account.to_string());
+        if let Some(known) = facts.protection_of(&arn) {
+            let (text, looks) = of_a_protected_name(facts, &known, Some(arn.name), None);
+            let text = format!("The finding names the role `{}`. {text}", arn.name);
+            steps.push(Step::of(text).run(account, looks));
+            continue;
+        }
         let about = About::named(facts.execution(), kind, arn.name);
         let mut commands = about.deny();
         commands.truncate(1);
@@ -570,7 +742,7 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
                 kind.noun(),
                 arn.name
             ))
-            .run(Whose::Account(account.to_string()), commands),
+            .run(account, commands),
         );
     }
 }
@@ -604,34 +776,11 @@ fn size(holdings: &Holdings) -> usize {
 fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let verdict = facts.input.verdict.as_ref();
     let instruction = verdict.and_then(|verdict| verdict.instruction.as_deref());
+    let instruction = instruction.filter(|_| is_instructed(facts));
     let instruction = instruction.map(|text| instructed(facts, text));
     steps.extend(instruction.map(|text| Step::of(one_line(&text, 600))));
-    for outcome in left(facts).filter(|one| one.verdict == Verdict::Escalated).take(most) {
-        for failed in outcome.failures.iter().rev().take(2).rev() {
-            let step = of_a_principal(facts, outcome, failed);
-            if !steps.contains(&step) {
-                steps.push(step);
-            }
-        }
-        if custom_action_helps(facts, outcome) {
-            let who = facts.called(outcome);
-            steps.push(Step::of(format!(
-                "To have Cordon contain {who} all the same, choose the finding in Security Hub and \
-                 send it to Cordon's custom action."
-            )));
-        }
-        if may_be_contained_by_hand(outcome) {
-            by_hand(facts, outcome, steps);
-        }
-        if let Some(instance) = facts.session(outcome).and_then(|it| it.instance.as_deref()) {
-            let command = Command::aws("ec2 describe-instances", facts.region())
-                .with("--instance-ids", instance);
-            let text = "The credentials are those of an EC2 instance, which may be the attacker's \
-                        too. Isolate it; look in the finding's Region:";
-            let account = Whose::Account(outcome.account.to_string());
-            steps.push(Step::of(text).run(account, vec![command]));
-        }
-    }
+    let all = left(facts).filter(|one| one.verdict == Verdict::Escalated);
+    of_each(facts, all, most, steps, |outcome, steps| left_to_you(facts, outcome, steps));
     if steps.is_empty() {
         steps.push(Step::of("Read the finding, and decide. Cordon does nothing more about it."));
     }
@@ -641,8 +790,47 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     keys_back(facts, most, steps);
 }
 
-/// Whether a person's choice would have it contained. Never advised to somebody who has just
-/// made that choice.
+fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
+    for failed in outcome.failures.iter().rev().take(2).rev() {
+        let step = of_a_principal(facts, outcome, failed);
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+    if custom_action_helps(facts, outcome) {
+        let who = facts.called(outcome);
+        steps.push(Step::of(format!(
+            "To have Cordon contain {who} all the same, choose the finding in Security Hub and \
+             send it to Cordon's custom action."
+        )));
+    }
+    if may_be_contained_by_hand(facts, outcome) {
+        by_hand(facts, outcome, steps);
+    }
+    let instance = facts.session(outcome).and_then(|session| session.instance.as_deref());
+    if let Some(instance) = instance.filter(|_| !facts.is_elsewhere(outcome)) {
+        let region = facts.finding_region();
+        let command = Command::aws("ec2 describe-instances", region.unwrap_or(facts.region()))
+            .with("--instance-ids", instance);
+        let which = match region {
+            Some(_) => String::new(),
+            None => format!(", which the finding does not tell, in place of {}", facts.region()),
+        };
+        let text = format!(
+            "The credentials are those of an EC2 instance, which may be the attacker's too. Isolate \
+             it; look in the finding's Region{which}:"
+        );
+        let account = Whose::Account(outcome.account.to_string());
+        steps.push(Step::of(text).run(account, vec![command]));
+    }
+}
+
+/// Whether what a rule has people do is for anybody here.
+fn is_instructed(facts: Facts<'_>) -> bool {
+    let mut left = left(facts).peekable();
+    left.peek().is_none() || left.any(|outcome| !facts.taken_for_root(outcome))
+}
+
 /// The rule's instruction, without what it says of custom actions where there are none.
 fn instructed(facts: Facts<'_>, text: &str) -> String {
     let sentences = text.split_inclusive(". ");
@@ -650,6 +838,8 @@ fn instructed(facts: Facts<'_>, text: &str) -> String {
     sentences.filter(there_is).collect()
 }
 
+/// Whether a person's choice would have it contained. Never advised to somebody who has just
+/// made that choice.
 fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
     let errors = [
         "RolesNotContained",
@@ -660,11 +850,15 @@ fn custom_action_helps(facts: Facts<'_>, outcome: &Outcome) -> bool {
         "RecurrenceUnclear",
     ];
     let error = first_error(outcome);
-    let can = errors.contains(&error) || is_weighed(error) && is_containable(facts, outcome);
+    let can = errors.contains(&error)
+        || is_weighed(error) && is_containable(facts, outcome)
+        || facts.taken_for_root(outcome);
     !facts.by_person()
         && !facts.without_cspm()
         && facts.input.mode == Some(Mode::Contain)
         && outcome.unused_days.is_none()
+        && !facts.is_elsewhere(outcome)
+        && facts.protection(outcome).is_none()
         && can
 }
 
@@ -682,8 +876,13 @@ fn is_containable(facts: Facts<'_>, outcome: &Outcome) -> bool {
     by_session || named(outcome).is_some()
 }
 
+/// Whether people do something about it in Cordon's place.
+fn is_for_people(facts: Facts<'_>, outcome: &Outcome) -> bool {
+    outcome.verdict != Verdict::Escalated || may_be_contained_by_hand(facts, outcome)
+}
+
 /// Whether the facts leave containing it to a person's decision.
-fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
+fn may_be_contained_by_hand(facts: Facts<'_>, outcome: &Outcome) -> bool {
     let errors = [
         "RolesNotContained",
         "Untrusted",
@@ -697,12 +896,12 @@ fn may_be_contained_by_hand(outcome: &Outcome) -> bool {
         "RecurrenceUnclear",
     ];
     let error = first_error(outcome);
-    errors.contains(&error) || is_weighed(error)
+    errors.contains(&error) || is_weighed(error) || facts.taken_for_root(outcome)
 }
 
 fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
-    let contained =
-        || facts.input.outcomes.iter().filter(|one| one.verdict == Verdict::Contained).take(most);
+    let all = || facts.input.outcomes.iter().filter(|one| one.verdict == Verdict::Contained);
+    let contained = || all().take(most);
     for outcome in contained() {
         steps.push(look_back(facts, outcome));
     }
@@ -743,6 +942,8 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         ))
         .run(Whose::Security, contained().map(|one| plan_of_restore(facts, one)).collect()),
     );
+    let beyond: Vec<_> = all().skip(most).collect();
+    steps.extend(go_on_with(facts, &beyond));
 }
 
 /// What plans how a principal gets back what this execution took: the principal is named
@@ -805,18 +1006,15 @@ fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
 
 /// How keys that are inactive because they were unused become active again.
 fn keys_back(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
-    for outcome in facts.fresh().filter(|one| one.unused_days.is_some()).take(most) {
-        let is_done = |read: &ReadBack| !read.done.credentials.first.is_empty();
-        if !outcome.read_back.as_ref().is_some_and(is_done) {
-            continue;
-        }
+    let retired = facts.fresh().filter(|one| one.unused_days.is_some() && has_lost_keys(one));
+    of_each(facts, retired, most, steps, |outcome, steps| {
         let text = format!(
             "If {} still needs a key, have the way back planned, where Cordon's sources are. That changes nothing, and tells \
              the command that makes it active again:",
             facts.called(outcome)
         );
         steps.push(Step::of(text).run(Whose::Security, vec![plan_of_restore(facts, outcome)]));
-    }
+    });
 }
 
 fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
@@ -824,18 +1022,18 @@ fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         "Act by hand if somebody here is dangerous: Cordon only observes, and the finding stays as \
          it is.",
     ));
-    for outcome in left(facts).take(most) {
-        for failed in outcome.failures.iter().take(2) {
-            steps.push(of_a_principal(facts, outcome, failed));
-        }
-    }
+    of_each(facts, left(facts), most, steps, |outcome, steps| {
+        let failed = outcome.failures.iter().take(2);
+        steps.extend(failed.map(|failed| of_a_principal(facts, outcome, failed)));
+    });
     let observed: Vec<_> = facts.fresh().filter(|one| one.verdict == Verdict::Observed).collect();
-    for outcome in observed.iter().copied().take(most) {
-        let Some(named) = named(outcome) else { continue };
-        if outcome.unused_days.is_none() {
+    of_each(facts, observed.iter().copied(), most, steps, |outcome, steps| {
+        if let Some(named) = named(outcome)
+            && outcome.unused_days.is_none()
+        {
             steps.push(containing(facts, outcome, About::of(facts, &named)));
         }
-    }
+    });
     if !observed.is_empty() {
         steps.push(Step::of(
             "More findings of that kind on the same principal are not mailed today (UTC): `make \

@@ -46,6 +46,14 @@ pub(crate) fn is_a_decision(error: &str) -> bool {
     decisions.contains(&error) || incident::Refusal::ALL.iter().any(|one| one.name() == error)
 }
 
+/// The meaning of `RootUser` where the finding names a user or a role.
+pub(crate) const TAKEN_FOR_ROOT: Meaning = Meaning {
+    why: "the finding's title reads like one about the root user's access key, and what it names \
+          is not root's",
+    todo: "What the finding names is not the root user's, whatever its title says. See what was \
+           done with that, and whether root has an access key at all (AccountAccessKeysPresent):",
+};
+
 /// What any other error comes to.
 pub(crate) const UNKNOWN: Meaning = Meaning {
     why: "a step failed",
@@ -112,7 +120,8 @@ fn of_steps(error: &str) -> Option<Words> {
         ),
         "RequestRejected" => (
             "AWS does not take a call",
-            "AWS does not take the call, and a repetition will not help. The words above say why.",
+            "AWS does not take the call, however often it is made. The words above say why. Mend \
+             that.",
         ),
         "DenyMissing" => (
             "no deny stands",

@@ -1,12 +1,13 @@
 use incident::{
-    AccountId, Execution, Failed, Kind as Noun, Mode, Outcome, PrincipalArn, Session, Severity,
-    Verdict, deny_policy, is_name, one_line,
+    AccountId, Execution, Failed, Kind as Noun, Mode, Outcome, PrincipalArn, Protection, Session,
+    Severity, Verdict, deny_policy, is_name, one_line, protection_by_name,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::input::{Input, Kind, Recurrence, Source};
+use crate::note::holder;
 
 /// What is known, as the words are chosen by it.
 #[derive(Debug, Clone, Copy)]
@@ -126,6 +127,21 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The finding's Region: its product's.
+    ///
+    /// Source: ASFF, `ProductArn`.
+    pub(crate) fn finding_region(self) -> Option<&'a str> {
+        let region = self.input.finding.product_arn.split(':').nth(3)?;
+        let (begin, number) = region.rsplit_once('-')?;
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+        let is_region = region.len() <= 32
+            && begin.contains('-')
+            && begin.split('-').all(plain)
+            && !number.is_empty()
+            && number.bytes().all(|b| b.is_ascii_digit());
+        is_region.then_some(region)
+    }
+
     pub(crate) fn deny(self) -> String {
         deny_policy(self.execution().partition())
     }
@@ -182,12 +198,31 @@ impl<'a> Facts<'a> {
         self.input.verdict.as_ref().and_then(|verdict| verdict.recurrence.as_ref())
     }
 
+    /// Whether the attacker is back with somebody whom the earlier answer had contained: the
+    /// account was asked before the deny was put there anew. Who was not named then is new.
+    pub(crate) fn attacker_is_back(self) -> bool {
+        let Some(recurrence) = self.recurrence() else { return false };
+        let had: Vec<&str> = recurrence.evidence.iter().map(|one| holder(one)).collect();
+        let contained = self.input.outcomes.iter().filter(|it| it.verdict == Verdict::Contained);
+        let mut cases = contained.filter_map(|one| one.evidence.as_ref());
+        cases.any(|proof| had.contains(&holder(&proof.original)))
+    }
+
     /// How it ended, in a subject.
     pub(crate) fn phrase(self) -> &'static str {
         match self.ending() {
-            Ending::Contained if self.recurrence().is_some() => "contained again",
+            Ending::Contained if self.attacker_is_back() => "contained again",
+            Ending::Failed if self.input.redrives > 0 => "redrive failed",
+            Ending::NotRetired if self.keys_are_inactive() => "unused keys inactive, not finished",
             ending => ending.phrase(),
         }
+    }
+
+    /// Whether of all whose unused keys were to be made inactive none is active, as read back,
+    /// whatever else is not done.
+    pub(crate) fn keys_are_inactive(self) -> bool {
+        let pending = self.input.outcomes.iter().filter(|one| one.verdict == Verdict::Pending);
+        pending.filter(|one| one.unused_days.is_some()).all(is_retired)
     }
 
     pub(crate) fn observes(self) -> bool {
@@ -229,6 +264,66 @@ impl<'a> Facts<'a> {
     pub(crate) fn user_by_the_finding(self, outcome: &Outcome) -> Option<Named> {
         let name = self.session(outcome)?.user.clone().filter(|name| is_name(name))?;
         Some(Named { kind: Noun::User, name, arn: outcome.resource.clone() })
+    }
+
+    /// Whether the finding puts it into another account or partition than its own. There the
+    /// name means somebody else, if anybody: no command is for it.
+    pub(crate) fn is_elsewhere(self, outcome: &Outcome) -> bool {
+        let strange = |said: &Place<'_>| {
+            let of_the_account = said.account == outcome.account.as_str();
+            said.is_of_iam && !(of_the_account && said.partition == self.execution().partition())
+        };
+        outcome.principal.is_none()
+            && (first_error(outcome) == "Elsewhere"
+                || Place::of(&outcome.resource).is_some_and(|said| strange(&said)))
+    }
+
+    /// The account that it is in; none, where it is elsewhere and nobody says where.
+    pub(crate) fn account_of(self, outcome: &Outcome) -> Option<AccountId> {
+        if !self.is_elsewhere(outcome) {
+            return Some(outcome.account.clone());
+        }
+        let said = Place::of(&outcome.resource);
+        let said = said.filter(|said| said.partition == self.execution().partition())?;
+        AccountId::try_from(said.account.to_owned()).ok().filter(|said| *said != outcome.account)
+    }
+
+    /// Why no machine is to contain the role that the finding's word means, by the role's name.
+    /// Nothing where its account's own word is known, which counts more.
+    pub(crate) fn protection(self, outcome: &Outcome) -> Option<Protection> {
+        let asked = ["PrincipalProtected", "PrincipalMayBeImpostor"];
+        let is_known = outcome.failures.iter().any(|it| asked.contains(&it.error.as_str()));
+        if outcome.principal.is_some() || is_known {
+            return None;
+        }
+        match PrincipalArn::parse(&outcome.resource) {
+            Ok(arn) => self.protection_of(&arn),
+            Err(_) => self.protection_by(&outcome.account, "/", self.role_by_the_finding(outcome)?),
+        }
+    }
+
+    /// The same of an ARN, as a finding gives it.
+    pub(crate) fn protection_of(self, arn: &PrincipalArn<'_>) -> Option<Protection> {
+        let account = AccountId::try_from(arn.account.to_owned()).ok()?;
+        (arn.resource == "role").then(|| self.protection_by(&account, &arn.path, arn.name))?
+    }
+
+    fn protection_by(self, account: &AccountId, path: &str, name: &str) -> Option<Protection> {
+        protection_by_name(self.execution(), account, path, name).ok()?
+    }
+
+    /// The role whose session an outcome is, by the finding's own word.
+    pub(crate) fn role_by_the_finding(self, outcome: &Outcome) -> Option<&'a str> {
+        self.session(outcome)?.role.as_deref()
+    }
+
+    /// Whether a rule for the root user's keys has taken it for root by the finding's title
+    /// alone: what the finding names is a user's or a role's.
+    pub(crate) fn taken_for_root(self, outcome: &Outcome) -> bool {
+        let is_named = named(outcome).is_some()
+            || self.user_by_the_finding(outcome).is_some()
+            || self.role_by_the_finding(outcome).is_some();
+        is_named && first_error(outcome) == "RootUser"
     }
 
     /// What a sentence calls it.
@@ -348,6 +443,16 @@ pub(crate) fn denied_before(outcome: &Outcome) -> bool {
     known.is_some() || outcome.denial.as_ref().is_some_and(|denial| denial.already)
 }
 
+/// Whether no access key is active that was to be made inactive, as read back.
+pub(crate) fn is_retired(outcome: &Outcome) -> bool {
+    outcome.unused_days.is_some() && outcome.read_back.as_ref().is_some_and(|read| read.contained)
+}
+
+/// Whether a key was made inactive, as read back.
+pub(crate) fn has_lost_keys(outcome: &Outcome) -> bool {
+    outcome.read_back.as_ref().is_some_and(|read| !read.done.credentials.is_empty())
+}
+
 /// A principal as people call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
@@ -368,6 +473,24 @@ pub(crate) fn named(outcome: &Outcome) -> Option<Named> {
     }
     let kind = if arn.resource == "user" { Noun::User } else { Noun::Role };
     Some(Named { kind, name: arn.name.to_owned(), arn: outcome.resource.clone() })
+}
+
+/// Where an ARN says that something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place<'a> {
+    partition: &'a str,
+    account: &'a str,
+    /// Whether it is a principal of IAM, root or a session; policies may be AWS's own.
+    is_of_iam: bool,
+}
+
+impl<'a> Place<'a> {
+    fn of(resource: &'a str) -> Option<Self> {
+        let parts: Vec<&str> = resource.splitn(6, ':').collect();
+        let ["arn", partition, service, _, account, rest] = parts.as_slice() else { return None };
+        let is_of_iam = *service == "sts" || *service == "iam" && !rest.starts_with("policy/");
+        Some(Self { partition, account, is_of_iam })
+    }
 }
 
 fn called_policy(resource: &str) -> String {

@@ -4,7 +4,7 @@ use incident::{
 
 use crate::advice::{Step, Whose, steps};
 use crate::cause::Said;
-use crate::errors::is_a_decision;
+use crate::errors::{is_a_decision, meaning};
 use crate::facts::{Facts, Standing, capitalized, denied_before, named, standing};
 use crate::input::Kind;
 use crate::page::Page;
@@ -32,9 +32,11 @@ pub(crate) fn subject(facts: Facts<'_>) -> String {
 fn whom(facts: Facts<'_>, room: usize) -> String {
     let outcomes = facts.sorted();
     let Some(worst) = outcomes.first() else { return "nobody named".to_owned() };
+    let account = facts.account_of(worst).filter(|_| facts.is_elsewhere(worst));
+    let account = account.map_or_else(String::new, |account| format!(" of {account}"));
     let more = match outcomes.len() {
-        0 | 1 => String::new(),
-        all => format!(" and {} more", all - 1),
+        0 | 1 => account,
+        all => format!("{account} and {} more", all - 1),
     };
     let name = facts.short(worst);
     let room = room.saturating_sub(more.len());
@@ -90,7 +92,7 @@ pub(crate) fn text(facts: Facts<'_>, most: usize) -> String {
         }
     }
     page.heading("What to do now");
-    for (number, step) in (1..).zip(steps(facts, most.min(8))) {
+    for (number, step) in (1..).zip(steps(facts, most)) {
         self::step(&mut page, number, &step);
     }
     the_end(facts, most, &mut page);
@@ -335,11 +337,22 @@ fn holders(facts: Facts<'_>, page: &mut Page) {
     }
     page.heading("Who has the policy");
     for holder in facts.input.holders.iter().take(60) {
-        page.quote(2, one_line(holder, 700));
+        if holder.contains(' ') {
+            page.quote(2, one_line(holder, 700));
+        } else {
+            page.indented(2, unread(&one_line(holder, 120)));
+        }
     }
     if let more @ 1.. = facts.input.holders.len().saturating_sub(60) {
         page.item(format!("and {more} more lines, in the execution"));
     }
+}
+
+/// A line of holders is a sentence. Where they could not be read, the error's name stands in
+/// its place.
+fn unread(error: &str) -> String {
+    let why = meaning(error).map_or_else(String::new, |meaning| format!(": {}", meaning.why));
+    format!("This could not be read, FindHolders failed with {error}{why}.")
 }
 
 /// What to do, with the commands for it.

@@ -97,8 +97,7 @@ fn notification(facts: Facts<'_>, most: usize) -> Notification {
     let said = sentences::first(facts).iter().map(|one| escaped(one)).collect::<Vec<_>>();
     let mut description = said.join("\n");
     let shown = most.min(PRINCIPALS);
-    for outcome in
-        facts.input.outcomes.iter().take(shown).filter(|_| facts.input.outcomes.len() > 1)
+    for outcome in facts.sorted().into_iter().take(shown).filter(|_| facts.input.outcomes.len() > 1)
     {
         description.push_str("\n- ");
         description.push_str(&escaped(&sentences::of(facts, outcome, false)));
@@ -184,7 +183,7 @@ pub(crate) fn brief(text: &str) -> String {
 }
 
 fn related(facts: Facts<'_>) -> Vec<String> {
-    let named = facts.input.outcomes.iter().take(PRINCIPALS).filter_map(named);
+    let named = facts.sorted().into_iter().take(PRINCIPALS).filter_map(named);
     let execution = facts.execution().arn().to_owned();
     named.map(|one| escaped(&one.arn)).chain([execution]).collect()
 }
@@ -222,7 +221,7 @@ fn context(facts: Facts<'_>, shown: usize) -> BTreeMap<String, String> {
     if input.outcomes.len() > shown {
         set("cut", &format!("only the first {shown} principals are told: the execution has all"));
     }
-    for (n, outcome) in (1..).zip(input.outcomes.iter().take(shown)) {
+    for (n, outcome) in (1..).zip(facts.sorted().into_iter().take(shown)) {
         for (field, value) in of_principal(outcome) {
             set(&format!("principal{n}{field}"), &value);
         }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use incident::{DenyBy, Holdings, Outcome, Proof, Verdict, cut, one_line};
 
-use crate::facts::{Facts, Standing, named, standing};
+use crate::facts::{Facts, Standing, is_retired, named, standing};
 use crate::input::Kind;
 use crate::sentences::{earlier_case, why};
 
@@ -75,10 +75,15 @@ fn describe(facts: Facts<'_>, one: &Outcome) -> String {
             format!("{who} was observed, and not touched.{evidence}{before}")
         }
         Verdict::Escalated => {
-            format!("{who} is left to people: {}.", why(one))
+            format!("{who} is left to people: {}.", why(facts, one))
         }
         Verdict::Pending => {
             let stands = match standing(one) {
+                _ if is_retired(one) => "no unused access key is active, as read back",
+                _ if one.unused_days.is_some() && one.read_back.is_some() => {
+                    "its unused access keys are not all inactive, as read back"
+                }
+                _ if one.unused_days.is_some() => "its unused access keys may be active",
                 Standing::Out => "it is denied, as read back",
                 Standing::Denied => "it was denied, which was not read back",
                 Standing::In => "no deny stands on it",
@@ -172,6 +177,6 @@ pub(crate) fn fields(facts: Facts<'_>) -> BTreeMap<String, String> {
 }
 
 /// Whose case it is: the address of an original without the case's number.
-fn holder(original: &str) -> &str {
+pub(crate) fn holder(original: &str) -> &str {
     original.rsplitn(3, '/').nth(2).unwrap_or(original)
 }

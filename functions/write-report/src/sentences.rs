@@ -1,8 +1,11 @@
 use incident::{Holdings, Outcome, Verdict, one_line};
 
 use crate::advice::is_hopeless;
-use crate::errors::{UNKNOWN, meaning};
-use crate::facts::{Ending, Facts, Standing, capitalized, denied_before, first_error, standing};
+use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
+use crate::facts::{
+    Ending, Facts, Standing, capitalized, denied_before, first_error, has_lost_keys, is_retired,
+    standing,
+};
 
 /// How it stands with the attacker, by the facts: what a mail says first.
 pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
@@ -32,10 +35,7 @@ pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
             if facts.input.outcomes.is_empty() { String::new() } else { touched(facts) },
         ],
         Ending::Denied | Ending::NotContained => pending(facts),
-        Ending::NotRetired => vec![
-            "No attack is reported here: unused keys were to be made inactive, and not all are."
-                .to_owned(),
-        ],
+        Ending::NotRetired => not_retired(facts),
     };
     said.extend(recurrence(facts));
     said.retain(|sentence| !sentence.is_empty());
@@ -47,18 +47,27 @@ pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
 fn recurrence(facts: Facts<'_>) -> Option<String> {
     let recurrence = facts.recurrence()?;
     let last = recurrence.last_seen.as_ref();
-    let last = last.map_or_else(String::new, |at| format!(", last at {}", one_line(at, 40)));
+    let last = last.map(|at| one_line(at, 40));
+    let since = match last {
+        Some(last) if facts.attacker_is_back() => format!("seen activity since, last at {last}"),
+        Some(last) => format!("sent it again, with the last activity at {last}"),
+        None => "sent it again".to_owned(),
+    };
     let by = one_line(recurrence.execution.name(), 80);
     Some(format!(
         "This is a recurrence: Cordon had answered this finding before (execution {by}), and \
-         GuardDuty has seen activity since{last}."
+         GuardDuty has {since}."
     ))
 }
 
 /// How one principal stands, in a sentence; `alone`, where the sentence says how it stands
 /// with the attacker.
 pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
-    let who = format!("{} in account {}", facts.called(outcome), outcome.account);
+    let called = facts.called(outcome);
+    let who = match facts.account_of(outcome) {
+        Some(account) => format!("{called} in account {account}"),
+        None => called,
+    };
     let before = if facts.is_earlier(outcome) { ", as read back before the redrive" } else { "" };
     let sentence = match outcome.verdict {
         Verdict::Contained if alone && denied_before(outcome) => format!(
@@ -69,6 +78,9 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
             format!("The attacker is out: {who} is contained{before}.")
         }
         Verdict::Contained => format!("{who} is contained{before}."),
+        Verdict::Retired if !has_lost_keys(outcome) => {
+            format!("{who} has no access key that is active and unused{before}.")
+        }
         Verdict::Retired => format!("unused keys of {who} are inactive{before}."),
         Verdict::Observed if outcome.unused_days.is_some() => {
             format!("Cordon would make unused keys of {who} inactive.")
@@ -82,9 +94,13 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
         Verdict::Observed => format!("Cordon would contain {who}."),
         Verdict::Escalated if standing(outcome) == Standing::Denied => format!(
             "{who} is left to you: {}. It was denied everything before, and that is not undone.",
-            why(outcome)
+            why(facts, outcome)
         ),
-        Verdict::Escalated => format!("{who} is left to you: {}.", why(outcome)),
+        Verdict::Escalated => format!("{who} is left to you: {}.", why(facts, outcome)),
+        Verdict::Pending if is_retired(outcome) => {
+            let read = if before.is_empty() { ", as read back" } else { before };
+            format!("unused keys of {who} are inactive{read}, but not all is done.")
+        }
         Verdict::Pending if outcome.unused_days.is_some() => {
             format!("unused keys of {who} are not all inactive.")
         }
@@ -132,7 +148,10 @@ fn pending_one(outcome: &Outcome, who: &str, before: &str, alone: bool) -> Strin
 }
 
 /// Why a principal is left to people.
-pub(crate) fn why(outcome: &Outcome) -> &'static str {
+pub(crate) fn why(facts: Facts<'_>, outcome: &Outcome) -> &'static str {
+    if facts.taken_for_root(outcome) {
+        return TAKEN_FOR_ROOT.why;
+    }
     meaning(first_error(outcome)).unwrap_or(UNKNOWN).why
 }
 
@@ -158,7 +177,9 @@ fn contained(facts: Facts<'_>) -> Vec<String> {
                 format!("The attacker is out: {contained} {are} contained.")
             }];
             if contained < all.len() {
-                said.push(format!("Of {} more, unused keys are inactive.", all.len() - contained));
+                let lost = all.iter().any(|one| one.unused_days.is_some() && has_lost_keys(one));
+                let are = if lost { "unused keys are inactive" } else { "no unused key is active" };
+                said.push(format!("Of {} more, {are}.", all.len() - contained));
             }
             said
         }
@@ -184,10 +205,27 @@ pub(crate) fn lasted(seconds: i64) -> String {
 fn retired(facts: Facts<'_>) -> Vec<String> {
     let mut said = vec!["No attack is reported here.".to_owned()];
     said.extend(of_all(facts, &facts.sorted()));
-    let days = facts.input.outcomes.iter().find_map(|one| one.unused_days);
-    said.extend(days.map(|days| format!("They were unused for {days} days.")));
+    let mut retired = facts.input.outcomes.iter().filter(|one| has_lost_keys(one));
+    let Some(one) = retired.next() else {
+        said.push("All is as it was, as read back.".to_owned());
+        return said;
+    };
+    said.extend(one.unused_days.map(|days| format!("They were unused for {days} days.")));
     said.push("All else is as it was, as read back.".to_owned());
     said
+}
+
+fn not_retired(facts: Facts<'_>) -> Vec<String> {
+    // Beside somebody who was to be contained, each is told of.
+    if facts.input.outcomes.iter().any(|one| one.unused_days.is_none()) {
+        return of_all(facts, &facts.sorted());
+    }
+    let how = if facts.keys_are_inactive() {
+        "unused keys were to be made inactive, and are, but not all is done."
+    } else {
+        "unused keys were to be made inactive, and not all are."
+    };
+    vec![format!("No attack is reported here: {how}")]
 }
 
 fn escalated(facts: Facts<'_>) -> Vec<String> {

@@ -41,6 +41,7 @@ fn each_verdict_and_error_has_its_advice() {
             assert!(mail.contains(error), "{verdict} {error}: {mail}");
             let mends = verdict == "pending" && !HOPELESS.contains(&error);
             assert_eq!(to_do(&mail).contains("redrive-execution"), mends, "{error}: {mail}");
+            assert!(!mends || !to_do(&mail).contains("will not help"), "{error}: {mail}");
         }
         let mut input = Case::named("failed-response-policy").input;
         input["failure"]["error"] = json!(error);
@@ -70,6 +71,8 @@ fn no_custom_action_is_advised_to_whom_it_would_not_help() {
         helped,
         [
             "RecurrenceUnclear",
+            // Of a user whom a finding's title has taken for root.
+            "RootUser",
             "UnusualBehavior",
             "MayBeIntended",
             "ExposedKey",
@@ -127,4 +130,176 @@ fn who_is_out_is_not_to_be_denied_again() {
     assert!(!to_do(&denied).contains("aws iam attach-user-policy"), "{denied}");
     let is_in = mail(&Case::named("failed-before-the-deny").report());
     assert!(to_do(&is_in).contains("aws iam attach-user-policy"), "{is_in}");
+}
+
+/// What a person is asked to do to a principal in its own account.
+fn denies(input: &Value) -> usize {
+    let mail = mail(&report(input));
+    ["attach-user-policy", "attach-role-policy", "put-role-policy", "list-attached-"]
+        .iter()
+        .map(|command| to_do(&mail).matches(command).count())
+        .sum()
+}
+
+#[test]
+fn whom_people_are_not_to_deny_no_failure_has_denied() {
+    for error in errors() {
+        let escalated = failed("escalated-exempt", error, "escalated");
+        let mut late = escalated.clone();
+        late["kind"] = json!("failed");
+        late["failure"] = json!({ "state": "MarkNotified", "error": "Throttled", "cause": "no" });
+        assert!(denies(&late) <= denies(&escalated), "{error}");
+        let mut given_up = escalated.clone();
+        given_up["kind"] = json!("abandoned");
+        assert!(denies(&given_up) <= denies(&escalated), "{error}");
+    }
+}
+
+#[test]
+fn no_command_is_about_a_name_that_the_finding_puts_elsewhere() {
+    let resources = [
+        "arn:aws:iam::333333333333:user/admin",
+        "arn:aws:iam::333333333333:role/admin",
+        "arn:aws-cn:iam::222222222222:user/admin",
+        "arn:aws:sts::333333333333:assumed-role/admin/i-0c10c2c7863d1a356",
+    ];
+    for (error, resource) in errors().flat_map(|error| resources.map(|it| (error, it))) {
+        let mut input = failed("escalated-exempt", error, "escalated");
+        input["outcomes"][0]["resource"] = json!(resource);
+        input["outcomes"][0]["principal"] = Value::Null;
+        input["finding"]["sessions"] = json!([{
+            "resource": resource,
+            "key": "ASIAIOSFODNN7EXAMPLE",
+            "role": "admin",
+            "instance": "i-0c10c2c7863d1a356",
+        }]);
+        for kind in ["escalated", "failed", "abandoned"] {
+            input["kind"] = json!(kind);
+            let mail = mail(&report(&input));
+            let named = ["'admin'", "\"admin\"", "instance-ids", "custom action"];
+            let named = named.iter().find(|name| to_do(&mail).contains(**name));
+            assert_eq!(named, None, "{error} {kind}: {mail}");
+            assert!(!mail.contains("admin` in account 222222222222"), "{error}: {mail}");
+        }
+    }
+}
+
+/// Of whom nobody has looked up yet, the name alone tells that no machine may contain it.
+#[test]
+fn whom_a_name_protects_nobody_is_told_to_deny() {
+    let known = ["PrincipalProtected", "PrincipalMayBeImpostor"];
+    for (name, impostor) in [
+        ("OrganizationAccountAccessRole", true),
+        ("organizationaccountaccessrole", true),
+        ("SecurityRemediation-Verify", true),
+        ("AWSReservedSSO_Admin_0123456789abcdef", false),
+        ("AWSServiceRoleForAutoScaling", false),
+    ] {
+        let arn = format!("arn:aws:iam::222222222222:role/{name}");
+        let session = json!({ "resource": "ASIAIOSFODNN7EXAMPLE", "role": name });
+        for error in errors().filter(|error| !known.contains(error)) {
+            for (resource, verdict) in [
+                (arn.as_str(), "escalated"),
+                (arn.as_str(), "pending"),
+                ("ASIAIOSFODNN7EXAMPLE", "escalated"),
+            ] {
+                let mut input = failed("escalated-exempt", error, verdict);
+                let kind = if verdict == "pending" { "failed" } else { "escalated" };
+                input["kind"] = json!(kind);
+                input["outcomes"][0]["resource"] = json!(resource);
+                input["finding"]["sessions"] = json!([session]);
+                let mail = mail(&report(&input));
+                let to_do = to_do(&mail);
+                assert!(!to_do.contains("AWSRevokeOlderSessions"), "{error}: {mail}");
+                assert!(!to_do.contains("custom action"), "{error}: {mail}");
+                let denies = to_do.contains("AWSDenyAll'") || to_do.contains("'DenyAll'");
+                assert!(!denies || to_do.contains("If it is an impostor, deny"), "{error}: {mail}");
+                assert!(!denies || impostor, "{error}: {mail}");
+            }
+        }
+        let mut input = Case::named("failed-response-policy").input;
+        input["finding"]["names"] = json!(arn);
+        let mail = mail(&report(&input));
+        assert!(!to_do(&mail).contains("attach-role-policy"), "{mail}");
+        assert!(to_do(&mail).contains("The finding names the role"), "{mail}");
+    }
+}
+
+/// Whoever works through the steps has dealt with everybody: by a command, or by name.
+#[test]
+fn nobody_who_is_in_is_left_out_of_the_steps() {
+    let mut input = Case::named("two-ends").input;
+    let eve = input["outcomes"][1].take();
+    let mut large = Case::named("failed-after-the-deny").input["outcomes"][0]["readBack"].take();
+    let names: Vec<String> = (0..10).map(|n| format!("{n}{}", "\"".repeat(240))).collect();
+    large["left"]["policies"] = json!({ "first": names, "more": 90 });
+    large["deniedBy"] = Value::Null;
+    large["boundary"] = Value::Null;
+    let all = |read: &Value| -> Value {
+        let one = |n: usize| {
+            let mut one = eve.clone();
+            one["resource"] = json!(format!("arn:aws:iam::222222222222:user/eve-{n}-"));
+            one["principal"]["arn"] = one["resource"].clone();
+            one["principal"]["name"] = json!(format!("eve-{n}-"));
+            one["readBack"] = read.clone();
+            one
+        };
+        (0..32).map(one).collect()
+    };
+    for (read, fits) in [(Value::Null, true), (large, false)] {
+        input["outcomes"] = all(&read);
+        let mail = mail(&report(&input));
+        let to_do = to_do(&mail);
+        for n in 0..32 {
+            let who = format!("the user `eve-{n}-`");
+            let told = to_do.split_whitespace().collect::<Vec<_>>().join(" ").contains(&who);
+            assert!(told, "{who}: {mail}");
+        }
+        assert_eq!(to_do.matches("attach-user-policy").count() == 32, fits, "{mail}");
+        assert_eq!(to_do.contains("Go on with"), !fits, "{mail}");
+    }
+}
+
+/// What the finding is about was done in the finding's Region; IAM's commands work in any.
+#[test]
+fn people_look_in_the_findings_region() {
+    let case = Case::named("escalated-role");
+    for (product, region) in [
+        ("arn:aws:securityhub:eu-west-1::product/aws/guardduty", Some("eu-west-1")),
+        ("arn:aws:securityhub:ap-southeast-2::productv2/aws/guardduty", Some("ap-southeast-2")),
+        ("arn:aws-us-gov:securityhub:us-gov-west-1::product/aws/guardduty", Some("us-gov-west-1")),
+        ("", None),
+        ("arn:aws:securityhub:::product/aws/guardduty", None),
+        ("arn:aws:securityhub:'; id; ':x:product/aws/guardduty", None),
+        ("arn:aws:securityhub:--region-1:x:product/aws/guardduty", None),
+    ] {
+        for error in ["RolesNotContained", "NoRule", "UnknownKey", "FederatedSession"] {
+            let mut input = case.input.clone();
+            input["finding"]["productArn"] = json!(product);
+            input["outcomes"][0]["failures"][0]["error"] = json!(error);
+            let mail = mail(&report(&input));
+            let used = region.unwrap_or("us-east-1");
+            for begin in ["ec2 describe-instances", "cloudtrail lookup-events"] {
+                let command = format!("aws {begin} --region {used} --");
+                assert!(to_do(&mail).contains(&command), "{product} {error}: {mail}");
+            }
+            let said = to_do(&mail).split_whitespace().collect::<Vec<_>>().join(" ");
+            let told = said.matches("use that in place of us-east-1").count()
+                + said.matches("does not tell, in place of us-east-1:").count();
+            assert_eq!(told == 0, region.is_some(), "{product} {error}: {mail}");
+        }
+    }
+}
+
+/// A key is deleted as root's only where it is known to be that.
+#[test]
+fn only_roots_own_key_is_to_be_deleted() {
+    for error in errors() {
+        let mut input = Case::named("escalated-user-taken-for-root").input;
+        input["outcomes"][0]["failures"] =
+            json!([{ "state": "Classify", "error": error, "cause": "because" }]);
+        let mail = mail(&report(&input));
+        assert_eq!(mail.contains("delete-access-key"), error == "RootKey", "{error}: {mail}");
+        assert_eq!(mail.contains("assume-root"), error == "RootKey", "{error}: {mail}");
+    }
 }

@@ -30,19 +30,17 @@ pub(crate) struct Expected {
 impl Case {
     /// All of them, by name.
     pub(crate) fn all() -> Vec<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-        let mut cases: Vec<Self> =
-            fs::read_dir(folder).unwrap().map(|entry| Self::read(entry.unwrap().path())).collect();
+        let mut cases: Vec<Self> = fs::read_dir(folder())
+            .unwrap()
+            .map(|entry| Self::read(entry.unwrap().path()))
+            .collect();
         cases.sort_by(|a, b| a.name.cmp(&b.name));
         assert!(!cases.is_empty());
         cases
     }
 
     pub(crate) fn named(name: &str) -> Self {
-        Self::all()
-            .into_iter()
-            .find(|one| one.name == name)
-            .unwrap_or_else(|| panic!("no `{name}`"))
+        Self::read(folder().join(name))
     }
 
     fn read(folder: PathBuf) -> Self {
@@ -78,6 +76,10 @@ impl Case {
         let rest = serde_json::to_string_pretty(rest).unwrap();
         fs::write(self.folder.join("report.json"), rest + "\n").unwrap();
     }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
 }
 
 pub(crate) fn report(input: &Value) -> Report {
