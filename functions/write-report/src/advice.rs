@@ -69,6 +69,12 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
         Ending::Observed => after_an_observation(facts, most, &mut steps),
         Ending::Overflow => {
             after_an_overflow(facts, &mut steps);
+            if facts.recurrence().is_some() {
+                steps.push(Step::of(
+                    "The first one was answered before, and is not in that list: look at it by its \
+                     id, below.",
+                ));
+            }
             left_to_people(facts, most, &mut steps);
         }
         Ending::Escalated => left_to_people(facts, most, &mut steps),

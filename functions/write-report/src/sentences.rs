@@ -354,6 +354,8 @@ fn of_the_finding(facts: Facts<'_>) -> Option<String> {
         Ending::Contained | Ending::Retired => resolved,
         Ending::Escalated if facts.observes() => "The finding stays as it is.",
         Ending::Escalated => notified,
+        // What recurs was answered, and is NEW no more.
+        Ending::Overflow if facts.recurrence().is_some() => "The finding stays as it is.",
         Ending::Overflow => new,
         Ending::Abandoned if !facts.has_finding() => return None,
         Ending::Observed | Ending::Abandoned => "The finding stays as it is.",
