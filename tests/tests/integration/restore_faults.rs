@@ -38,6 +38,9 @@ const READ: &str = "securityhub:GetFindings";
 /// The longest that a pass takes whose fault lasts.
 const LONGEST: Duration = Duration::from_mins(4);
 
+/// Longer than a function waits for a call's answer, all attempts together.
+const LONGEST_CALL: Duration = Duration::from_secs(10);
+
 /// The functions of the restore machine, once a plan is applied.
 const FUNCTIONS: [&str; 5] =
     ["plan-restore", "preserve", "apply-restore", "resolve", "write-report"];
@@ -710,8 +713,10 @@ async fn stopped(aws: &LocalAws) -> Result<()> {
     it.restore.enters("GiveBack").await?;
     it.restore.stop().await?;
     it.restore.ends(ExecutionStatus::Aborted).await?;
-    entry.lift().await?;
     reported(aws, &it.restore, "ABORTED").await?;
+    // The function that was called lives on, and would act once it is let in.
+    tokio::time::sleep(LONGEST_CALL).await;
+    entry.lift().await?;
     it.was_never_worse().await?;
     it.restore.redrive().await?;
     it.restore.succeeds().await?;
