@@ -221,6 +221,7 @@ fn user_name(key: &str, owner: String) -> Result<String, Failure> {
     Err(Failure::PrincipalProtected {
         arn: format!("the owner of the access key {key}"),
         reason: "IAM names no user as such, so it may be the account's root user".to_owned(),
+        denied: None,
     })
 }
 

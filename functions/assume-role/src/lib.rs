@@ -5,8 +5,8 @@ mod identity;
 
 use aws_sdk_iam::Client;
 use incident::{
-    Accused, Execution, Failure, Identity, Kind, Organization, Principal, Reach, ResponsePolicy,
-    cut, protection,
+    Accused, DenyBy, Execution, Failure, Identity, Kind, Organization, Principal, Reach,
+    ResponsePolicy, cut, protection,
 };
 use member::deny::denied;
 use member::{Entry, Grant, Readiness};
@@ -77,8 +77,9 @@ pub async fn assume_role(
         Some(known) => identity::again(&iam, &accused, known).await?,
         None => identity::first(&iam, &accused).await?,
     };
+    let denied = denied(execution.partition(), found.boundary.as_deref(), &attached);
     let reach = Reach {
-        denied_before: denied(execution.partition(), found.boundary.as_deref(), &attached),
+        denied_before: denied,
         boundary: found.boundary,
         since: entered,
         id: found.id.clone(),
@@ -95,12 +96,12 @@ pub async fn assume_role(
         id: found.id,
         access_keys,
     };
-    let refused = refuse_protected(&execution, organization, &principal, &policy);
+    let refused = refuse_protected(&execution, organization, &principal, denied, &policy);
     refused.map_err(|failure| {
         no_way_out(failure, &principal, known.as_ref().map(|known| known.arn.as_str()))
     })?;
     Ok(Output {
-        identity: Identity::from(&principal),
+        identity: Identity::of(&principal, denied),
         principal,
         reach,
         identified_by: cut(&by, IDENTIFIED_BY),
@@ -148,20 +149,25 @@ fn refuse_protected(
     execution: &Execution,
     organization: &Organization,
     principal: &Principal,
+    denied: Option<DenyBy>,
     policy: &ResponsePolicy,
 ) -> Result<(), Failure> {
     let arn = principal.arn.clone();
     let mut exempt = policy.exempt_principals.iter();
     if let Some((one, pattern)) = exempt.find_map(|one| Some((one, one.of(&arn)?))) {
         let (pattern, note) = (pattern.to_owned(), one.note());
-        return Err(Failure::PrincipalExempt { arn, pattern, note });
+        return Err(Failure::PrincipalExempt { arn, pattern, note, denied });
     }
     match protection(execution, organization, principal)? {
         None => Ok(()),
         Some(one) if one.impostor => {
-            Err(Failure::PrincipalMayBeImpostor { arn, reason: one.reason.into_owned() })
+            let reason = one.reason.into_owned();
+            Err(Failure::PrincipalMayBeImpostor { arn, reason, denied })
         }
-        Some(one) => Err(Failure::PrincipalProtected { arn, reason: one.reason.into_owned() }),
+        Some(one) => {
+            let reason = one.reason.into_owned();
+            Err(Failure::PrincipalProtected { arn, reason, denied })
+        }
     }
 }
 
@@ -170,7 +176,7 @@ pub const READINESS: Readiness = Readiness::entry_alone(include_str!("../member-
 
 #[cfg(test)]
 mod tests {
-    use incident::{DenyBy, ExemptPrincipal};
+    use incident::ExemptPrincipal;
     use wire::{
         DENY, HttpResponse, Rule, answer, attached, builder, error, eve, mock, namesake, shows,
     };
@@ -387,7 +393,7 @@ mod tests {
         ] {
             let pattern = "arn:aws:iam::*:user/break-glass*".to_owned();
             let (arn, note) = (exempt.to_owned(), " until 2026-12-31T00:00:00Z".to_owned());
-            let failure = Failure::PrincipalExempt { arn, pattern, note };
+            let failure = Failure::PrincipalExempt { arn, pattern, note, denied: None };
             let failure = no_way_out(failure, &principal, known);
             assert_eq!(failure.name(), name, "{known:?}");
             assert!(failure.chain().contains("exempts it until 2026-12-31T00:00:00Z"));

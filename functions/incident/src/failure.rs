@@ -1,5 +1,7 @@
 use std::error::Error;
 
+use crate::DenyBy;
+
 type Source = Box<dyn Error + Send + Sync>;
 
 /// How a step fails, named for the decision that the state machine takes on it.
@@ -90,7 +92,10 @@ pub enum Failure {
     #[error("{0}")]
     PrincipalVanished(String),
     /// The response policy exempts this principal. Escalated.
-    #[error("the response policy exempts it{note}: `{arn}` matches `{pattern}`")]
+    #[error(
+        "{}the response policy exempts it{note}: `{arn}` matches `{pattern}`",
+        DenyBy::begins(*.denied)
+    )]
     PrincipalExempt {
         /// The principal's ARN.
         arn: String,
@@ -98,26 +103,33 @@ pub enum Failure {
         pattern: String,
         /// What people have noted of it ([`ExemptPrincipal::note`](crate::ExemptPrincipal::note)).
         note: String,
+        /// The deny that stands on it all the same.
+        denied: Option<DenyBy>,
     },
     /// Machines must not contain this principal. Escalated.
-    #[error("`{arn}` is never contained by machine: {reason}")]
+    #[error("{}`{arn}` is never contained by machine: {reason}", DenyBy::begins(*.denied))]
     PrincipalProtected {
         /// The principal's ARN.
         arn: String,
         /// Why not.
         reason: String,
+        /// The deny that stands on it all the same.
+        denied: Option<DenyBy>,
     },
     /// Machines must not contain a principal of this name, but an attacker could have made
     /// one. Escalated as urgent.
     #[error(
-        "it may be an impostor, since whoever may create roles in the account could have made \
-         `{arn}`; it is never contained by machine: {reason}"
+        "{}it may be an impostor, since whoever may create roles in the account could have made \
+         `{arn}`; it is never contained by machine: {reason}",
+        DenyBy::begins(*.denied)
     )]
     PrincipalMayBeImpostor {
         /// The principal's ARN.
         arn: String,
         /// Why not.
         reason: String,
+        /// The deny that stands on it all the same.
+        denied: Option<DenyBy>,
     },
     /// No deny stands, so taking a policy or a group away might raise the
     /// principal's privilege. Nothing is taken away.

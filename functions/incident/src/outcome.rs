@@ -88,10 +88,15 @@ pub struct Identity {
     /// The deny that stood before the incident.
     #[serde(default)]
     pub denied_before: Option<DenyBy>,
+    /// The deny that stood when it was identified last, by whomever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied_by: Option<DenyBy>,
 }
 
-impl From<&Principal> for Identity {
-    fn from(principal: &Principal) -> Self {
+impl Identity {
+    /// The identity of a principal on which such a deny stands now.
+    #[must_use]
+    pub fn of(principal: &Principal, denied_by: Option<DenyBy>) -> Self {
         let Principal { arn, path, kind, name, id, access_keys, denied_before, .. } = principal;
         let long = serde_json::to_string(path).map_or(true, |json| json.len() > LONGEST_PATH);
         let arn = if long { arn.replacen(path.as_str(), "/.../", 1) } else { arn.clone() };
@@ -102,6 +107,7 @@ impl From<&Principal> for Identity {
             id: id.clone(),
             access_keys: access_keys.clone(),
             denied_before: *denied_before,
+            denied_by,
         }
     }
 }
@@ -324,7 +330,7 @@ mod tests {
     #[test]
     fn a_path_that_is_too_long_is_left_out_of_the_arn() {
         let of = |path: &str| {
-            Identity::from(&Principal {
+            let principal = Principal {
                 arn: format!("arn:aws:iam::222222222222:user{path}eve"),
                 account: AccountId::try_from("222222222222".to_owned()).unwrap(),
                 kind: Kind::User,
@@ -334,8 +340,8 @@ mod tests {
                 boundary: None,
                 denied_before: None,
                 access_keys: Vec::new(),
-            })
-            .arn
+            };
+            Identity::of(&principal, None).arn
         };
         assert_eq!(of("/"), "arn:aws:iam::222222222222:user/eve");
         assert_eq!(of("/team/a/"), "arn:aws:iam::222222222222:user/team/a/eve");

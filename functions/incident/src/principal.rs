@@ -130,6 +130,26 @@ pub enum DenyBy {
     Boundary,
 }
 
+impl DenyBy {
+    /// As a failure's words begin that is about a principal on which a deny stands; a failure's
+    /// error is the only way out of a step that fails.
+    pub(crate) fn begins(denied: Option<Self>) -> &'static str {
+        match denied {
+            Some(Self::Policy) => "AWSDenyAll is attached to it, and ",
+            Some(Self::Boundary) => "AWSDenyAll is its permissions boundary, and ",
+            None => "",
+        }
+    }
+
+    /// The deny that stands on whom such a failure is about.
+    #[must_use]
+    pub fn in_words(words: &str) -> Option<Self> {
+        [Self::Policy, Self::Boundary]
+            .into_iter()
+            .find(|deny| words.starts_with(Self::begins(Some(*deny))))
+    }
+}
+
 /// What Quarantine did. The deny that keeps the attacker out is one thing; that it is
 /// the permissions boundary is another, on which hangs whether policies may be taken away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +245,22 @@ pub(crate) fn matches_exactly(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Failure;
+
+    #[test]
+    fn a_failure_says_which_deny_stands_whatever_it_is_about() {
+        for denied in [None, Some(DenyBy::Policy), Some(DenyBy::Boundary)] {
+            let arn = "AWSDenyAll is attached to it, and ".to_owned();
+            let (pattern, note, reason) = (arn.clone(), arn.clone(), arn.clone());
+            for failure in [
+                Failure::PrincipalExempt { arn: arn.clone(), pattern, note, denied },
+                Failure::PrincipalProtected { arn: arn.clone(), reason: reason.clone(), denied },
+                Failure::PrincipalMayBeImpostor { arn: arn.clone(), reason, denied },
+            ] {
+                assert_eq!(DenyBy::in_words(&failure.chain()), denied, "{failure}");
+            }
+        }
+    }
 
     #[test]
     fn its_resources_mean_one_user_wherever_it_is_moved() {

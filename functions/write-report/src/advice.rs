@@ -6,7 +6,8 @@ use crate::cause::Said;
 use crate::commands::{About, events, search};
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
-    Ending, Facts, Standing, capitalized, first_error, has_lost_keys, is_retired, named, standing,
+    Ending, Facts, Standing, capitalized, first_error, has_lost_keys, is_retired, is_unclear,
+    named, standing,
 };
 use crate::input::Kind;
 use crate::shell::Command;
@@ -654,13 +655,19 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
             };
             steps.push(Step::of(text).run(account, commands));
         }
-        (Standing::Denied, _) => {
-            let commands = vec![about.get(), about.list_attached()];
-            let text = format!("See whether the deny stands on {who} (AWSDenyAll):");
-            steps.push(Step::of(text).run(account, commands));
+        (Standing::Denied, _) => steps.push(see_the_deny(&who, about, account)),
+        (Standing::In, _) => {
+            if is_unclear(outcome) && facts.ending() != Ending::NotContained {
+                steps.push(see_the_deny(&who, about, account));
+            }
+            steps.push(containing(facts, outcome, about));
         }
-        (Standing::In, _) => steps.push(containing(facts, outcome, about)),
     }
+}
+
+fn see_the_deny(who: &str, about: About<'_>, account: Whose) -> Step {
+    let text = format!("See whether the deny stands on {who} (AWSDenyAll):");
+    Step::of(text).run(account, vec![about.get(), about.list_attached()])
 }
 
 /// Whether no more policies can be attached, and the boundary is the customer's, or refused: by

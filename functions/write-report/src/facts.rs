@@ -1,11 +1,12 @@
 use incident::{
-    AccountId, Execution, Failed, Kind as Noun, Mode, Outcome, PrincipalArn, Protection, Session,
-    Severity, Verdict, deny_policy, is_name, one_line, protection_by_name,
+    AccountId, DenyBy, Execution, Failed, Failure, Kind as Noun, Mode, Outcome, PrincipalArn,
+    Protection, Session, Severity, Verdict, deny_policy, is_name, one_line, protection_by_name,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::cause::Said;
 use crate::input::{Input, Kind, Recurrence, Source};
 use crate::note::holder;
 
@@ -251,8 +252,7 @@ impl<'a> Facts<'a> {
     /// Whether it was read back before the redrive, and not since.
     pub(crate) fn is_earlier(self, outcome: &Outcome) -> bool {
         // What `classify` leaves to people, it does in each pass anew, and knows no passes.
-        let refused = outcome.failures.first().is_some_and(|failed| failed.state == "Classify");
-        outcome.pass < self.input.redrives && !refused
+        outcome.pass < self.input.redrives && !is_refused(outcome)
     }
 
     /// The session that the finding describes by the name that it gives to an outcome.
@@ -428,19 +428,71 @@ fn ending_of(failed: &Failed) -> Ending {
 }
 
 pub(crate) fn standing(outcome: &Outcome) -> Standing {
-    let denied_before = outcome.principal.as_ref().and_then(|one| one.denied_before);
+    let seen = seen_denied(outcome);
     match (&outcome.read_back, &outcome.denial) {
         (Some(read), _) if read.denied_by.is_some() => Standing::Out,
+        // Quarantine's word is of an earlier pass, and AssumeRole's of this one.
+        (None, _) if outcome.verdict != Verdict::Pending && seen == Some(false) => Standing::In,
         (None, Some(denial)) if denial.by.is_some() => Standing::Denied,
-        (None, None) if denied_before.is_some() => Standing::Denied,
+        (None, _) if seen == Some(true) => Standing::Denied,
         _ => Standing::In,
     }
 }
 
+/// Whether `classify` leaves it to people: what else is known of it is of an earlier pass.
+fn is_refused(outcome: &Outcome) -> bool {
+    outcome.failures.first().is_some_and(|failed| failed.state == "Classify")
+}
+
+/// Whether a deny stood when `AssumeRole` read the principal in this pass; nothing, where it did
+/// not, or found somebody else.
+fn seen_denied(outcome: &Outcome) -> Option<bool> {
+    if is_refused(outcome) {
+        return None;
+    }
+    if let Some(failed) = refused_at_the_door(outcome) {
+        return Some(DenyBy::in_words(&Said::of(failed).words).is_some());
+    }
+    if outcome.failures.iter().any(|failed| failed.error == "PrincipalVanished") {
+        return None;
+    }
+    let answered = outcome.identified_by.as_ref().and(outcome.principal.as_ref())?;
+    Some(answered.denied_by.is_some())
+}
+
+/// Why `AssumeRole` leaves whom it has found to people.
+fn refused_at_the_door(outcome: &Outcome) -> Option<&Failed> {
+    let refused = ["PrincipalExempt", "PrincipalProtected", "PrincipalMayBeImpostor"];
+    let last = outcome.failures.last()?;
+    (last.state == "AssumeRole" && refused.contains(&last.error.as_str())).then_some(last)
+}
+
+/// Whether nobody knows if a deny stands: the answer was lost of the step that puts it there, or
+/// an earlier pass has reached the principal, and it was not read again.
+pub(crate) fn is_unclear(outcome: &Outcome) -> bool {
+    let lost = |failed: &Failed| {
+        let puts_it_there = ["Quarantine", "ReplaceBoundary"].contains(&failed.state.as_str());
+        let may_have_acted = ["PolicyUnread", "ServiceUnavailable"];
+        let is_named = Failure::NAMES.contains(&failed.error.as_str());
+        puts_it_there && (!is_named || may_have_acted.contains(&failed.error.as_str()))
+    };
+    let stood = outcome.identified_by.is_none()
+        && outcome.principal.as_ref().is_some_and(|one| one.denied_by.is_some());
+    outcome.read_back.is_none()
+        && standing(outcome) == Standing::In
+        && (stood
+            || is_refused(outcome) && outcome.principal.is_some()
+            || outcome.failures.iter().any(lost))
+}
+
 /// Whether a deny stood on it before the incident.
 pub(crate) fn denied_before(outcome: &Outcome) -> bool {
-    let known = outcome.principal.as_ref().and_then(|one| one.denied_before);
-    known.is_some() || outcome.denial.as_ref().is_some_and(|denial| denial.already)
+    let known = match &outcome.principal {
+        Some(one) => one.denied_before.is_some(),
+        // No earlier pass has identified it, so none has touched it.
+        None => refused_at_the_door(outcome).is_some(),
+    };
+    known || outcome.denial.as_ref().is_some_and(|denial| denial.already)
 }
 
 /// Whether no access key is active that was to be made inactive, as read back.

@@ -5,7 +5,7 @@ use incident::{
 use crate::advice::{Step, Whose, steps};
 use crate::cause::Said;
 use crate::errors::{is_a_decision, meaning};
-use crate::facts::{Facts, Standing, capitalized, denied_before, named, standing};
+use crate::facts::{Facts, Standing, capitalized, denied_before, is_unclear, named, standing};
 use crate::input::Kind;
 use crate::page::Page;
 use crate::sentences;
@@ -298,6 +298,7 @@ fn not_read_back(outcome: &Outcome, page: &mut Page) {
             page.item(format!("Quarantine says: denied everything by AWSDenyAll ({by})"));
         }
         (_, Standing::Denied) => page.item("a deny stood on it when it was identified"),
+        _ if is_unclear(outcome) => page.item("whether a deny stands on it is not known"),
         _ => page.item("no step has put a deny on it"),
     }
     if outcome.evidence.is_none() {

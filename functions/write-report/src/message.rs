@@ -6,7 +6,7 @@ use serde_json::Error;
 
 use crate::advice::{Step, steps};
 use crate::cause::Said;
-use crate::facts::{Facts, Standing, named, standing};
+use crate::facts::{Facts, Standing, is_unclear, named, standing};
 use crate::{mail, sentences};
 
 /// Characters of a short message at most: one SMS of GSM's alphabet, with room for the
@@ -83,10 +83,12 @@ impl<'a> Message<'a> {
 fn sms(facts: Facts<'_>) -> String {
     let subject = format!("Cordon {}", mail::subject(facts));
     let attacks = || facts.input.outcomes.iter().filter(|one| one.verdict == Verdict::Pending);
-    let more = if attacks().any(|one| one.unused_days.is_none() && standing(one) == Standing::In) {
-        " ATTACKER STILL IN"
-    } else {
-        ""
+    let mut who_is_in =
+        attacks().filter(|one| one.unused_days.is_none() && standing(one) == Standing::In);
+    let more = match (who_is_in.clone().next(), who_is_in.all(is_unclear)) {
+        (None, _) => "",
+        (_, true) => " ATTACKER MAY STILL BE IN",
+        (_, false) => " ATTACKER STILL IN",
     };
     let text = format!("{subject}{more}");
     text.chars().filter(char::is_ascii).take(MOST_OF_AN_SMS).collect()

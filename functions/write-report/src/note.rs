@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use incident::{DenyBy, Holdings, Outcome, Proof, Verdict, cut, one_line};
 
-use crate::facts::{Facts, Standing, is_retired, named, standing};
+use crate::facts::{Facts, Standing, is_retired, is_unclear, named, standing};
 use crate::input::Kind;
 use crate::sentences::{earlier_case, why};
 
@@ -86,6 +86,7 @@ fn describe(facts: Facts<'_>, one: &Outcome) -> String {
                 _ if one.unused_days.is_some() => "its unused access keys may be active",
                 Standing::Out => "it is denied, as read back",
                 Standing::Denied => "it was denied, which was not read back",
+                Standing::In if is_unclear(one) => "whether a deny stands on it is not known",
                 Standing::In => "no deny stands on it",
             };
             let failed = one.failures.first();

@@ -4,7 +4,7 @@ use crate::advice::is_hopeless;
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
     Ending, Facts, Standing, capitalized, denied_before, first_error, has_lost_keys, is_retired,
-    standing,
+    is_unclear, standing,
 };
 
 /// How it stands with the attacker, by the facts: what a mail says first.
@@ -92,8 +92,17 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
             "what Cordon took from {who} before is not undone; Cordon would contain it now."
         ),
         Verdict::Observed => format!("Cordon would contain {who}."),
-        Verdict::Escalated if standing(outcome) == Standing::Denied => format!(
-            "{who} is left to you: {}. It was denied everything before, and that is not undone.",
+        Verdict::Escalated if standing(outcome) == Standing::Denied => {
+            let before = if denied_before(outcome) { "before this incident" } else { "before" };
+            let why = why(facts, outcome);
+            format!(
+                "{who} is left to you: {why}. It was denied everything {before}, and that is not \
+                 undone."
+            )
+        }
+        Verdict::Escalated if is_unclear(outcome) => format!(
+            "{who} is left to you: {}. Cordon had begun with it, and nobody knows whether a deny \
+             stands on it.",
             why(facts, outcome)
         ),
         Verdict::Escalated => format!("{who} is left to you: {}.", why(facts, outcome)),
@@ -139,10 +148,16 @@ fn pending_one(outcome: &Outcome, who: &str, before: &str, alone: bool) -> Strin
             let read = if before.is_empty() { ", as read back" } else { before };
             format!("THE ATTACKER IS STILL IN: no deny stands on {who}{read}.")
         }
+        (Standing::In, true) if is_unclear(outcome) => {
+            format!("THE ATTACKER MAY STILL BE IN: nobody knows whether a deny stands on {who}.")
+        }
         (Standing::In, true) => {
             format!("THE ATTACKER IS STILL IN: Cordon could not put a deny on {who}.")
         }
         (Standing::In, false) if read => format!("no deny stands on {who}{before}."),
+        (Standing::In, false) if is_unclear(outcome) => {
+            format!("nobody knows whether a deny stands on {who}.")
+        }
         (Standing::In, false) => format!("no deny stands on {who}."),
     }
 }
@@ -251,6 +266,8 @@ fn acted(outcome: &Outcome) -> bool {
     let read = outcome.read_back.as_ref();
     matches!(outcome.verdict, Verdict::Contained | Verdict::Retired)
         || standing(outcome) == Standing::Denied && !denied_before(outcome)
+        || outcome.denial.as_ref().is_some_and(|denial| denial.by.is_some() && !denial.already)
+        || is_unclear(outcome)
         || outcome.evidence.as_ref().is_some_and(|proof| !is_observation(&proof.original))
         || earlier_case(outcome).is_some()
         || read.is_some_and(|read| read.done != Holdings::default())

@@ -11,7 +11,7 @@ use harness::execution::Execution;
 use harness::faults::{Fault, Strike};
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
-use harness::messages::Telling;
+use harness::messages::{Message, Telling};
 use harness::user::DENY_ALL;
 use harness::wait::{self, PATIENCE};
 use serde_json::json;
@@ -40,6 +40,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials
         .add_alone("a redrive that begins at a mail reads back before it tells", stopped_at_a_mail);
     trials.add_alone("whom an earlier pass has denied nobody calls untouched", touched_before);
+    trials.add_alone("whom a step has denied whose answer was lost nobody calls untouched", lost);
     trials.add_alone("observing does not forget whose keys were made inactive", acted_before);
     trials.add_alone("keys that were made inactive are told beyond every limit", keys_are_told);
     trials.add_alone("denied again in a second round: the same case", second_round);
@@ -314,6 +315,36 @@ async fn is_said_to_be_touched(
         for untrue in ["Nobody was touched", "THE ATTACKER IS STILL IN", "Nothing was changed"] {
             ensure!(!mail.text.contains(untrue), "{}", mail.text);
         }
+    }
+    Ok(())
+}
+
+/// Stopped inside of Quarantine, which goes on all the same, and redriven under a policy that
+/// forbids to go on.
+async fn lost(alone: &Alone<'_>) -> Result<()> {
+    let iam = alone.user().create().await?.account_root().iam();
+    for (said, change) in [
+        ("was denied everything before", json!({ "mode": "observe" })),
+        ("was denied everything before", json!({ "exemptPrincipals": ["arn:aws:iam::*:user/*"] })),
+        ("nobody knows whether a deny stands", json!({ "exemptAccounts": [MEMBERS[0]] })),
+        ("nobody knows whether a deny stands", json!({ "mode": "off" })),
+    ] {
+        let (suspect, execution) = stopped_at(alone, "Quarantine", "cordon-quarantine").await?;
+        let name = suspect.before.arn.rsplit('/').next().unwrap_or_default();
+        iam.attach_user_policy().user_name(name).policy_arn(DENY_ALL).send().await?;
+        amend(alone, &change).await?;
+        execution.redrive().await?;
+        execution.succeeds().await?;
+        let mails = alone.topics().alerts.mentioning(&execution.arn);
+        ensure!(mails.len() == 1, "{change}: {} mails", mails.len());
+        for Message { text, .. } in mails {
+            ensure!(text.contains(said), "{change}: {text}");
+            for untrue in ["Nobody was touched", "no deny stands", "put a deny on it"] {
+                ensure!(!text.contains(untrue), "{change}: {text}");
+            }
+        }
+        let was = json!({ "mode": "contain", "exemptPrincipals": [], "exemptAccounts": [] });
+        amend(alone, &was).await?;
     }
     Ok(())
 }

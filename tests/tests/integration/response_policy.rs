@@ -8,7 +8,7 @@ use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::messages::Telling;
-use harness::user::{Snapshot, User};
+use harness::user::{DENY_ALL, Snapshot, User};
 use harness::{MEMBERS, REGION, SECURITY};
 use serde_json::{Value, json};
 
@@ -352,6 +352,9 @@ async fn exempt(alone: &Alone<'_>) -> Result<()> {
     judged.told(&[&glass.user.arn, &pattern])?;
     choose(alone, &glass.finding, End::Escalated).await?.told(&[&pattern])?;
     glass.has_not_changed().await?;
+    glass.user.attach(DENY_ALL).await?;
+    let denied = "It was denied everything before this incident";
+    choose(alone, &glass.finding, End::Escalated).await?.told(&[&pattern, denied])?;
 
     let elsewhere = Suspect::in_account(alone, MEMBERS[1]).await?;
     let judged = elsewhere.is_untouched(alone, End::Escalated).await?;
