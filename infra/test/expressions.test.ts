@@ -500,7 +500,7 @@ describe('a count beyond which nothing is mailed', () => {
       },
     );
 
-  for (const name of ['ClaimOverflowMail', 'CountRepetitions']) {
+  for (const name of ['ClaimObservedMail', 'ClaimOverflowMail', 'CountRepetitions']) {
     it(`is an execution's own: ${name}`, async () => {
       const values = (await claim(name, 0)) as { ':execution': Json };
       assert.deepEqual(values[':execution'], { S: CONTEXT.Execution.Name });
@@ -520,10 +520,13 @@ describe('the way to a mail', () => {
     failures: errors.map((error) => ({ state: 's', error, cause: 'c' })),
   });
   const escalated = of('escalated', 'PrincipalProtected');
-  for (const [says, source, urgent, outcomes, redrives, next] of [
+  for (const [says, source, urgent, outcomes, redrives, next, mode = 'contain'] of [
     ['an escalation', 'service', false, [escalated], 0, 'CountEscalations'],
     ['an escalation of nobody', 'service', false, [], 0, 'CountEscalations'],
     ['an urgent verdict', 'service', true, [escalated], 0, 'ClaimUrgentMail'],
+    ['what is observed', 'service', true, [escalated], 0, 'ClaimObservedMail', 'observe'],
+    ["a person's choice while observing", 'person', false, [], 0, 'ReportEscalated', 'observe'],
+    ['a redrive while observing', 'service', true, [escalated], 1, 'ReportEscalated', 'observe'],
     [
       'a possible impostor',
       'service',
@@ -559,10 +562,12 @@ describe('the way to a mail', () => {
     ['a retirement beside it', 'service', false, [escalated, of('retired')], 0, 'ReportEscalated'],
     ["a person's choice", 'person', false, [escalated], 0, 'ReportEscalated'],
     ['a redrive', 'service', true, [escalated], 1, 'ReportEscalated'],
-  ] as readonly (readonly [string, string, boolean, Json, number, string])[]) {
+  ] as readonly (readonly [string, string, boolean, Json, number, string, string?])[]) {
     it(`leads to ${next} for ${says}`, async () => {
-      const given = { verdict: { source }, urgent, outcomes, redrives };
-      assert.equal(await chosen(state('WhetherToMail'), given), next);
+      const given = { verdict: { source }, urgent, outcomes, redrives, policy: { mode } };
+      const first = await chosen(state('WhetherToMail'), given);
+      const then = first === 'WhetherUrgent' ? await chosen(state(first), given) : first;
+      assert.equal(then, next);
     });
   }
 });

@@ -163,7 +163,8 @@ const OTHERWISE: [Task; 10] = {
 };
 
 /// Those that are reached only under another response policy.
-const OBSERVING: [Task; 3] = [
+const OBSERVING: [Task; 4] = [
+    Task::service("ClaimObservedMail", Case::Policy, "dynamodb:UpdateItem"),
     Task::function("ReportObserved", Case::User, INVOKE, "write-report"),
     Task::function("Observe", Case::User, "s3:PutObject", "preserve"),
     Task::service("TellObserved", Case::User, PUBLISH).sends(Telling::Observed),
@@ -375,7 +376,10 @@ impl Cell {
             _ if self.task.function == Some("write-report") => true,
             // People learn that the holders could not be read; and where nobody can count,
             // they are told all the same.
-            ("FindHolders" | "ClaimUrgentMail" | "CountEscalations", _) => true,
+            (
+                "FindHolders" | "ClaimObservedMail" | "ClaimUrgentMail" | "CountEscalations",
+                _,
+            ) => true,
             _ => false,
         }
     }
@@ -872,6 +876,7 @@ impl Pass<'_> {
         let (cell, suspect) = (self.cell, self.suspect);
         let observing = OBSERVING.iter().any(|task| task.state == cell.task.state);
         let (telling, wanted) = match cell.task.case {
+            Case::Policy if observing => (Telling::LeftToPeople, "NEW"),
             _ if observing => (Telling::Observed, "NEW"),
             Case::Policy => (Telling::LeftToPeople, "NOTIFIED"),
             _ => (Telling::Done, "RESOLVED"),

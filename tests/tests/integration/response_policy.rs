@@ -25,6 +25,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("a mode is in force from the next finding on", mode);
     trials.add_alone("observing changes nothing, and says what would be done", observing);
     trials.add_alone("who is observed is told of once a day, and reported", observing_on);
+    trials.add_alone("observing, what is left to people is told of once a day", left_on);
     trials.add_alone("with a policy that is no policy nobody is contained, until mended", mended);
     trials.add_alone("a changed response policy is told to responders and operations", changed);
     trials.add_alone("a redrive goes by the policy of its day", redriven);
@@ -194,6 +195,32 @@ async fn observing_on(alone: &Alone<'_>) -> Result<()> {
         if Box::pin(observed_within_a_day(alone)).await? {
             return Ok(());
         }
+    }
+    anyhow::bail!("a new day began, {ATTEMPTS} times")
+}
+
+/// Its product sends a finding again and again that nobody updates.
+async fn left_on(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "mode": "observe" })).await?;
+    for _ in 0..ATTEMPTS {
+        let finding = cases::finding(alone, "control-root-access-key")?;
+        let mut ends = Vec::new();
+        for finding in [&finding, &finding, &finding.clone().with("Id", alone.unique("other"))] {
+            alone.store(finding).await?;
+            let execution = alone.start(&finding.new_event()).await?;
+            execution.succeeds().await?;
+            ends.push(execution.history().await?.last_state().to_owned());
+            let mails = alone.topics().alerts.mentioning(&execution.arn).len();
+            ensure!(mails == usize::from(ends.last() != Some(&"ObservedToday".into())), "{mails}");
+        }
+        if ends == ["Observed", "ObservedToday", "Observed"] {
+            let chosen = alone.start(&finding.chosen()).await?;
+            chosen.succeeds().await?;
+            let told = alone.topics().alerts.mention(&chosen.arn).await?.text;
+            ensure!(told.contains("The finding stays as it is"), "{told}");
+            return Ok(());
+        }
+        ensure!(ends == ["Observed"; 3], "they ended {ends:?}");
     }
     anyhow::bail!("a new day began, {ATTEMPTS} times")
 }

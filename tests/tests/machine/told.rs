@@ -41,6 +41,14 @@ fn is_claimed_by_another(edge: &Edge<'_>) -> bool {
         && edge.from.catch[0].error_equals == ["DynamoDB.ConditionalCheckFailedException"]
 }
 
+/// While Cordon observes, another execution has told people of the same finding on the same day.
+fn is_observed_today(edge: &Edge<'_>) -> bool {
+    edge.from.name == "ClaimObservedMail"
+        && edge.by == By::Catch(0)
+        && edge.from.catch[0].error_equals == ["DynamoDB.ConditionalCheckFailedException"]
+        && edge.to == "ObservedToday"
+}
+
 /// Of whom the deny stood on already and who had nothing more to lose, people were told as often
 /// in this hour as they want to be.
 fn is_told_often(edge: &Edge<'_>) -> bool {
@@ -77,6 +85,7 @@ fn silent_ends<'a>(machine: &'a Scope, start: &'a str) -> Vec<&'a str> {
         tells(edge)
             || begins_again(edge)
             || is_claimed_by_another(edge)
+            || is_observed_today(edge)
             || is_told_often(edge)
             || is_answered(edge)
             || is_told_today(edge)
@@ -90,7 +99,10 @@ fn people_are_told_after_every_catch_before_the_execution_ends() {
     let machine = Scope::machine();
     let mut catches = 0;
     for edge in machine.edges() {
-        let silent = is_claimed_by_another(&edge) || is_told_often(&edge) || begins_again(&edge);
+        let silent = is_claimed_by_another(&edge)
+            || is_observed_today(&edge)
+            || is_told_often(&edge)
+            || begins_again(&edge);
         if matches!(edge.by, By::Catch(_)) && !silent {
             catches += 1;
             assert_eq!(silent_ends(&machine, edge.to), [""; 0], "{edge}");
@@ -117,7 +129,8 @@ fn only_what_is_ignored_ends_in_silence() {
 #[test]
 fn without_its_counter_an_escalation_is_mailed() {
     let machine = Scope::machine();
-    for name in ["ClaimUrgentMail", "CountEscalations", "ClaimOverflowMail"] {
+    let claims = ["ClaimObservedMail", "ClaimUrgentMail", "CountEscalations", "ClaimOverflowMail"];
+    for name in claims {
         let [refused, unreachable] = machine.state(name).catch.as_slice() else {
             panic!("`{name}` has another number of catches")
         };
@@ -131,8 +144,13 @@ fn without_its_counter_an_escalation_is_mailed() {
     let before: Vec<_> =
         machine.edges().into_iter().filter(|edge| edge.to == "ReportEscalated").collect();
     let before: BTreeSet<_> = before.iter().map(|edge| edge.from.name.as_str()).collect();
-    let counted = ["ClaimOverflowMail", "ClaimUrgentMail", "CountEscalations", "WhetherToMail"];
-    assert_eq!(before, BTreeSet::from(counted));
+    assert_eq!(before, claims.into_iter().chain(["WhetherToMail"]).collect());
+    // What is not observed only waits for no day.
+    let claimed: Vec<_> =
+        machine.edges().into_iter().filter(|edge| edge.to == "ClaimObservedMail").collect();
+    let [claimed] = claimed.as_slice() else { panic!("another way leads there") };
+    assert_eq!((claimed.from.name.as_str(), claimed.by), ("WhetherToMail", By::Rule(1)));
+    assert_eq!(claimed.from.choices[1].condition, "{% $policy.mode = 'observe' %}");
 }
 
 #[test]
