@@ -3,7 +3,10 @@ import { Failure } from './failure.ts';
 import { DeployedMachine } from './machines.ts';
 import { isSet } from './variables.ts';
 
-/** Checks now which accounts can be entered, and prints what the check says; fails where some can't. */
+/**
+ * Checks now which accounts can be entered, and prints what the check says; fails where some can't,
+ * where there are none, or where no finding would be answered.
+ */
 export async function readiness(config: string, variables: NodeJS.ProcessEnv): Promise<void> {
   const deep = isSet('DEEP', variables);
   const machine = await DeployedMachine.find(config, 'cordon-readiness');
@@ -16,7 +19,7 @@ export async function readiness(config: string, variables: NodeJS.ProcessEnv): P
   console.error(`${executionArn} …`);
   const { status, output = '{}', error = '', cause = '' } = await machine.ended(executionArn);
   if (status !== 'SUCCEEDED') throw new Failure(`the check ended ${status}: ${error} ${cause}`);
-  const { message, refused } = JSON.parse(output) as { message: string; refused: boolean };
+  const { message, notReady } = JSON.parse(output) as { message: string; notReady: boolean };
   console.log((JSON.parse(message) as { email: string }).email);
-  if (refused) process.exitCode = 1;
+  if (notReady) process.exitCode = 1;
 }

@@ -149,6 +149,8 @@ export class SecurityStack extends CordonStack {
         ...ofReadinessAlone,
         ...functionArns(ofReadiness),
         Partition: this.partition,
+        AlertTopicArn: topics.responders.topicArn,
+        ResponsePolicyParameter: RESPONSE_POLICY,
       },
     });
 

@@ -105,9 +105,10 @@ export async function readiness(accounts: number): Promise<number> {
   const listed = Math.ceil(accounts / 50);
   const idKilobytes = ids.length / 1e3;
   const check: Usage = {
-    // What is entered once: Begin, WhatToCheck, DescribeOrganization, Steps, CompareReadiness,
-    // WriteReadiness, WhetherToTell, TellReadiness, StoreReadiness, Ready.
-    transitions: 10 + 2 * listed + asked,
+    // What is entered once: Begin, WhatToCheck, ReadResponsePolicy, DescribeRule, CountResponders,
+    // DescribeOrganization, Steps, CompareReadiness, WriteReadiness, WhetherToTell, TellReadiness,
+    // StoreReadiness, Ready.
+    transitions: 13 + 2 * listed + asked,
     functions: asked + 3,
     publishes: 1,
     counted: 0,

@@ -187,6 +187,9 @@ describe('the readiness machine', () => {
         (5_000 / page) * (task('ListAccounts', attempts) + 2) +
         asked * (task('AskStep', attempts) + 2) +
         [
+          'ReadResponsePolicy',
+          'DescribeRule',
+          'CountResponders',
           'DescribeOrganization',
           'CompareReadiness',
           'WriteReadiness',
@@ -350,6 +353,9 @@ it('the role of the readiness machine can not reach a principal, a finding or ev
       'lambda:InvokeFunction',
       lists,
       'organizations:DescribeOrganization',
+      'ssm:GetParameter',
+      'events:DescribeRule',
+      'sns:ListSubscriptionsByTopic',
       'states:ListExecutions',
       'sns:Publish',
       'kms:Decrypt',

@@ -1,12 +1,14 @@
 //! Compares which member accounts can be entered with what the last run has found, and stores
 //! it: people are told only what is new.
 
+mod answering;
 mod news;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use answering::{Answering, Switches};
 use bucket::Bucket;
 use incident::{AccountId, Execution, Failure};
 use news::{Gone, Lines, News};
@@ -32,6 +34,9 @@ pub struct Input {
     accounts: Vec<AccountId>,
     /// What each step answered about each page of them.
     pages: Vec<Page>,
+    /// What there has to be before any account is entered; nothing in an execution that began
+    /// before this was read.
+    switches: Option<Switches>,
     /// What is to be done.
     call: Call,
 }
@@ -93,6 +98,8 @@ pub struct Output {
     result: String,
     /// Why the last result can't be compared with.
     last_unreadable: Option<String>,
+    /// Whether findings are answered at all.
+    answering: Option<Answering>,
 }
 
 /// Compares a run with the last one before it, by the results in the evidence bucket, or stores
@@ -102,9 +109,10 @@ pub struct Output {
 ///
 /// Results are named for the time at which their execution began, so the last one is found by
 /// its key. One that is none is told, and all that is refused with it, as if it were new. So is
-/// who is not asked about any more, and that nobody is.
+/// who is not asked about any more, and that nobody is. What keeps findings from being answered at
+/// all is told by each run.
 pub async fn compare_readiness(bucket: &Bucket, input: Input) -> Result<Output, Failure> {
-    let Input { execution, started, deep, accounts, pages, call } = input;
+    let Input { execution, started, deep, accounts, pages, switches, call } = input;
     let own = format!("{started}-{}.json", execution.name());
     let (last, last_unreadable) = match last(bucket, &own).await {
         Ok(last) => (last, None),
@@ -124,8 +132,10 @@ pub async fn compare_readiness(bucket: &Bucket, input: Input) -> Result<Output, 
     let News { began, ended, standing } = News::between(last.as_ref(), &record, &listed);
     let gone = Gone::since(last.as_ref(), &listed);
     let nobody = listed.is_empty() && last.as_ref().is_none_or(|last| last.accounts > 0);
+    let answering = switches.as_ref().map(Answering::by);
     Ok(Output {
-        news: !began.first.is_empty()
+        news: answering.as_ref().is_some_and(Answering::is_hindered)
+            || !began.first.is_empty()
             || !ended.first.is_empty()
             || !gone.first.is_empty()
             || nobody
@@ -141,6 +151,7 @@ pub async fn compare_readiness(bucket: &Bucket, input: Input) -> Result<Output, 
         unproved: record.unproved,
         result: bucket.uri(&key),
         last_unreadable,
+        answering,
     })
 }
 
@@ -279,6 +290,19 @@ mod tests {
             assert_eq!(accounts_of(&said["began"]), began);
             assert_eq!(accounts_of(&said["ended"]), ended);
             assert_eq!(said["news"], json!(began != none || ended != none));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_keeps_findings_from_being_answered_is_told_each_time() {
+        for (rule, news) in [("ENABLED", false), ("DISABLED", true)] {
+            let now = || {
+                let policy = "{}".to_owned();
+                let switches = json!({ "policy": policy, "rule": rule, "responders": 1 });
+                let switches = Some(serde_json::from_value(switches).unwrap());
+                Input { switches, ..input("compare", false, &ACCOUNTS, &json!([])) }
+            };
+            assert_eq!(said(Some(now()), now()).await["news"], json!(news), "{rule}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use incident::{Execution, Failure, listed, one_line};
+use incident::{Execution, Failure, Mode, listed, one_line};
 use serde::{Deserialize, Serialize};
 
 use crate::errors::{UNKNOWN, meaning};
@@ -50,6 +50,25 @@ struct Checked {
     /// The accounts from which the organization is run, where they have no member roles.
     #[serde(default)]
     left_out: Vec<String>,
+    /// Whether findings are answered at all, where that was asked.
+    answering: Option<Answering>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Answering {
+    mode: Option<Mode>,
+    scope: Option<usize>,
+    hindered: Vec<Hindrance>,
+    why: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Hindrance {
+    ModeOff,
+    PolicyUnusable,
+    RuleDisabled,
+    NobodySubscribed,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -124,12 +143,15 @@ impl Checked {
         let Self { accounts, steps, not_entered, .. } = self;
         let calls = self.standing.first.iter().any(|line| !line.is_of_the_entry());
         let gone = self.gone.first.len() + self.gone.more;
+        let hindered = self.answering.iter().flat_map(|it| &it.hindered).next();
+        let observes = self.answering.as_ref().is_some_and(|it| it.mode == Some(Mode::Observe));
+        let only = if observes { ", mode observe" } else { "" };
         let subject = match (not_entered, calls) {
             _ if *accounts == 0 => "[NOT READY] there is no account to enter".to_owned(),
             (0, false) if gone > 0 => {
-                format!("[READY] all {accounts} accounts can be entered, {gone} are gone")
+                format!("[READY] all {accounts} accounts can be entered, {gone} are gone{only}")
             }
-            (0, false) => format!("[READY] all {accounts} accounts can be entered"),
+            (0, false) => format!("[READY] all {accounts} accounts can be entered{only}"),
             (0, true) => "[NOT READY] some accounts refuse what containment takes".to_owned(),
             (some, _) => format!("[NOT READY] cannot be entered: {some} of {accounts} accounts"),
         };
@@ -139,8 +161,8 @@ impl Checked {
                  findings may not even arrive. `make preflight` says who administers Security Hub."
                 .to_owned(),
             (0, false) => format!(
-                "Each of Cordon's {steps} steps can enter each of the {accounts} accounts. Nothing \
-                 is known that would keep it from containing anybody there."
+                "Each of Cordon's {steps} steps can enter each of the {accounts} accounts. {}",
+                self.what_comes_of_it()
             ),
             (0, true) => format!(
                 "Each of Cordon's {steps} steps can enter each of the {accounts} accounts, but calls \
@@ -151,8 +173,20 @@ impl Checked {
                  incident there would fail, and wait for somebody to mend this."
             ),
         };
+        let (subject, first) = match hindered {
+            Some(one) => {
+                let phrase = one.phrase();
+                (
+                    format!("[NOT READY] {phrase}"),
+                    format!("{}. {first}", crate::facts::capitalized(phrase)),
+                )
+            }
+            None => (subject, first),
+        };
+        let first = first.trim_end().to_owned();
         let mut page = Page::default();
         page.prose(first.clone());
+        self.what_hinders(&mut page, region);
         if let Some(why) = &self.last_unreadable {
             page.part("The last result can't be read, so all that is refused is told as new:");
             page.quote(0, one_line(why, 700));
@@ -170,6 +204,51 @@ impl Checked {
         page.heading("All of it, account by step");
         page.alone(2, self.result.as_str());
         (subject, first, page)
+    }
+
+    /// What would come of a finding where all accounts can be entered.
+    fn what_comes_of_it(&self) -> String {
+        let Some(Answering { mode: Some(mode), scope, hindered, .. }) = &self.answering else {
+            return String::new();
+        };
+        let scope = scope.map(|accounts| {
+            let noun = if accounts == 1 { "account" } else { "accounts" };
+            format!("the response policy's scope is {accounts} {noun}: nobody else is contained")
+        });
+        match (mode, scope) {
+            _ if !hindered.is_empty() => String::new(),
+            (Mode::Contain, None) => {
+                "Nothing is known that would keep it from containing anybody there.".to_owned()
+            }
+            (Mode::Contain, Some(scope)) => format!("But {scope}."),
+            (_, None) => "But it only observes (mode `observe`): nobody is contained.".to_owned(),
+            (_, Some(_)) => {
+                "But it only observes (mode `observe`), and not all accounts: nobody is contained."
+                    .to_owned()
+            }
+        }
+    }
+
+    /// What keeps findings from being answered, and what to do.
+    fn what_hinders(&self, page: &mut Page, region: &str) {
+        let Some(Answering { hindered, why, .. }) = &self.answering else { return };
+        if hindered.is_empty() {
+            return;
+        }
+        page.heading("What keeps findings from being answered");
+        for one in hindered {
+            page.part(format!("{}.", crate::facts::capitalized(one.phrase())));
+            if let (Hindrance::PolicyUnusable, Some(why)) = (one, why) {
+                page.quote(2, one_line(why, 700));
+            }
+            page.indented(2, one.todo());
+            if *one == Hindrance::RuleDisabled {
+                let enable = Command::aws("events enable-rule", region);
+                if let Some(line) = enable.with("--name", "cordon-findings").line() {
+                    page.alone(2, line);
+                }
+            }
+        }
     }
 
     /// Who was asked about before, and is not any more.
@@ -239,6 +318,38 @@ impl Checked {
             "Those that take policies away IAM allows only on a principal under AWSDenyAll, of \
              which there is none to try them on; the others read.",
         );
+    }
+}
+
+impl Hindrance {
+    fn phrase(self) -> &'static str {
+        match self {
+            Self::ModeOff => "the response policy's mode is off",
+            Self::PolicyUnusable => "the response policy is unusable",
+            Self::RuleDisabled => "the rule that starts Cordon is disabled",
+            Self::NobodySubscribed => "no responder is subscribed",
+        }
+    }
+
+    fn todo(self) -> &'static str {
+        match self {
+            Self::ModeOff => {
+                "No finding is answered until somebody sets it: `make policy CONFIG=cordon.json \
+                 SET=mode=contain`. Those that have come since are not answered by that."
+            }
+            Self::PolicyUnusable => {
+                "Each finding is told, and nobody is contained. `make policy CONFIG=cordon.json` \
+                 shows it, and sets one field with SET."
+            }
+            Self::RuleDisabled => {
+                "Nothing starts for a finding. CloudTrail knows who disabled it \
+                 (events:DisableRule). With credentials of the security account:"
+            }
+            Self::NobodySubscribed => {
+                "Cordon answers findings, and no responder hears of it. `make preflight \
+                 CONFIG=cordon.json` names who has not confirmed, or has unsubscribed, and what to do."
+            }
+        }
     }
 }
 

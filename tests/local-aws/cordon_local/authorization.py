@@ -48,7 +48,10 @@ def _resource(original, service, method, path, headers, body, query, region, acc
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
     """
     if service != "iam":
-        return original(service, method, path, headers, body, query, region, account)
+        arn = original(service, method, path, headers, body, query, region, account)
+        # A rule of the default bus is named without it.
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_eventbridge.html
+        return arn.replace(":rule/default/", ":rule/", 1) if service == "events" else arn
     given = query_parameters(b"", query)
     action = given.get("Action", "")
     if action == "GetAccessKeyLastUsed":

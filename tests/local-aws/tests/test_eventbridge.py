@@ -2,7 +2,7 @@
 
 import json
 
-from local_aws import SECURITY, LocalAwsTest, allow, role_with, until
+from local_aws import SECURITY, LocalAwsTest, allow, role_with, until, user_with
 
 PASS = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": True}}})
 QUEUE = f"arn:aws:sqs:us-east-1:{SECURITY}:"
@@ -60,6 +60,19 @@ class DeadLetters(EventBridgeTest):
 
     def trust(self, service: str) -> dict:
         return {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+    def test_a_policy_names_a_rule_of_the_default_bus_without_the_bus(self):
+        self.events.put_rule(Name="named", EventPattern=json.dumps({"source": ["named"]}))
+        arn = f"arn:aws:events:us-east-1:{SECURITY}:rule/"
+        for name, rule, status in (("reader", "named", 200), ("stranger", "default/named", 400)):
+            may = allow("events:DescribeRule", arn + rule)
+            events = self.aws.client("events", user_with(self.aws, name, may, account=SECURITY))
+            with self.subTest(name):
+                try:
+                    answered = events.describe_rule(Name="named")["ResponseMetadata"]["HTTPStatusCode"]
+                except events.exceptions.ClientError as error:
+                    answered = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                self.assertEqual(answered // 100, status // 100)
 
     def test_a_machine_that_does_not_exist(self):
         role = role_with(self.aws, "starter", self.trust("events"), allow("states:StartExecution"), account=SECURITY)

@@ -15,11 +15,13 @@ use harness::wait::{self, PATIENCE};
 use harness::{MANAGEMENT, MEMBERS, SECURITY};
 use serde_json::{Value, json};
 
+use crate::response_policy::amend;
 use crate::trials::Trials;
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("readiness: who can't be entered is told once, and once it is mended", entry);
     trials.add_alone("readiness: deep, a permission taken from a role is found", deep);
+    trials.add_alone("readiness: what keeps findings from being answered is told", answering);
     trials.add_alone("readiness: a check that fails is told", failing);
     trials.add_alone("readiness: the commands print what there is", commands);
 }
@@ -163,6 +165,33 @@ async fn deep(alone: &Alone<'_>) -> Result<()> {
     let mail = tells(alone, &check(alone, true).await?).await?;
     ensure!(mail.text.contains("Allowed again"), "the mail says: {}", mail.page);
     Ok(())
+}
+
+/// People may forget what they have switched off.
+async fn answering(alone: &Alone<'_>) -> Result<()> {
+    amend(alone, &json!({ "mode": "observe" })).await?;
+    check(alone, false).await?;
+    is_silent(&check(alone, false).await?)?;
+    let printed = alone.command("readiness", &[]).await?;
+    ensure!(printed.status.success(), "it ended {}: {}", printed.status, printed.text);
+    ensure!(printed.text.contains("observes\n(mode `observe`)"), "it printed {}", printed.text);
+
+    amend(alone, &json!({ "mode": "off" })).await?;
+    for _ in 0..2 {
+        let mail = tells(alone, &check(alone, false).await?).await?;
+        let subject = "[NOT READY] the response policy's mode is off";
+        ensure!(mail.subject == subject, "{}", mail.subject);
+        ensure!(mail.text.contains("SET=mode=contain"), "{}", mail.page);
+    }
+    let printed = alone.command("readiness", &[]).await?;
+    ensure!(printed.status.code() == Some(1), "it ended {}: {}", printed.status, printed.text);
+
+    alone.remove_response_policy().await?;
+    alone.start_readiness(&json!({ "deep": false })).await?.fails().await?;
+    alone.topics().operations.mention("ReadResponsePolicy failed with").await?;
+    alone.undo().await?;
+    amend(alone, &json!({ "mode": "contain" })).await?;
+    is_silent(&check(alone, false).await?)
 }
 
 async fn failing(alone: &Alone<'_>) -> Result<()> {
