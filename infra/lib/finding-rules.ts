@@ -23,8 +23,8 @@ export class FindingRules extends Construct {
   constructor(scope: Construct, id: string, props: FindingRulesProps) {
     super(scope, id);
     const { stateMachineArn, alertTopicArn, customActionArn } = props;
-    const { partition } = Stack.of(this);
-    const { actionable, alerting, told } = findingPatterns(props.findings, partition);
+    const { partition, account } = Stack.of(this);
+    const { actionable, alerting, told } = findingPatterns(props.findings, partition, account);
 
     const ifUndelivered = (rule: string): string =>
       `Findings did not start the state machine, so nothing was contained. Read the messages in the queue, mend what their attributes name, then have each start its execution: make replay CONFIG=cordon.json RULE=${rule}`;

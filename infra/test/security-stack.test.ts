@@ -91,7 +91,7 @@ describe('where Security Hub without CSPM sends the findings', () => {
   const stack = synthesize({ findings: 'v2' });
   const patternOf = (name: string) =>
     stack.one('AWS::Events::Rule', { Name: name }).Properties['EventPattern'];
-  const { actionable, alerting } = findingPatterns('v2', 'aws');
+  const { actionable, alerting } = findingPatterns('v2', 'aws', '111111111111');
 
   it('the rules take its events, and there is no custom action', () => {
     assert.deepEqual(patternOf('cordon-findings'), actionable);
@@ -501,7 +501,7 @@ describe('the security stack', () => {
   };
 
   describe('the rules', () => {
-    const { actionable, alerting } = findingPatterns('cspm', 'aws');
+    const { actionable, alerting } = findingPatterns('cspm', 'aws', '111111111111');
 
     it('take the findings that the verdict table can act on', () => {
       assert.deepEqual(rule('cordon-findings').Properties['EventPattern'], actionable);
