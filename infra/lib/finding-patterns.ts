@@ -15,7 +15,10 @@ import type { EventPattern } from './event-rule.ts';
 export interface FindingPatterns {
   /** The findings that Cordon can act on; the thousands of others start no execution. */
   readonly actionable: EventPattern;
-  /** Those of AWS's services among them that are worth a mail before anything is known of them. */
+  /**
+   * The incidents that AWS's services see, worth a mail before anything is known of them. What a
+   * control finds is none: it has been so for long, and comes again with each check while it is NEW.
+   */
   readonly alerting: EventPattern;
   /**
    * Whatever the feed says of other accounts than the security account, whose own checks go on
@@ -64,11 +67,7 @@ export function findingPatterns(
     alerting: imported({
       ...form.accusing,
       ...form.alarming,
-      $or: [
-        { ...form.ofGuardDuty, ...form.onPrincipals },
-        form.ofHealth,
-        { ...form.ofSecurityHub, ...form.onControls },
-      ],
+      $or: [{ ...form.ofGuardDuty, ...form.onPrincipals }, form.ofHealth],
     }),
     ofMembers: imported(form.of([{ 'anything-but': securityAccount }])),
     told: form.told,

@@ -14,7 +14,7 @@ export interface FindingRulesProps {
 }
 
 /**
- * Takes findings to the state machine, and the bare fact of the bad ones to the responders, who so
+ * Takes findings to the state machine, and the bare fact of bad incidents to the responders, who so
  * hear of them even if nothing else works.
  */
 export class FindingRules extends Construct {
@@ -51,7 +51,8 @@ export class FindingRules extends Construct {
           ];
     const alerts = new EventRule(this, 'Alerts', {
       name: 'cordon-alerts',
-      description: 'Cordon: the HIGH and CRITICAL ones of those findings that services of AWS sent',
+      description:
+        'Cordon: the HIGH and CRITICAL ones of those findings that GuardDuty and Health sent',
       pattern: alerting,
       targets: [
         {
