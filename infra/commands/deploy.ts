@@ -5,7 +5,12 @@ import { type Account, accountsToTouch } from './accounts.ts';
 import { isBootstrapped } from './bootstrap.ts';
 import { Failure, inALine } from './failure.ts';
 import { buildPackages } from './packages.ts';
-import { createResponsePolicy, readResponsePolicy } from './response-policy.ts';
+import {
+  createResponsePolicy,
+  type Policy,
+  readResponsePolicy,
+  saidOfFirst,
+} from './response-policy.ts';
 import { cdkBootstrap, cdkIn, synthesize } from './run.ts';
 import {
   deployedResources,
@@ -124,7 +129,9 @@ async function prepare(
 /** Before the stack, so that the first finding finds one. Says so, where people have changed it since. */
 async function giveResponsePolicy(account: Account, policy: object): Promise<void> {
   if (await createResponsePolicy(account, policy)) {
-    console.log(`the response policy is created, as \`${RESPONSE_POLICY}\``);
+    const [says, ...warnings] = saidOfFirst(policy as Policy);
+    console.log(`the response policy is created, as \`${RESPONSE_POLICY}\`: ${says}`);
+    for (const each of warnings) console.error(`warning: ${each}`);
     return;
   }
   const { text } = await readResponsePolicy(account);

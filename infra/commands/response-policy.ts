@@ -46,6 +46,26 @@ export async function createResponsePolicy(account: Account, policy: object): Pr
   }
 }
 
+/**
+ * What the first response policy does, and a warning where it contains fewer than everybody: it is
+ * the configuration's, which may still have what a pilot began with, while incidents wait for one.
+ */
+export function saidOfFirst(policy: Policy): readonly string[] {
+  const mode = policy['mode'] ?? 'contain';
+  const [scope, principals, accounts] = (
+    ['accountsInScope', 'exemptPrincipals', 'exemptAccounts'] as const
+  ).map((field) => policy[field] as readonly unknown[] | null | undefined);
+  const inScope = scope ? `accounts in scope: ${scope.length}` : 'all accounts in scope';
+  const exemptions = (principals?.length ?? 0) + (accounts?.length ?? 0);
+  const says = `mode \`${mode}\`, ${inScope}, exemptions: ${exemptions}`;
+  if (mode === 'contain' && !scope) return [says];
+  const nobody = mode === 'contain' && scope?.length ? 'nobody in other accounts' : 'nobody';
+  return [
+    says,
+    `${nobody} is contained by it: if that is not meant, change it by \`make policy\` before anything is redriven, and write the same into the configuration`,
+  ];
+}
+
 export async function readResponsePolicy(account: Account): Promise<LivePolicy> {
   try {
     const get = new GetParameterCommand({ Name: RESPONSE_POLICY });

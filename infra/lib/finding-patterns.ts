@@ -15,13 +15,25 @@ import type { EventPattern } from './event-rule.ts';
 export interface FindingPatterns {
   /** The findings that Cordon can act on; the thousands of others start no execution. */
   readonly actionable: EventPattern;
-  /** Those of AWS's services among them that are worth a mail before anything is known of them. */
+  /**
+   * The incidents that AWS's services see, worth a mail before anything is known of them. What a
+   * control finds is none: it has been so for long, and comes again with each check while it is NEW.
+   */
   readonly alerting: EventPattern;
+  /**
+   * Whatever the feed says of other accounts than the security account, whose own checks go on
+   * where it is the administrator of nobody any more. There is always some, so silence is news.
+   */
+  readonly ofMembers: EventPattern;
   /** Where the event has what such a mail says of it. */
   readonly told: { readonly account: string; readonly severity: string };
 }
 
-export function findingPatterns(findings: Findings, partition: string): FindingPatterns {
+export function findingPatterns(
+  findings: Findings,
+  partition: string,
+  securityAccount: string,
+): FindingPatterns {
   const form = findings === 'cspm' ? asff(partition) : ocsf(partition);
   const imported = (finding: EventPattern): EventPattern => ({
     source: ['aws.securityhub'],
@@ -55,12 +67,9 @@ export function findingPatterns(findings: Findings, partition: string): FindingP
     alerting: imported({
       ...form.accusing,
       ...form.alarming,
-      $or: [
-        { ...form.ofGuardDuty, ...form.onPrincipals },
-        form.ofHealth,
-        { ...form.ofSecurityHub, ...form.onControls },
-      ],
+      $or: [{ ...form.ofGuardDuty, ...form.onPrincipals }, form.ofHealth],
     }),
+    ofMembers: imported(form.of([{ 'anything-but': securityAccount }])),
     told: form.told,
   };
 }
@@ -68,6 +77,8 @@ export function findingPatterns(findings: Findings, partition: string): FindingP
 /** What the patterns ask of a finding, in the names of its format. */
 interface Form extends Pick<FindingPatterns, 'told'> {
   readonly detailType: string;
+  /** Of an account that is one of these. */
+  readonly of: (accounts: readonly unknown[]) => EventPattern;
   /**
    * New, and of no check or of one that failed. Each update comes again as an import: what Cordon
    * has answered is not new, so it does not start itself, and what passed accuses nobody.
@@ -148,6 +159,7 @@ function asff(partition: string): Form {
   const arn = (name: string) => `::product/aws/${name}`;
   return {
     detailType: 'Security Hub Findings - Imported',
+    of: (accounts) => ({ AwsAccountId: accounts }),
     accusing: {
       RecordState: ['ACTIVE'],
       Workflow: { Status: ['NEW'] },
@@ -204,6 +216,7 @@ function ocsf(partition: string): Form {
   const ids = beginning(principalIds(partition));
   return {
     detailType: 'Findings Imported V2',
+    of: (accounts) => ({ cloud: { account: { uid: accounts } } }),
     // Not in progress, suppressed, resolved or archived; neither passed nor warned of.
     accusing: {
       status_id: [{ 'anything-but': [2, 3, 4, 5] }, ABSENT],

@@ -14,7 +14,7 @@ export interface FindingRulesProps {
 }
 
 /**
- * Takes findings to the state machine, and the bare fact of the bad ones to the responders, who so
+ * Takes findings to the state machine, and the bare fact of bad incidents to the responders, who so
  * hear of them even if nothing else works.
  */
 export class FindingRules extends Construct {
@@ -23,8 +23,8 @@ export class FindingRules extends Construct {
   constructor(scope: Construct, id: string, props: FindingRulesProps) {
     super(scope, id);
     const { stateMachineArn, alertTopicArn, customActionArn } = props;
-    const { partition } = Stack.of(this);
-    const { actionable, alerting, told } = findingPatterns(props.findings, partition);
+    const { partition, account } = Stack.of(this);
+    const { actionable, alerting, told } = findingPatterns(props.findings, partition, account);
 
     const ifUndelivered = (rule: string): string =>
       `Findings did not start the state machine, so nothing was contained. Read the messages in the queue, mend what their attributes name, then have each start its execution: make replay CONFIG=cordon.json RULE=${rule}`;
@@ -51,7 +51,8 @@ export class FindingRules extends Construct {
           ];
     const alerts = new EventRule(this, 'Alerts', {
       name: 'cordon-alerts',
-      description: 'Cordon: the HIGH and CRITICAL ones of those findings that services of AWS sent',
+      description:
+        'Cordon: the HIGH and CRITICAL ones of those findings that GuardDuty and Health sent',
       pattern: alerting,
       targets: [
         {

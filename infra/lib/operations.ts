@@ -204,7 +204,7 @@ export class Operations extends Construct {
             when: '$.time',
           },
           inputTemplate:
-            '"The response policy of Cordon was changed (<operation>) at <when>, in the account <account>, <region>. What it says counts for each finding and redrive from then on. With credentials of that account, read it: `aws ssm get-parameter --region <region> --name <name>`. If you did not expect this, find out who did it (CloudTrail: PutParameter, DeleteParameter), and put back the right one of `aws ssm get-parameter-history --region <region> --name <name>`. After a Delete there is no history, and every incident waits for a policy: `make deploy` writes that of the configuration."',
+            '"The response policy of Cordon was changed (<operation>) at <when>, in the account <account>, <region>. What it says counts for each finding and redrive from then on. With credentials of that account, read it: `aws ssm get-parameter --region <region> --name <name>`. If you did not expect this, find out who did it (CloudTrail: PutParameter, DeleteParameter), and put back the right one of `aws ssm get-parameter-history --region <region> --name <name>`. After a Delete there is no history, and every incident waits for a policy: `make deploy` writes that of the configuration, which may be the one of a pilot. See what it says, and set what people had changed since, by `make policy`, before you redrive anything."',
         },
       })),
       ifUndelivered:

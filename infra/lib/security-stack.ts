@@ -210,6 +210,7 @@ export class SecurityStack extends CordonStack {
     });
     new Watch(this, 'Watch', {
       operations: topics.operations,
+      findings: configuration.findings,
       stateMachineArn: machine.arn,
       functionNames: steps.map(({ functionName }) => functionName),
       alarms,

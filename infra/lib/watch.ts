@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import {
   Alarm,
   AlarmStatusWidget,
@@ -13,10 +13,13 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { CfnRule } from 'aws-cdk-lib/aws-events';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import type { Findings } from './config.ts';
+import { findingPatterns } from './finding-patterns.ts';
 import { measured, METRICS } from './metrics.ts';
 
 export interface WatchProps {
   readonly operations: ITopic;
+  readonly findings: Findings;
   readonly stateMachineArn: string;
   readonly functionNames: readonly string[];
   /** Those that there are beside the ones made here. */
@@ -33,8 +36,8 @@ interface WatchAlarmProps {
   readonly description: string;
 }
 
-/** The rule that matches every event of Security Hub, and does nothing. */
-const ANY_EVENT = 'cordon-any-event';
+/** The rule that matches what the feed says of other accounts, and does nothing. */
+const MEMBER_FINDINGS = 'cordon-member-findings';
 
 /** How soon it answers and how much, on one page; and whether there is anything to answer. */
 export class Watch extends Construct {
@@ -69,10 +72,11 @@ export class Watch extends Construct {
     });
 
     // On the default bus EventBridge counts what a rule matches, whether or not it has a target.
-    new CfnRule(this, 'AnyEvent', {
-      name: ANY_EVENT,
-      description: 'Cordon: every event of Security Hub, to see that there are any',
-      eventPattern: { source: ['aws.securityhub'] },
+    const { partition, account } = Stack.of(this);
+    new CfnRule(this, 'MemberFindings', {
+      name: MEMBER_FINDINGS,
+      description: 'Cordon: findings of other accounts than this one, to see that there are any',
+      eventPattern: findingPatterns(props.findings, partition, account).ofMembers,
     });
     // Seven days is the longest that an alarm looks back (CloudWatch API Reference,
     // PutMetricAlarm).
@@ -80,7 +84,7 @@ export class Watch extends Construct {
       metric: {
         namespace: 'AWS/Events',
         metricName: 'MatchedEvents',
-        dimensionsMap: { RuleName: ANY_EVENT },
+        dimensionsMap: { RuleName: MEMBER_FINDINGS },
         statistic: 'Sum',
         period: Duration.days(1),
       },
@@ -89,7 +93,7 @@ export class Watch extends Construct {
       evaluationPeriods: 7,
       treatMissingData: TreatMissingData.BREACHING,
       description:
-        'Security Hub has sent no event for seven days, or none ever, so nothing would be contained. Where it has just been deployed, wait for the first event. Otherwise see whether Security Hub is on, this account is its administrator, this Region its home Region, and the feed the one that is configured as findings.',
+        'Security Hub has sent no finding of another account than this one for seven days, or none ever, so nobody there would be contained. Where Cordon has just been deployed, wait for the first. Otherwise see whether Security Hub is on and this account its administrator still, with the members associated; whether this Region is its home Region and aggregates the others; whether the feed is the one that is configured as findings; and whether the rules cordon-member-findings and cordon-findings are enabled. make preflight asks Security Hub.',
     });
 
     this.dashboard(props);
@@ -141,12 +145,12 @@ export class Watch extends Construct {
           new GraphWidget({ title: 'Until denied, until contained (ms)', left: times }),
           new GraphWidget({ title: 'Executions', left: executions }),
           new GraphWidget({
-            title: "Security Hub's events",
+            title: "Members' findings",
             left: [
               metric({
                 namespace: 'AWS/Events',
                 metricName: 'MatchedEvents',
-                dimensionsMap: { RuleName: ANY_EVENT },
+                dimensionsMap: { RuleName: MEMBER_FINDINGS },
               }),
             ],
           }),

@@ -9,12 +9,16 @@ const CLASSIFY = new URL('../../functions/classify/', import.meta.url);
 const PARTITIONS = ['aws', 'aws-cn', 'aws-us-gov'] as const;
 const FEEDS = ['cspm', 'v2'] as const;
 const ACCOUNT = '222222222222';
+const SECURITY = '111111111111';
 
 type Fields = Readonly<Record<string, Json>>;
 
 function patterns(feed: Findings, partition = 'aws') {
-  const { actionable, alerting, told } = findingPatterns(feed, partition);
-  return { actionable: actionable as Fields, alerting: alerting as Fields, told };
+  const { told, ...patterns } = findingPatterns(feed, partition, SECURITY);
+  const { actionable, alerting, ofMembers } = patterns as Readonly<
+    Record<keyof typeof patterns, Fields>
+  >;
+  return { actionable, alerting, ofMembers, told };
 }
 
 const event = (feed: Findings, finding: Json): Fields => ({
@@ -114,8 +118,8 @@ describe('the patterns of findings', () => {
   for (const feed of FEEDS) {
     for (const partition of PARTITIONS) {
       it(`are such as EventBridge takes (${feed}, ${partition})`, () => {
-        const { actionable, alerting } = patterns(feed, partition);
-        for (const pattern of [actionable, alerting]) {
+        const { actionable, alerting, ofMembers } = patterns(feed, partition);
+        for (const pattern of [actionable, alerting, ofMembers]) {
           assert.ok(complexity(pattern) <= 6, `${complexity(pattern)}`);
           // Amazon EventBridge quotas: event pattern size.
           assert.ok(JSON.stringify(pattern).length <= 2_048, `${JSON.stringify(pattern).length}`);
@@ -457,12 +461,6 @@ describe('the first notice', () => {
       generator: 'AWS_RISK_CREDENTIALS_EXPOSED',
       resource: { type: 'Other', id: 'AKIAIOSFODNN7EXAMPLE' },
     },
-    'a key of root': {
-      product: service('securityhub'),
-      control: 'IAM.4',
-      compliance: 'FAILED',
-      resource: root,
-    },
   };
   for (const feed of FEEDS) {
     for (const [what, finding] of Object.entries(grave)) {
@@ -476,17 +474,26 @@ describe('the first notice', () => {
       });
     }
 
+    it(`does not tell what a control finds, which comes with each check (${feed})`, () => {
+      for (const control of ['IAM.1', 'IAM.4', 'IAM.6', 'IAM.9', 'IAM.21']) {
+        const failed = {
+          product: service('securityhub'),
+          severity: 'CRITICAL',
+          control,
+          compliance: 'FAILED',
+          resource: root,
+        };
+        const { actionable, alerting } = patterns(feed);
+        assert.equal(matches(alerting, sent(feed, failed)), false, control);
+        assert.equal(matches(actionable, sent(feed, failed)), true, control);
+      }
+    });
+
     it(`does not tell what other products say, or what passed (${feed})`, () => {
       for (const finding of [
         { product: custom(), resource: user },
         { product: 'arn:aws:securityhub:us-east-1::product/prowler/prowler', resource: user },
         { product: service('guardduty'), compliance: 'PASSED', resource: key },
-        {
-          product: service('securityhub'),
-          control: 'IAM.4',
-          compliance: 'PASSED',
-          resource: root,
-        },
       ]) {
         assert.ok(!matches(patterns(feed).alerting, sent(feed, finding)));
       }
@@ -509,3 +516,32 @@ describe('the first notice', () => {
     });
   }
 });
+
+for (const feed of FEEDS) {
+  describe(`what says that the feed is on (${feed})`, () => {
+    const { ofMembers } = patterns(feed);
+    const passed = { product: service('securityhub'), compliance: 'PASSED', resource: bucket };
+
+    it('is any finding of another account than the security account', () => {
+      for (const finding of [passed, { product: service('guardduty'), resource: key }]) {
+        assert.equal(matches(ofMembers, sent(feed, finding)), true);
+      }
+    });
+
+    it("is none of the security account's own", () => {
+      const own =
+        feed === 'cspm'
+          ? { ...asff(passed), AwsAccountId: SECURITY }
+          : { ...ocsf(passed), cloud: { account: { uid: SECURITY } } };
+      assert.equal(matches(ofMembers, event(feed, own)), false);
+    });
+
+    it('is none of the other feed, and nothing that somebody chose', () => {
+      const others = FEEDS.filter((other) => other !== feed).map((other) => sent(other, passed));
+      const chosen = { 'detail-type': 'Security Hub Findings - Custom Action' };
+      for (const one of [...others, { ...sent(feed, passed), ...chosen }]) {
+        assert.equal(matches(ofMembers, one), false);
+      }
+    });
+  });
+}

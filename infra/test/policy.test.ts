@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Failure } from '../commands/failure.ts';
 import { changed, madeBy } from '../commands/policy.ts';
-import { policyIn } from '../commands/response-policy.ts';
+import { policyIn, saidOfFirst } from '../commands/response-policy.ts';
 import { configuration } from './fixture.ts';
 
 describe('one field of the response policy', () => {
@@ -86,4 +86,36 @@ describe('one field of the response policy', () => {
       );
     }
   });
+});
+
+describe('the response policy that a deployment creates', () => {
+  for (const [says, policy, nobody] of [
+    ['mode `contain`, all accounts in scope, exemptions: 0', {}],
+    [
+      'mode `contain`, all accounts in scope, exemptions: 3',
+      { mode: 'contain', exemptPrincipals: ['a', 'b'], exemptAccounts: ['222222222222'] },
+    ],
+    ['mode `observe`, all accounts in scope, exemptions: 0', { mode: 'observe' }, 'nobody'],
+    ['mode `off`, all accounts in scope, exemptions: 0', { mode: 'off' }, 'nobody'],
+    [
+      'mode `contain`, accounts in scope: 2, exemptions: 0',
+      { accountsInScope: ['222222222222', '333333333333'] },
+      'nobody in other accounts',
+    ],
+    [
+      'mode `observe`, accounts in scope: 0, exemptions: 0',
+      { mode: 'observe', accountsInScope: [] },
+      'nobody',
+    ],
+    ['mode `contain`, accounts in scope: 0, exemptions: 0', { accountsInScope: [] }, 'nobody'],
+  ] as const) {
+    it(`is told: ${says}`, () => {
+      const [first, ...warnings] = saidOfFirst(policy);
+      assert.equal(first, says);
+      assert.deepEqual(
+        warnings.map((warning) => warning.split(':')[0]),
+        nobody === undefined ? [] : [`${nobody} is contained by it`],
+      );
+    });
+  }
 });

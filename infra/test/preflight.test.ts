@@ -162,6 +162,13 @@ describe('preflight', () => {
       'warning',
       `aws sns subscribe --region eu-west-1 --topic-arn ${topic} --protocol email --notification-endpoint OnCall@cordon.test`,
     );
+    const [asked] = judgeSubscribers('responders', topic, wanted, [pending, hook]);
+    isSaid(
+      asked ?? assert.fail(),
+      'warning',
+      '`oncall@cordon.test` of `responders` has not confirmed the subscription',
+      `aws sns confirm-subscription --region eu-west-1 --topic-arn ${topic} --authenticate-on-unsubscribe true --token `,
+    );
     const [left] = judgeSubscribers('responders', topic, wanted, [unsubscribed, hook]);
     isSaid(
       left ?? assert.fail(),

@@ -91,7 +91,7 @@ describe('where Security Hub without CSPM sends the findings', () => {
   const stack = synthesize({ findings: 'v2' });
   const patternOf = (name: string) =>
     stack.one('AWS::Events::Rule', { Name: name }).Properties['EventPattern'];
-  const { actionable, alerting } = findingPatterns('v2', 'aws');
+  const { actionable, alerting } = findingPatterns('v2', 'aws', '111111111111');
 
   it('the rules take its events, and there is no custom action', () => {
     assert.deepEqual(patternOf('cordon-findings'), actionable);
@@ -501,7 +501,7 @@ describe('the security stack', () => {
   };
 
   describe('the rules', () => {
-    const { actionable, alerting } = findingPatterns('cspm', 'aws');
+    const { actionable, alerting } = findingPatterns('cspm', 'aws', '111111111111');
 
     it('take the findings that the verdict table can act on', () => {
       assert.deepEqual(rule('cordon-findings').Properties['EventPattern'], actionable);
@@ -707,7 +707,7 @@ describe('the security stack', () => {
           when: '$.time',
         },
         InputTemplate:
-          '"The response policy of Cordon was changed (<operation>) at <when>, in the account <account>, <region>. What it says counts for each finding and redrive from then on. With credentials of that account, read it: `aws ssm get-parameter --region <region> --name <name>`. If you did not expect this, find out who did it (CloudTrail: PutParameter, DeleteParameter), and put back the right one of `aws ssm get-parameter-history --region <region> --name <name>`. After a Delete there is no history, and every incident waits for a policy: `make deploy` writes that of the configuration."',
+          '"The response policy of Cordon was changed (<operation>) at <when>, in the account <account>, <region>. What it says counts for each finding and redrive from then on. With credentials of that account, read it: `aws ssm get-parameter --region <region> --name <name>`. If you did not expect this, find out who did it (CloudTrail: PutParameter, DeleteParameter), and put back the right one of `aws ssm get-parameter-history --region <region> --name <name>`. After a Delete there is no history, and every incident waits for a policy: `make deploy` writes that of the configuration, which may be the one of a pilot. See what it says, and set what people had changed since, by `make policy`, before you redrive anything."',
       },
     });
     assert.deepEqual(targetsOf('cordon-response-policy').targets, [

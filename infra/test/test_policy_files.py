@@ -3,6 +3,7 @@
 import json
 import re
 import unittest
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cloudsplaining.scan.policy_document import PolicyDocument
@@ -12,6 +13,8 @@ from policy_sentry.querying.conditions import is_condition_key_match
 from policy_sentry.util.arns import does_arn_match
 
 REPOSITORY = Path(__file__).parents[2]
+
+README = REPOSITORY / "infra" / "README.md"
 
 FILES = sorted(
     path
@@ -136,6 +139,70 @@ class PolicyFiles(unittest.TestCase):
         statement = {"Effect": "Allow", "Action": "iam:PutUserPolicy", "Resource": "*"}
         policy = PolicyDocument({"Version": "2012-10-17", "Statement": [statement]})
         self.assertIn("allows_privilege_escalation", risks(policy))
+
+
+class ServiceControlPolicy(unittest.TestCase):
+    """The README's, which reserves what Cordon is."""
+
+    def setUp(self):
+        blocks = re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)
+        (self.text,) = (block for block in blocks if "ArnNotLike" in block)
+        self.statements = json.loads(self.text)["Statement"]
+
+    def test_actions_and_resources_are_those_of_the_reference(self):
+        for statement in self.statements:
+            # A deny is held to what an allow is, but for the keys that all services have.
+            held = {"Effect": "Allow", **{key: statement[key] for key in ("Action", "Resource")}}
+            with self.subTest(sid=statement["Sid"]):
+                self.assertEqual(list(mistakes(held)), [])
+                self.assertEqual(list(statement["Condition"]["ArnNotLike"]), ["aws:PrincipalArn"])
+
+    def test_it_is_as_large_as_organizations_takes(self):
+        # AWS Organizations User Guide, "Quotas": with its white space, as the CLI sends it.
+        self.assertLess(len(self.text), 5_120)
+
+    def test_nobody_acts_through_cordon_but_who_deploys_it_and_itself(self):
+        account = "111111111111"
+        thief = f"arn:aws:iam::{account}:role/pipeline"
+        machine = f"arn:aws:iam::{account}:role/cordon/Cordon-IncidentResponse"
+        deploys = f"arn:aws:iam::{account}:role/cdk-hnb659fds-cfn-exec-role-{account}-eu-central-1"
+        stack_sets = "arn:aws:iam::222222222222:role/stacksets-exec-0123456789abcdef"
+        role = f"arn:aws:iam::{account}:role/cordon/Cordon-Quarantine"
+        function = f"arn:aws:lambda:eu-central-1:{account}:function:cordon-quarantine"
+        stack = f"arn:aws:cloudformation:eu-central-1:{account}:stack/CordonSecurity/0123"
+        rule = f"arn:aws:events:eu-central-1:{account}:rule/cordon-findings"
+        for action, resource, exempt in [
+            ("iam:PutRolePolicy", role, (deploys, stack_sets)),
+            ("iam:PassRole", role, (deploys,)),
+            ("lambda:UpdateFunctionCode", function, (deploys,)),
+            ("lambda:InvokeFunction", function, (machine,)),
+            ("events:DisableRule", rule, (deploys,)),
+            ("iam:PassRole", deploys, ()),
+            ("sts:AssumeRole", deploys.replace("cfn-exec", "deploy"), ()),
+            ("cloudformation:UpdateStack", stack, (deploys.replace("cfn-exec", "deploy"),)),
+        ]:
+            with self.subTest(action=action, resource=resource):
+                self.assertTrue(self.denies(thief, action, resource))
+                for principal in exempt:
+                    self.assertFalse(self.denies(principal, action, resource), principal)
+
+    def test_nobody_else_makes_whom_it_exempts(self):
+        reserved = self.statements[0]["Resource"]
+        for statement in self.statements:
+            for exempt in statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"]:
+                found = [one for one in reserved if fnmatchcase(exempt, one)]
+                self.assertTrue(found, exempt)
+
+    def denies(self, principal, action, resource):
+        return any(
+            action in listed(statement["Action"])
+            and any(fnmatchcase(resource, one) for one in listed(statement["Resource"]))
+            and not any(
+                fnmatchcase(principal, one)
+                for one in statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
+            )
+            for statement in self.statements
+        )
 
 
 def risks(policy):

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { findingPatterns } from '../lib/finding-patterns.ts';
 import { METRICS } from '../lib/metrics.ts';
 import { ref, Synthesized } from './fixture.ts';
 import { CONFIGURATIONS, product } from './product.ts';
@@ -63,16 +64,10 @@ describe('how soon and how much it answers', () => {
   });
 
   it('is told to operations where there has been nothing for seven days', () => {
-    const { Properties } = stack.one('AWS::Events::Rule', { Name: 'cordon-any-event' });
-    assert.deepEqual(Properties, {
-      Name: 'cordon-any-event',
-      Description: 'Cordon: every event of Security Hub, to see that there are any',
-      EventPattern: { source: ['aws.securityhub'] },
-    });
     assert.deepEqual(alarm('MatchedEvents'), {
       AlarmActions: [ref(operations)],
       ComparisonOperator: 'LessThanThreshold',
-      Dimensions: [{ Name: 'RuleName', Value: 'cordon-any-event' }],
+      Dimensions: [{ Name: 'RuleName', Value: 'cordon-member-findings' }],
       EvaluationPeriods: 7,
       MetricName: 'MatchedEvents',
       Namespace: 'AWS/Events',
@@ -82,6 +77,20 @@ describe('how soon and how much it answers', () => {
       TreatMissingData: 'breaching',
     });
   });
+
+  for (const configuration of CONFIGURATIONS) {
+    const { findings, partition, securityAccount } = configuration;
+    it(`knows that the feed is on by the findings of members (${findings}, ${partition})`, () => {
+      const { security } = product(configuration);
+      const name = 'cordon-member-findings';
+      const { Properties } = new Synthesized(security).one('AWS::Events::Rule', { Name: name });
+      assert.deepEqual(Properties, {
+        Name: name,
+        Description: 'Cordon: findings of other accounts than this one, to see that there are any',
+        EventPattern: findingPatterns(findings, partition, securityAccount).ofMembers,
+      });
+    });
+  }
 
   it('is on one dashboard, with every alarm', () => {
     const { Properties } = stack.one('AWS::CloudWatch::Dashboard');

@@ -47,10 +47,10 @@ export function judgeSubscribers(
   // SNS deletes what is not confirmed within two days, which CloudFormation does not notice.
   const gone = wanted.filter((one) => !subscriptions.some((other) => isSame(one, other)));
   const found = [
-    ...pending.map(({ Endpoint }) =>
+    ...pending.map(({ Protocol, Endpoint }) =>
       warning(
         `\`${Endpoint}\` ${of} has not confirmed the subscription`,
-        'have it confirmed, by the link that SNS has sent there',
+        Protocol === 'email' ? confirm(topic) : 'have it confirmed, by the link that SNS has sent',
       ),
     ),
     ...gone.map((one) => {
@@ -65,6 +65,13 @@ export function judgeSubscribers(
     ? [...found, wrong(`nobody ${of} is told anything`, 'have a subscription confirmed')]
     : [...found, ok(`subscriptions ${of} that are confirmed: ${confirmed}`)];
 }
+
+/**
+ * The command that confirms a mail's subscription. By the link itself it would be one that anybody
+ * who has a mail can end, by the link in that (SNS API Reference, `ConfirmSubscription`).
+ */
+const confirm = (topic: string): string =>
+  `aws sns confirm-subscription --region ${topic.split(':')[3]} --topic-arn ${topic} --authenticate-on-unsubscribe true --token … (the link that SNS has sent there has the token; do not open it)`;
 
 /** The command that subscribes it as the configuration has it. */
 function subscribe(topic: string, { protocol, endpoint, filterPolicy }: Subscriber): string {

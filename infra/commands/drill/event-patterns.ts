@@ -7,14 +7,15 @@ import type { Step } from './step.ts';
 
 const FEEDS: readonly Findings[] = ['cspm', 'v2'];
 
-/** The rules that start executions, without a target, and off. */
+/** The rules that go by findings, without a target, and off. */
 export const eventPatterns: Step = {
   title: 'the event patterns of both feeds are put, in rules that are off and have no target',
   claims: ['event-patterns-are-taken'],
-  async run({ configuration: { partition }, security: { events }, report }) {
+  async run({ configuration: { partition, securityAccount }, security: { events }, report }) {
     const refused: string[] = [];
     for (const findings of FEEDS) {
-      for (const [name, pattern] of Object.entries(findingPatterns(findings, partition))) {
+      const patterns = findingPatterns(findings, partition, securityAccount);
+      for (const [name, pattern] of Object.entries(patterns)) {
         if (name === 'told') continue;
         const answer = await refusal(
           events.send(
