@@ -64,11 +64,17 @@ export class Watch extends Construct {
       description:
         "An incident was contained only a quarter of an hour or more after Security Hub's event. Open the execution: it was redriven, or read back again and again.",
     });
-    this.alarm('ManyToContain', {
-      metric: { ...measured('Findings', 'Contain'), statistic: 'Sum', period: Duration.hours(1) },
+    // Counted by who was denied, since a finding on unused keys is to contain, too, and comes from
+    // each Region.
+    this.alarm('ManyDenied', {
+      metric: {
+        ...measured('TimeUntilDenied'),
+        statistic: 'SampleCount',
+        period: Duration.hours(1),
+      },
       threshold: 20,
       description:
-        'Twenty findings or more within an hour were to be contained. Either somebody is all over the organisation, or a product reports what it should not: look at the dashboard Cordon, and set the response policy to observe if it is the latter.',
+        'Twenty principals or more were denied within an hour. Either somebody is all over the organisation, or a product reports what it should not: look at the dashboard Cordon, and set the response policy to observe if it is the latter.',
     });
 
     // On the default bus EventBridge counts what a rule matches, whether or not it has a target.

@@ -174,6 +174,21 @@ describe('the readiness machine', () => {
     }
   });
 
+  it('counts those as subscribed who have confirmed it, and have not ended it', async () => {
+    const { Assign } = state('CountResponders');
+    const of = (...arns: string[]) => ({
+      Subscriptions: arns.map((SubscriptionArn) => ({ SubscriptionArn })),
+    });
+    for (const [result, responders] of [
+      [of(), 0],
+      [of('PendingConfirmation', 'Deleted'), 0],
+      [of('Deleted', 'arn:aws:sns:eu-west-1:111111111111:alerts:1'), 1],
+    ] as const) {
+      const after = await assigned(Assign, await begun(), { result: result as never, context });
+      assert.equal(after['responders'], responders);
+    }
+  });
+
   it('takes far fewer events than an execution may have, for 5,000 accounts', async (test) => {
     // A task has five events when it is done at once, and three more for each further attempt.
     const task = (name: string, attempts: number): number =>

@@ -42,7 +42,7 @@ const root = folder({
   'functions/preserve/member-policy.json': {},
   'statemachine/incident-response.asl.json': DEFINITION,
   'statemachine/readiness.asl.json': `{
-    "Comment": "\${Partition} \${IncidentResponseArn} \${OperationsTopicArn} \${ListAccounts} \${CentralAccounts}",
+    "Comment": "\${Partition} \${IncidentResponseArn} \${OperationsTopicArn} \${ListAccounts} \${CentralAccounts} \${AlertTopicArn} \${ResponsePolicyParameter}",
     "StartAt": "Begin",
     "States": { "Begin": { "Type": "Succeed" } }
   }`,
