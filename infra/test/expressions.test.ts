@@ -446,6 +446,39 @@ describe('a redriven pass', () => {
     assert.deepEqual(await handed({ resource: 'a', verdict: 'pending', reach }), reach);
   });
 
+  // What AssumeRole has read since is newer than what Quarantine said in an earlier pass.
+  it('forgets what an earlier pass denied once the principal is read again', async () => {
+    const denial = { by: 'policy', already: false, boundary: true };
+    const { Assign } = state('AssumeRole');
+    const before = { ...typical().variables, prior: { denial, evidence: null }, denial: null };
+    const result = { Payload: { principal: {}, reach: {}, identifiedBy: 'b', identity: {} } };
+    const after = await assigned(Assign, before, { result, context: CONTEXT });
+    const pending = async (variables: Values) =>
+      (
+        (await computed(
+          state('PrincipalPending').Output,
+          { ...variables, verified: null, lost: [], failures: [] },
+          { input: {}, context: CONTEXT },
+        )) as { denial: Json }
+      ).denial;
+    assert.deepEqual(await pending(before), denial);
+    assert.equal(await pending(after), null);
+  });
+
+  it('knows in a second round that the deny was gone', async () => {
+    const again = state('IsContained').Choices?.find(({ Next }) => Next === 'AssumeRole');
+    for (const [deniedBy, expected] of [
+      [null, null],
+      ['policy', 'policy'],
+    ] as const) {
+      const identity = { name: 'eve', deniedBy: 'policy' };
+      const verified = { readBack: { deniedBy } };
+      const given = { ...typical().variables, identity, verified };
+      const after = await assigned(again?.Assign, given, { context: CONTEXT });
+      assert.deepEqual(after['identity'], { name: 'eve', deniedBy: expected });
+    }
+  });
+
   it('keeps an earlier reach where the account can not be entered again', async () => {
     const { reach = null, ...others } = typical().variables;
     const pending = await computed(
@@ -1004,14 +1037,14 @@ describe('what was read back', () => {
       const { variables } = typical();
       const { denial = null } = variables;
       const verified = { readBack: { contained: false, deniedBy } };
-      const prior = { denial, evidence: null };
+      // AssumeRole has put what it read in the place of what an earlier pass said.
+      const prior = { denial: null, evidence: null };
       const left = stands ? denial : null;
       const states = { input: {}, context: CONTEXT };
       const again = state('IsContained').Choices?.find(({ Next }) => Next === 'AssumeRole');
       const before = { ...variables, verified, denial, prior };
       const round = (await computed(again?.Assign, before, states)) as Values;
       assert.deepEqual(round['denial'], left);
-      assert.deepEqual(round['prior'], { ...prior, denial: left });
       // A redrive begins with what this one has told.
       const pending = (await computed(state('PrincipalPending').Output, before, states)) as Values;
       assert.deepEqual(pending['denial'], left);

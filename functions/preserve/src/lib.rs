@@ -23,6 +23,7 @@ use incident::{
     case_number, cut, listed, newest_case, room,
 };
 use lambda::Measured;
+use member::deny::is_denied_by_boundary;
 use member::{Entry, Readiness};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -299,7 +300,11 @@ impl Stock {
             sha256: stored.sha256.clone(),
             snapshot: at.uri.clone(),
             snapshot_sha256: at.sha256.clone(),
-            bare: snapshot.together_with(&snapshot, partition).is_empty(),
+            bare: snapshot.together_with(&snapshot, partition).is_empty()
+                && snapshot
+                    .boundary
+                    .as_deref()
+                    .is_none_or(|boundary| is_denied_by_boundary(partition, Some(boundary))),
             had: Some(had.clone().cut(room)),
             assumable_roles: roles.collect::<Names>().cut(&mut ROLES.clone()),
             told: in_brief(&told),

@@ -3,11 +3,11 @@ use incident::{
 };
 
 use crate::cause::Said;
-use crate::commands::{About, events, search};
+use crate::commands::{About, events, search, taken};
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
-    Ending, Facts, Standing, capitalized, first_error, has_lost_keys, is_retired, is_unclear,
-    named, standing,
+    Ending, Facts, Named, Standing, capitalized, first_error, has_lost_keys, hidden, is_retired,
+    is_unclear, named, standing,
 };
 use crate::input::Kind;
 use crate::shell::Command;
@@ -313,9 +313,14 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     let key = session.and_then(|session| session.key.as_deref());
     let of_key = || -> Vec<Command> { key.map(|key| calls_by(facts, key)).into_iter().collect() };
     let named = named(outcome).filter(|_| is_here);
-    let protection = facts.protection(outcome);
     let about = named.as_ref().map(|named| About::of(facts, named));
     let name = about.map(|about| about.name);
+    if error == "PrincipalVanished"
+        && let Some(step) =
+            of_the_hidden(facts, outcome).or_else(|| of_the_restless(facts, outcome, failed))
+    {
+        return step;
+    }
     match error {
         "PrincipalProtected" => of_the_protected(facts, outcome, failed),
         "PrincipalMayBeImpostor" => {
@@ -350,6 +355,7 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
         }
         "FederatedSession" => {
             let mut commands: Vec<Command> = of_key();
+            let region = facts.finding_region().unwrap_or(region);
             commands.push(events(region, "EventName", "GetFederationToken"));
             Step::of(meaning.todo).run(account, commands)
         }
@@ -370,13 +376,8 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
             Step::of(meaning.todo).run(account, id.into_iter().chain(of_key()).collect())
         }
         "UnusualBehavior" | "MayBeIntended" | "NoRule" | "LeftByPolicy" => {
-            let role = facts.role_by_the_finding(outcome);
-            let role = role.filter(|_| is_here && protection.is_none());
-            let revoke = role.map(|name| {
-                About::named(facts.execution(), incident::Kind::Role, name).revoke(&facts.input.now)
-            });
             let seen = name.map(|name| events(global, attribute(about), name));
-            let seen = of_key().into_iter().chain(seen).chain(revoke).collect();
+            let seen = of_key().into_iter().chain(seen).collect();
             Step::of(meaning.todo).run(account, seen)
         }
         "ExposedKey" => of_an_exposed_key(facts, outcome, key),
@@ -612,17 +613,18 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
             return;
         }
     }
-    let Some(named) = named(outcome).or_else(|| facts.user_by_the_finding(outcome)) else {
-        return;
-    };
+    let hidden = hidden(outcome);
     // Under its name may be somebody else by now.
     let lost = ["PrincipalVanished", "PrincipalNotFound", "PrincipalMismatch"];
-    if outcome.failures.iter().any(|failed| lost.contains(&failed.error.as_str())) {
+    let lost = outcome.failures.iter().any(|failed| lost.contains(&failed.error.as_str()));
+    if lost && hidden.is_none() {
         return;
     }
+    let named = hidden.or_else(|| named(outcome)).or_else(|| facts.user_by_the_finding(outcome));
+    let Some(named) = named else { return };
     let about = About::of(facts, &named);
     let account = Whose::Account(outcome.account.to_string());
-    let who = facts.called(outcome);
+    let who = format!("the {} `{}`", named.kind.noun(), one_line(&named.name, 128));
     let left = outcome.read_back.as_ref().map(|read| &read.left).filter(|left| !is_empty(left));
     if is_retired(outcome) {
         return;
@@ -648,10 +650,16 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
                 format!(
                     "Make the keys of {who} inactive. Take nothing else without evidence of it:"
                 )
-            } else if commands.len() < size(left) {
-                format!("Take from {who} what it has left; this is not all of it:")
             } else {
-                format!("Take from {who} what it has left:")
+                let shown = commands.len() - taken(left);
+                let all = if taken(left) < size(left) { "; this is not all of it" } else { "" };
+                let keep = if shown > 0 {
+                    ". Keep what the first commands print: what was made since the evidence was \
+                     stored is in none"
+                } else {
+                    ""
+                };
+                format!("Take from {who} what it has left{all}{keep}:")
             };
             steps.push(Step::of(text).run(account, commands));
         }
@@ -736,7 +744,12 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
         return;
     };
     let arns = names.split(", ").filter_map(|name| incident::PrincipalArn::parse(name).ok());
-    for arn in arns.filter(|arn| arn.account == account.as_str()).take(2) {
+    let is_key = |arn: &incident::PrincipalArn<'_>| {
+        arn.resource == "user" && arn.path.ends_with("/access-key/")
+    };
+    let here = arns.filter(|arn| arn.account == account.as_str() && !is_key(arn));
+    let (here, beyond): (Vec<_>, Vec<_>) = here.enumerate().partition(|(n, _)| *n < 4);
+    for (_, arn) in here {
         let kind = if arn.resource == "user" { incident::Kind::User } else { incident::Kind::Role };
         let account = Whose::Account(account.to_string());
         if let Some(known) = facts.protection_of(&arn) {
@@ -757,6 +770,10 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
             ))
             .run(account, commands),
         );
+    }
+    if !beyond.is_empty() {
+        let names: Vec<_> = beyond.iter().map(|(_, arn)| format!("`{}`", arn.name)).collect();
+        steps.push(Step::of(format!("The same of {}, which it names too.", names.join(", "))));
     }
 }
 
@@ -810,11 +827,12 @@ fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
             steps.push(step);
         }
     }
+    steps.extend(end_the_sessions(facts, outcome));
     if custom_action_helps(facts, outcome) {
-        let who = facts.called(outcome);
+        let (who, more) = whom_it_contains(facts, outcome);
         steps.push(Step::of(format!(
             "To have Cordon contain {who} all the same, choose the finding in Security Hub and \
-             send it to Cordon's custom action."
+             send it to Cordon's custom action.{more}"
         )));
     }
     if may_be_contained_by_hand(facts, outcome) {
@@ -836,6 +854,77 @@ fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
         let account = Whose::Account(outcome.account.to_string());
         steps.push(Step::of(text).run(account, vec![command]));
     }
+}
+
+/// What ends a role's sessions, whoever's they are, where people are to ask first.
+fn end_the_sessions(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
+    let is_asked = ["UnusualBehavior", "MayBeIntended", "NoRule", "LeftByPolicy"];
+    if !is_asked.contains(&first_error(outcome)) || facts.is_elsewhere(outcome) {
+        return None;
+    }
+    let name =
+        facts.role_by_the_finding(outcome).filter(|_| facts.protection(outcome).is_none())?;
+    let role = About::named(facts.execution(), incident::Kind::Role, name);
+    let text = format!(
+        "If it is not meant, end the sessions of the role `{}`. This refuses all that began before \
+         this mail, of whoever uses the role:",
+        one_line(name, 128)
+    );
+    let account = Whose::Account(outcome.account.to_string());
+    Some(Step::of(text).run(account, vec![role.revoke(&facts.input.now)]))
+}
+
+/// Whom a custom action would contain, and what that means for others.
+fn whom_it_contains(facts: Facts<'_>, outcome: &Outcome) -> (String, &'static str) {
+    let of_a_role = " That denies everything to whoever uses the role, now and later.";
+    if let Some(Named { kind, name, .. }) =
+        named(outcome).or_else(|| facts.user_by_the_finding(outcome))
+    {
+        let more = if kind == incident::Kind::Role { of_a_role } else { "" };
+        return (format!("the {} `{}`", kind.noun(), one_line(&name, 128)), more);
+    }
+    match facts.role_by_the_finding(outcome) {
+        Some(role) => (format!("the role `{}`", one_line(role, 128)), of_a_role),
+        None => (facts.called(outcome), ""),
+    }
+}
+
+/// Who was identified, and has got away under a name that protects it.
+fn of_the_hidden(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
+    let now = hidden(outcome)?;
+    let was = outcome.principal.as_ref()?;
+    let before = incident::PrincipalArn::parse(&was.arn).ok().filter(|arn| arn.path != "/.../")?;
+    let back = Command::aws("iam update-user", facts.region())
+        .with("--user-name", &now.name)
+        .with("--new-user-name", &was.name)
+        .with("--new-path", &before.path);
+    Some(
+        Step::of(format!(
+            "It is the user `{}` now, whose name protects it. Find out in CloudTrail (UpdateUser) \
+             who renamed it, and rename it back:",
+            one_line(&now.name, 128)
+        ))
+        .run(Whose::Account(outcome.account.to_string()), vec![back]),
+    )
+}
+
+/// Whose key it is changes names faster than it can be looked for.
+fn of_the_restless(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Option<Step> {
+    let words = Said::of(failed).words;
+    let key = words.strip_prefix("the owner of the access key `")?.split('`').next()?;
+    let whose = last_used(facts.region(), key).with("--query", "UserName").with("--output", "text");
+    let set = Command::aws("iam update-access-key", facts.region())
+        .flag("--user-name")
+        .flag(&format!("\"$({})\"", whose.line()?))
+        .with("--access-key-id", key)
+        .with("--status", "Inactive");
+    Some(
+        Step::of(
+            "Its owner has another name each time. Make the key inactive under the name of the \
+             moment, again if need be, and stop who renames it (CloudTrail: UpdateUser):",
+        )
+        .run(Whose::Account(outcome.account.to_string()), vec![set]),
+    )
 }
 
 /// Whether what a rule has people do is for anybody here.
@@ -923,21 +1012,27 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         if proof.assumable_roles.first.is_empty() {
             continue;
         }
-        let sessions: Vec<Command> = proof
-            .assumable_roles
+        let roles = &proof.assumable_roles;
+        let sessions: Vec<Command> = roles
             .first
             .iter()
-            .filter_map(|pattern| role_of(pattern, outcome))
+            .filter_map(|pattern| role_of(facts, pattern, outcome))
             .take(4)
             .map(|name| {
                 About::named(facts.execution(), incident::Kind::Role, name).revoke(&facts.input.now)
             })
             .collect();
         let who = facts.called(outcome);
-        let how = if sessions.is_empty() {
-            "See in CloudTrail (AssumeRole) which it assumed."
-        } else {
-            "This ends those that began before this mail, of whoever uses the role:"
+        let how = match sessions.len() {
+            0 => "See in CloudTrail (AssumeRole) which it assumed.",
+            ended if ended == roles.first.len() + roles.more => {
+                "This ends those that began before this mail, of whoever uses the role:"
+            }
+            _ => {
+                "See in CloudTrail (AssumeRole) which of all of them it assumed. This ends those \
+                 that began before this mail, of whoever uses the role, of some; end the others \
+                 alike:"
+            }
         };
         let account = Whose::Account(outcome.account.to_string());
         let text = format!(
@@ -977,13 +1072,15 @@ fn once_it_ends(facts: Facts<'_>) -> &'static str {
     }
 }
 
-/// The name of a role of the same account that a pattern means and no other.
-fn role_of<'a>(pattern: &'a str, outcome: &Outcome) -> Option<&'a str> {
+/// The name of an unprotected role of the same account that a pattern means and no other.
+fn role_of<'a>(facts: Facts<'_>, pattern: &'a str, outcome: &Outcome) -> Option<&'a str> {
     if pattern.contains(['*', '?', '$']) {
         return None;
     }
     let arn = incident::PrincipalArn::parse(pattern).ok()?;
-    (arn.resource == "role" && arn.account == outcome.account.as_str()).then_some(arn.name)
+    let is_here = arn.resource == "role" && arn.account == outcome.account.as_str();
+    // By those the organization lives, and maybe whoever reads this.
+    (is_here && facts.protection_of(&arn).is_none()).then_some(arn.name)
 }
 
 /// What the attacker did with it.

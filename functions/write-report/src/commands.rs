@@ -207,18 +207,29 @@ impl<'a> About<'a> {
     }
 
     /// Takes away what is left of it, by name: where no evidence holds it, only what can be
-    /// given back as it was.
+    /// given back as it was. What the texts of inline policies say is printed first.
     pub(crate) fn take(self, left: &Holdings, is_preserved: bool) -> Vec<Command> {
         let kept = Holdings { credentials: left.credentials.clone(), ..Holdings::default() };
         let left = if is_preserved { left } else { &kept };
         let credentials = left.credentials.first.iter().map(|one| self.set(one, "Inactive"));
         let policies = left.policies.first.iter();
         let policies = policies.map(|arn| self.policy(arn, false));
-        let inline = left.inline_policies.first.iter().map(|name| self.inline(name, None));
+        let inline = left.inline_policies.first.iter().take(MOST);
+        let shown =
+            inline.clone().map(|name| self.iam("get", "policy").with("--policy-name", name));
+        let inline = inline.map(|name| self.inline(name, None));
         let groups = left.groups.first.iter().map(|group| self.group(group, false));
         let (credentials, policies) = (credentials.take(MOST), policies.take(MOST));
-        credentials.chain(policies).chain(inline.take(MOST)).chain(groups.take(MOST)).collect()
+        let taken = credentials.chain(policies).chain(inline).chain(groups.take(MOST));
+        shown.chain(taken).collect()
     }
+}
+
+/// How much of what is left [`About::take`] takes away where evidence holds it.
+pub(crate) fn taken(left: &Holdings) -> usize {
+    let Holdings { credentials, policies, inline_policies, groups } = left;
+    let names = [policies, inline_policies, groups].map(|names| names.first.len().min(MOST));
+    credentials.first.len().min(MOST) + names.iter().sum::<usize>()
 }
 
 /// What CloudTrail recorded of the last 90 days, by one attribute, in one Region.

@@ -399,7 +399,7 @@ fn of_the_machine(error: &str) -> Option<Words> {
         _ if is_of("Ssm", error) && error.contains("ParameterNotFound") => (
             "the response policy is missing",
             "The parameter /cordon/response-policy is missing. Put the policy back. `{}` is one, \
-             with all defaults: it contains.",
+             with all defaults: it contains, everywhere, and exempts nobody.",
         ),
         _ if is_of("Ssm", error) => (
             "the response policy could not be read",

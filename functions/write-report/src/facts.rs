@@ -10,6 +10,9 @@ use crate::cause::Said;
 use crate::input::{Input, Kind, Recurrence, Source};
 use crate::note::holder;
 
+/// Between whom `AssumeRole` looked for and what protects it now.
+const HIDDEN: &str = " and has hidden since under a name that protects it; rename it back: ";
+
 /// What is known, as the words are chosen by it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts<'a> {
@@ -262,6 +265,9 @@ impl<'a> Facts<'a> {
 
     /// The user whose key or session an outcome is, by the finding's own word.
     pub(crate) fn user_by_the_finding(self, outcome: &Outcome) -> Option<Named> {
+        if words_at_the_door(outcome).is_some() {
+            return None;
+        }
         let name = self.session(outcome)?.user.clone().filter(|name| is_name(name))?;
         Some(Named { kind: Noun::User, name, arn: outcome.resource.clone() })
     }
@@ -450,8 +456,8 @@ fn seen_denied(outcome: &Outcome) -> Option<bool> {
     if is_refused(outcome) {
         return None;
     }
-    if let Some(failed) = refused_at_the_door(outcome) {
-        return Some(DenyBy::in_words(&Said::of(failed).words).is_some());
+    if let Some(words) = words_at_the_door(outcome) {
+        return Some(DenyBy::in_words(&words).is_some());
     }
     if outcome.failures.iter().any(|failed| failed.error == "PrincipalVanished") {
         return None;
@@ -467,6 +473,35 @@ fn refused_at_the_door(outcome: &Outcome) -> Option<&Failed> {
     (last.state == "AssumeRole" && refused.contains(&last.error.as_str())).then_some(last)
 }
 
+/// What `AssumeRole` says of whom it has found, and does not hand on: who is left to people, or
+/// has got away under a name that protects it.
+fn words_at_the_door(outcome: &Outcome) -> Option<String> {
+    if let Some(failed) = refused_at_the_door(outcome) {
+        return Some(Said::of(failed).words);
+    }
+    let vanished = outcome.failures.iter().rev().find(|one| one.error == "PrincipalVanished")?;
+    let words = Said::of(vanished).words;
+    words.split_once(HIDDEN).map(|(_, rest)| rest.to_owned())
+}
+
+/// Who has got away under a name that protects it, as it is called now.
+pub(crate) fn hidden(outcome: &Outcome) -> Option<Named> {
+    let is_refused = refused_at_the_door(outcome).is_some();
+    words_at_the_door(outcome).filter(|_| !is_refused).and_then(|words| found(outcome, &words))
+}
+
+/// Whom its words are about: an exemption's note may quote something before it.
+fn found(outcome: &Outcome, words: &str) -> Option<Named> {
+    let arn = match words.split_once("` matches `") {
+        Some((before, _)) => before.rsplit('`').next()?,
+        None => words.split('`').nth(1)?,
+    };
+    let parsed = PrincipalArn::parse(arn).ok()?;
+    let kind = if parsed.resource == "user" { Noun::User } else { Noun::Role };
+    let is_here = parsed.account == outcome.account.as_str();
+    is_here.then(|| Named { kind, name: parsed.name.to_owned(), arn: arn.to_owned() })
+}
+
 /// Whether nobody knows if a deny stands: the answer was lost of the step that puts it there, or
 /// an earlier pass has reached the principal, and it was not read again.
 pub(crate) fn is_unclear(outcome: &Outcome) -> bool {
@@ -478,9 +513,12 @@ pub(crate) fn is_unclear(outcome: &Outcome) -> bool {
     };
     let stood = outcome.identified_by.is_none()
         && outcome.principal.as_ref().is_some_and(|one| one.denied_by.is_some());
+    let vanished = outcome.failures.iter().any(|failed| failed.error == "PrincipalVanished");
+    let vanished = vanished && outcome.principal.is_some() && hidden(outcome).is_none();
     outcome.read_back.is_none()
         && standing(outcome) == Standing::In
         && (stood
+            || vanished
             || is_refused(outcome) && outcome.principal.is_some()
             || outcome.failures.iter().any(lost))
 }
@@ -518,6 +556,14 @@ pub(crate) struct Named {
 pub(crate) fn named(outcome: &Outcome) -> Option<Named> {
     if let Some(one) = &outcome.principal {
         return Some(Named { kind: one.kind, name: one.name.clone(), arn: one.arn.clone() });
+    }
+    // Not whom the finding says, where AssumeRole has found out whose the key is.
+    if let Some(words) = words_at_the_door(outcome) {
+        match found(outcome, &words) {
+            // Which role's session it is the finding says.
+            Some(Named { kind: Noun::Role, .. }) => {}
+            other => return other,
+        }
     }
     let arn = PrincipalArn::parse(&outcome.resource).ok()?;
     if arn.resource == "user" && arn.path.ends_with("/access-key/") {

@@ -143,7 +143,7 @@ pub fn write_report(input: &Input) -> Result<Report, Failure> {
         fields: note::fields(facts),
         message: String::new(),
     };
-    for most in [32, 12, 6, 3, 1] {
+    for most in [32, 12, 6, 3, 1, 0] {
         report.message = message::message(facts, most).map_err(|error| unwritable(&error))?;
         if serde_json::to_vec(&report).map_err(|error| unwritable(&error))?.len() <= LARGEST {
             break;

@@ -35,9 +35,12 @@ fn whom(facts: Facts<'_>, room: usize) -> String {
     let account = facts.account_of(worst).filter(|_| facts.is_elsewhere(worst));
     let account = account.map_or_else(String::new, |account| format!(" of {account}"));
     let more = match outcomes.len() {
-        0 | 1 => account,
-        all => format!("{account} and {} more", all - 1),
+        0 | 1 => String::new(),
+        all => format!(" and {} more", all - 1),
     };
+    // Something of the name has to be left.
+    let account = if account.len() + more.len() + 8 > room { String::new() } else { account };
+    let more = format!("{account}{more}");
     let name = facts.short(worst);
     let room = room.saturating_sub(more.len());
     if name.len() <= room {
@@ -203,6 +206,11 @@ fn read_back(facts: Facts<'_>, outcome: &Outcome, read: &ReadBack, page: &mut Pa
     if let Some(stands) = stands {
         page.item(format!("denied everything by AWSDenyAll ({stands}{before})"));
     }
+    let boundary = outcome.reach.as_ref().and_then(|reach| reach.boundary.as_deref());
+    if let Some(boundary) = boundary.filter(|one| as_boundary && *one != deny) {
+        page.item("its own permissions boundary is replaced by that:");
+        page.word(2, one_line(boundary, 700));
+    }
     any |= holdings(page, &read.done, Tense::Done);
     if !any {
         page.item("nothing");
@@ -284,7 +292,8 @@ fn more<T>(page: &mut Page, names: &Names<T>, noun: &str) {
 
 fn not_read_back(outcome: &Outcome, page: &mut Page) {
     let begun = outcome.failures.first().is_none_or(|first| first.state != "AssumeRole");
-    if !begun && outcome.denial.is_none() && outcome.evidence.is_none() {
+    let untouched = outcome.denial.is_none() && outcome.evidence.is_none();
+    if !begun && untouched && outcome.principal.is_none() {
         page.part("Nothing was changed: Cordon could not identify it.");
         return;
     }

@@ -8,6 +8,7 @@ use time::Duration;
 
 use crate::advice::{Step, Whose};
 use crate::cause::Said;
+use crate::commands::{self, search};
 use crate::errors::{UNKNOWN, meaning};
 use crate::give_back::about;
 use crate::message::{Message, Notification, OfARestore};
@@ -363,6 +364,11 @@ impl RestoreFailure {
         MEANWHILE.contains(&self.failure.error.as_str())
     }
 
+    /// Whether `DenyAgain` has failed in its turn, of which the machine says so.
+    fn not_denied_again(&self) -> bool {
+        self.failure.cause.starts_with("The deny could not be put back: ")
+    }
+
     fn first(&self) -> Vec<String> {
         let who = self.principal.as_ref().map_or_else(|| "the principal".to_owned(), who);
         if self.apply.is_none() {
@@ -371,6 +377,10 @@ impl RestoreFailure {
             ];
         }
         let how_far = match self.begun {
+            Some(_) if self.not_denied_again() => format!(
+                "Another incident has reached {who} meanwhile, or may reach it, and the deny could \
+                 not be put back."
+            ),
             None => format!("Nothing was given back to {who}, and nothing was changed."),
             Some(Begun::GiveBack | Begun::SetStatuses) => format!(
                 "Some may be given back to {who} already. The deny was not lifted: it stands if it \
@@ -385,6 +395,12 @@ impl RestoreFailure {
             Some(Begun::LiftDeny) => format!(
                 "All else was given back to {who}, and the deny may be lifted already: look."
             ),
+            Some(Begun::RemoveTag | Begun::Close) if self.failure.error == "IncidentPending" => {
+                format!(
+                    "All was given back to {who}, and no deny of ours stands on it. An execution \
+                     that may contain it has not ended: see that one's mail."
+                )
+            }
             Some(Begun::RemoveTag | Begun::Close) if self.met_another() => format!(
                 "All was given back to {who} before another incident reached it, which contains \
                  it by itself: see its mail."
@@ -437,15 +453,22 @@ impl RestoreFailure {
     fn steps(&self) -> Vec<Step> {
         let region = self.execution.region();
         let mut steps = Vec::new();
-        let looks = !matches!(self.begun, None | Some(Begun::RemoveTag | Begun::Close));
+        let looks = !matches!(self.begun, None | Some(Begun::RemoveTag | Begun::Close))
+            || self.not_denied_again();
         if let Some(principal) = self.principal.as_ref().filter(|_| looks) {
-            let about =
-                crate::commands::About::named(&self.execution, principal.kind, &principal.name);
+            let about = commands::About::named(&self.execution, principal.kind, &principal.name);
             let account = || Whose::Account(principal.account.to_string());
             steps.push(
                 Step::of("See whether the deny stands:")
                     .run(account(), vec![about.get(), about.list_attached()]),
             );
+            if self.not_denied_again() {
+                let deny = about.deny().into_iter().take(1).collect();
+                steps.push(
+                    Step::of("If it does not, put it back, for the other incident:")
+                        .run(account(), deny),
+                );
+            }
         }
         let error = self.failure.error.as_str();
         let todo = match error {
@@ -454,7 +477,17 @@ impl RestoreFailure {
             "InvalidInput" => NOT_READ,
             _ => meaning(error).unwrap_or(UNKNOWN).todo,
         };
-        steps.push(Step::of(todo));
+        let mut step = Step::of(todo);
+        match &self.principal {
+            Some(principal) if error == "PrincipalVanished" => {
+                let account = Whose::Account(principal.account.to_string());
+                step = step.run(account, vec![search(region, &principal.id)]);
+            }
+            // Its commands are for another mail.
+            _ if todo.ends_with(':') => step.text = format!("{}.", todo.trim_end_matches(':')),
+            _ => {}
+        }
+        steps.push(step);
         if PLAN_AGAIN.contains(&error) {
             let mut plan = Command::make("restore").set("EXECUTION", &self.incident);
             if let Some(principal) = &self.principal {

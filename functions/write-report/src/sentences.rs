@@ -3,8 +3,8 @@ use incident::{Holdings, Outcome, Verdict, one_line};
 use crate::advice::is_hopeless;
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
-    Ending, Facts, Standing, capitalized, denied_before, first_error, has_lost_keys, is_retired,
-    is_unclear, standing,
+    Ending, Facts, Standing, capitalized, denied_before, first_error, has_lost_keys, hidden,
+    is_retired, is_unclear, standing,
 };
 
 /// How it stands with the attacker, by the facts: what a mail says first.
@@ -140,6 +140,10 @@ fn pending_one(outcome: &Outcome, who: &str, before: &str, alone: bool) -> Strin
         (Standing::Denied, false) => {
             format!("{who} was denied everything, but that was not read back.")
         }
+        (Standing::In, true) if hidden(outcome).is_some() => format!(
+            "THE ATTACKER IS STILL IN: {who} has hidden under a name that protects it, and no deny \
+             stands on it."
+        ),
         (Standing::In, true) if vanished => {
             format!("THE ATTACKER MAY STILL BE IN: {who} vanished while Cordon dealt with it.")
         }

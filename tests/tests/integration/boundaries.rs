@@ -65,6 +65,10 @@ async fn is_replaced(aws: &LocalAws, suspect: &Suspect<'_>, kind: &str) -> Resul
     let detached = time_of(aws, &format!("iam:Detach{kind}Policy"), arn).await?;
     let order = [denied, stored, bounded, detached];
     ensure!(order.is_sorted(), "denied, stored, bounded, detached at {order:?}");
+    let alerts = &aws.topics().alerts;
+    let told = alerts.message("of it", |mail| mail.tells(Telling::Done, &execution.arn)).await?;
+    let gone = format!("its own permissions boundary is replaced by that: {POWER_USER}");
+    ensure!(told.text.contains(&gone), "{}", told.text);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Steps that fail: people are told which and why, nothing gets worse, and a redrive after the
 //! mend ends as if nothing had been.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use harness::MEMBERS;
 use harness::alone::{Alone, Apart};
@@ -31,6 +31,10 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("a Security Hub that refuses is told of, and redriven", update_refused);
     trials.add_alone("a function's own role that is short of a right is told of", role_short);
     trials.add_alone("redriven after its principal was exempted, nothing more changes", exempted);
+    trials.add_alone(
+        "redriven after its principal hid under an exempt name, people know where",
+        hidden,
+    );
     trials.add_alone("redriven after the mode became off, nothing more changes", switched_off);
     trials.add("redriven, what was contained before is read back again", restored);
     trials.add_alone("redriven while only observing, nothing more changes", only_observing);
@@ -273,6 +277,34 @@ async fn exempted(alone: &Alone<'_>) -> Result<()> {
         ensure!(note.contains("exempts") && !note.contains("is contained"), "the note is `{note}`");
         ensure!(suspect.read_back().await? == held, "the user has changed");
     }
+    Ok(())
+}
+
+/// Renamed by whoever has its sessions still, or an accomplice.
+async fn hidden(alone: &Alone<'_>) -> Result<()> {
+    let (suspect, execution, _) = held(alone).await?;
+    let name = suspect.before.arn.rsplit('/').next().unwrap_or_default();
+    let hiding = alone.unique("break-glass");
+    let iam = alone.user().create().await?.account_root().iam();
+    iam.update_user().user_name(name).new_user_name(&hiding).send().await?;
+    amend(alone, &json!({ "exemptPrincipals": ["arn:aws:iam::*:user/break-glass*"] })).await?;
+    execution.redrive().await?;
+    execution.fails().await?;
+    let mails = alone.topics().alerts.mentioning(&execution.arn);
+    let mail = mails.last().context("nobody was told")?;
+    let back = format!("--user-name '{hiding}' --new-user-name '{name}' --new-path '/'");
+    for part in [&back, "AWSDenyAll is attached to it", &format!("--user-name '{hiding}'")] {
+        ensure!(mail.text.contains(part), "no `{part}`: {}", mail.page);
+    }
+    for untrue in ["it was deleted", "no step has put a deny on it", "could not put a deny"] {
+        ensure!(!mail.text.contains(untrue), "{}", mail.page);
+    }
+    // Under its own name it is contained.
+    iam.update_user().user_name(&hiding).new_user_name(name).send().await?;
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    let left = suspect.read_back().await?.left();
+    ensure!(left.is_empty(), "left: {left:?}");
     Ok(())
 }
 

@@ -389,6 +389,15 @@ async fn exempt(alone: &Alone<'_>) -> Result<()> {
     ensure!(alone.calls_of(&judged.execution).await?.is_empty(), "somebody entered the account");
 
     Suspect::of(alone).await?.is_contained(alone).await?;
+
+    // Whose the key is counts, whomever the finding names: nobody is told to deny the other.
+    let (owner, key) = administrator(alone, MEMBERS[0]).await?;
+    amend(alone, &json!({ "exemptPrincipals": [owner.arn] })).await?;
+    let finding = cases::finding_in(alone, MEMBERS[0], "guardduty-user-key")?;
+    let finding = cases::about_key(&finding, &key.id, "somebody-else");
+    let judged = leads_to(alone, &finding, End::Escalated).await?;
+    judged.told(&[&owner.arn, &format!("the user `{}`", owner.name)])?;
+    ensure!(!judged.told.contains("'somebody-else'"), "{}", judged.told);
     Ok(())
 }
 
