@@ -501,6 +501,7 @@ it('an observation knows the evidence of the passes that acted', async () => {
   assert.equal(await knows({ denial: null, evidence: null }), null);
   assert.equal(await knows({ denial: null, evidence }), evidence.original);
   const observed = { original: 's3://evidence/observed/a' };
+  assert.equal(await knows({ denial: null, evidence, earlierEvidence: null }), evidence.original);
   const again = { denial: null, evidence: observed, earlierEvidence: evidence.original };
   assert.equal(await knows(again), evidence.original);
 });
