@@ -1,7 +1,7 @@
-//! Whether anything would come of a finding at all, however well accounts can be entered.
+//! What there has to be before any account is entered.
 
-use incident::{Mode, ResponsePolicy};
-use serde::{Deserialize, Serialize};
+use incident::{Answering, Hindrance, Mode, ResponsePolicy};
+use serde::Deserialize;
 
 /// What there has to be before any account is entered.
 #[derive(Debug, Deserialize)]
@@ -14,31 +14,10 @@ pub(crate) struct Switches {
     responders: u64,
 }
 
-/// Whether findings are answered.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Answering {
-    /// The response policy's mode; none, where it is unusable.
-    mode: Option<Mode>,
-    /// How many accounts the response policy is limited to, if it is.
-    scope: Option<usize>,
-    /// What keeps findings from being answered.
-    hindered: Vec<Hindrance>,
-    /// What is wrong with the response policy.
-    why: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Hindrance {
-    ModeOff,
-    PolicyUnusable,
-    RuleDisabled,
-    NobodySubscribed,
-}
-
-impl Answering {
-    pub(crate) fn by(switches: &Switches) -> Self {
-        let policy = ResponsePolicy::parse(&switches.policy);
+impl Switches {
+    /// What comes of a finding where they stand so.
+    pub(crate) fn answering(&self) -> Answering {
+        let policy = ResponsePolicy::parse(&self.policy);
         let (mode, scope, why) = match policy {
             Ok(policy) => (Some(policy.mode), policy.accounts_in_scope.map(|all| all.len()), None),
             Err(failure) => (None, None, Some(failure.chain())),
@@ -46,15 +25,11 @@ impl Answering {
         let hindered = [
             (mode == Some(Mode::Off), Hindrance::ModeOff),
             (mode.is_none(), Hindrance::PolicyUnusable),
-            (switches.rule == "DISABLED", Hindrance::RuleDisabled),
-            (switches.responders == 0, Hindrance::NobodySubscribed),
+            (self.rule == "DISABLED", Hindrance::RuleDisabled),
+            (self.responders == 0, Hindrance::NobodySubscribed),
         ];
         let hindered = hindered.into_iter().filter(|(is, _)| *is).map(|(_, one)| one).collect();
-        Self { mode, scope, hindered, why }
-    }
-
-    pub(crate) fn is_hindered(&self) -> bool {
-        !self.hindered.is_empty()
+        Answering { mode, scope, hindered, why }
     }
 }
 
@@ -66,7 +41,7 @@ mod tests {
 
     fn hindered(policy: &str, rule: &str, responders: u64) -> Value {
         let switches = Switches { policy: policy.into(), rule: rule.into(), responders };
-        serde_json::to_value(Answering::by(&switches)).unwrap()
+        serde_json::to_value(switches.answering()).unwrap()
     }
 
     #[test]

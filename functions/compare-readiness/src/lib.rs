@@ -8,9 +8,9 @@ mod record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use answering::{Answering, Switches};
+use answering::Switches;
 use bucket::Bucket;
-use incident::{AccountId, Execution, Failure};
+use incident::{AccountId, Answering, Execution, Failure};
 use news::{Gone, Lines, News};
 use record::Record;
 use serde::{Deserialize, Serialize};
@@ -132,9 +132,9 @@ pub async fn compare_readiness(bucket: &Bucket, input: Input) -> Result<Output, 
     let News { began, ended, standing } = News::between(last.as_ref(), &record, &listed);
     let gone = Gone::since(last.as_ref(), &listed);
     let nobody = listed.is_empty() && last.as_ref().is_none_or(|last| last.accounts > 0);
-    let answering = switches.as_ref().map(Answering::by);
+    let answering = switches.as_ref().map(Switches::answering);
     Ok(Output {
-        news: answering.as_ref().is_some_and(Answering::is_hindered)
+        news: answering.as_ref().is_some_and(|it| !it.hindered.is_empty())
             || !began.first.is_empty()
             || !ended.first.is_empty()
             || !gone.first.is_empty()

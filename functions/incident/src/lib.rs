@@ -3,6 +3,7 @@
 //!
 //! No I/O, no SDK, no async, no clock: everything here is decided from its input.
 
+mod answering;
 mod arn;
 mod case;
 mod credential;
@@ -21,6 +22,7 @@ mod session;
 mod severity;
 mod text;
 
+pub use answering::{Answering, Hindrance};
 pub use arn::{AccountId, PrincipalArn, is_in_ocsf, is_name};
 pub use case::{case_number, newest_case};
 pub use credential::{Credential, CredentialKind};

@@ -814,8 +814,11 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     if steps.is_empty() {
         steps.push(Step::of("Read the finding, and decide. Cordon does nothing more about it."));
     }
-    if facts.observes() && !facts.by_person() {
-        steps.push(Step::of("The same finding is not mailed again today (UTC)."));
+    if facts.observes() && !facts.by_person() && facts.input.redrives == 0 {
+        steps.push(Step::of(
+            "While Cordon observes, this finding is mailed once a day (UTC), however often its \
+             product sends it.",
+        ));
     }
     if facts.fresh().any(|one| one.verdict == Verdict::Contained) {
         after_a_containment(facts, most, steps);

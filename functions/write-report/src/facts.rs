@@ -516,6 +516,7 @@ pub(crate) fn is_unclear(outcome: &Outcome) -> bool {
     let vanished = outcome.failures.iter().any(|failed| failed.error == "PrincipalVanished");
     let vanished = vanished && outcome.principal.is_some() && hidden(outcome).is_none();
     outcome.read_back.is_none()
+        && outcome.unused_days.is_none()
         && standing(outcome) == Standing::In
         && (stood
             || vanished

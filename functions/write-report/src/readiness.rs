@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use incident::{Execution, Failure, Mode, listed, one_line};
+use incident::{Answering, Execution, Failure, Hindrance, Mode, listed, one_line};
 use serde::{Deserialize, Serialize};
 
 use crate::errors::{UNKNOWN, meaning};
@@ -52,23 +52,6 @@ struct Checked {
     left_out: Vec<String>,
     /// Whether findings are answered at all, where that was asked.
     answering: Option<Answering>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Answering {
-    mode: Option<Mode>,
-    scope: Option<usize>,
-    hindered: Vec<Hindrance>,
-    why: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Hindrance {
-    ModeOff,
-    PolicyUnusable,
-    RuleDisabled,
-    NobodySubscribed,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -175,7 +158,7 @@ impl Checked {
         };
         let (subject, first) = match hindered {
             Some(one) => {
-                let phrase = one.phrase();
+                let phrase = phrase(*one);
                 (
                     format!("[NOT READY] {phrase}"),
                     format!("{}. {first}", crate::facts::capitalized(phrase)),
@@ -237,11 +220,11 @@ impl Checked {
         }
         page.heading("What keeps findings from being answered");
         for one in hindered {
-            page.part(format!("{}.", crate::facts::capitalized(one.phrase())));
+            page.part(format!("{}.", crate::facts::capitalized(phrase(*one))));
             if let (Hindrance::PolicyUnusable, Some(why)) = (one, why) {
                 page.quote(2, one_line(why, 700));
             }
-            page.indented(2, one.todo());
+            page.indented(2, todo(*one));
             if *one == Hindrance::RuleDisabled {
                 let enable = Command::aws("events enable-rule", region);
                 if let Some(line) = enable.with("--name", "cordon-findings").line() {
@@ -321,34 +304,32 @@ impl Checked {
     }
 }
 
-impl Hindrance {
-    fn phrase(self) -> &'static str {
-        match self {
-            Self::ModeOff => "the response policy's mode is off",
-            Self::PolicyUnusable => "the response policy is unusable",
-            Self::RuleDisabled => "the rule that starts Cordon is disabled",
-            Self::NobodySubscribed => "no responder is subscribed",
-        }
+fn phrase(one: Hindrance) -> &'static str {
+    match one {
+        Hindrance::ModeOff => "the response policy's mode is off",
+        Hindrance::PolicyUnusable => "the response policy is unusable",
+        Hindrance::RuleDisabled => "the rule that starts Cordon is disabled",
+        Hindrance::NobodySubscribed => "no responder is subscribed",
     }
+}
 
-    fn todo(self) -> &'static str {
-        match self {
-            Self::ModeOff => {
-                "No finding is answered until somebody sets it: `make policy CONFIG=cordon.json \
+fn todo(one: Hindrance) -> &'static str {
+    match one {
+        Hindrance::ModeOff => {
+            "No finding is answered until somebody sets it: `make policy CONFIG=cordon.json \
                  SET=mode=contain`. Those that have come since are not answered by that."
-            }
-            Self::PolicyUnusable => {
-                "Each finding is told, and nobody is contained. `make policy CONFIG=cordon.json` \
+        }
+        Hindrance::PolicyUnusable => {
+            "Each finding is told, and nobody is contained. `make policy CONFIG=cordon.json` \
                  shows it, and sets one field with SET."
-            }
-            Self::RuleDisabled => {
-                "Nothing starts for a finding. CloudTrail knows who disabled it \
+        }
+        Hindrance::RuleDisabled => {
+            "Nothing starts for a finding. CloudTrail knows who disabled it \
                  (events:DisableRule). With credentials of the security account:"
-            }
-            Self::NobodySubscribed => {
-                "Cordon answers findings, and no responder hears of it. `make preflight \
+        }
+        Hindrance::NobodySubscribed => {
+            "Cordon answers findings, and no responder hears of it. `make preflight \
                  CONFIG=cordon.json` names who has not confirmed, or has unsubscribed, and what to do."
-            }
         }
     }
 }

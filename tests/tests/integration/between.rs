@@ -309,9 +309,8 @@ async fn is_said_to_be_touched(
 ) -> Result<()> {
     let now = suspect.read_back().await?;
     ensure!(now.left().is_empty(), "left: {:?}", now.left());
-    let mails = alone.topics().alerts.mentioning(&execution.arn);
-    ensure!(!mails.is_empty(), "nobody was told");
-    for mail in mails {
+    alone.topics().alerts.mention(&execution.arn).await?;
+    for mail in alone.topics().alerts.mentioning(&execution.arn) {
         for untrue in ["Nobody was touched", "THE ATTACKER IS STILL IN", "Nothing was changed"] {
             ensure!(!mail.text.contains(untrue), "{}", mail.text);
         }
@@ -335,6 +334,7 @@ async fn lost(alone: &Alone<'_>) -> Result<()> {
         amend(alone, &change).await?;
         execution.redrive().await?;
         execution.succeeds().await?;
+        alone.topics().alerts.mention(&execution.arn).await?;
         let mails = alone.topics().alerts.mentioning(&execution.arn);
         ensure!(mails.len() == 1, "{change}: {} mails", mails.len());
         for Message { text, .. } in mails {
@@ -432,7 +432,9 @@ async fn taken_away(alone: &Alone<'_>) -> Result<()> {
     execution.fails().await?;
     let is_denied = suspect.read_back().await?.attached.contains(DENY_ALL);
     ensure!(!is_denied, "somebody has put the deny on it again");
-    let mails = alone.topics().alerts.mentioning(&execution.arn);
+    let alerts = &alone.topics().alerts;
+    alerts.count(2, |mail| mail.text.contains(&execution.arn)).await?;
+    let mails = alerts.mentioning(&execution.arn);
     ensure!(mails.len() == 2, "{} mails", mails.len());
     for mail in mails {
         for part in ["THE ATTACKER IS STILL IN", "aws iam attach-user-policy"] {

@@ -1,7 +1,7 @@
 //! Steps that fail: people are told which and why, nothing gets worse, and a redrive after the
 //! mend ends as if nothing had been.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use harness::MEMBERS;
 use harness::alone::{Alone, Apart};
@@ -290,8 +290,10 @@ async fn hidden(alone: &Alone<'_>) -> Result<()> {
     amend(alone, &json!({ "exemptPrincipals": ["arn:aws:iam::*:user/break-glass*"] })).await?;
     execution.redrive().await?;
     execution.fails().await?;
-    let mails = alone.topics().alerts.mentioning(&execution.arn);
-    let mail = mails.last().context("nobody was told")?;
+    let is_of = |mail: &Message| {
+        mail.text.contains(&execution.arn) && mail.text.contains("has hidden since")
+    };
+    let mail = alone.topics().alerts.message("where it has hidden", is_of).await?;
     let back = format!("--user-name '{hiding}' --new-user-name '{name}' --new-path '/'");
     for part in [&back, "AWSDenyAll is attached to it", &format!("--user-name '{hiding}'")] {
         ensure!(mail.text.contains(part), "no `{part}`: {}", mail.page);
