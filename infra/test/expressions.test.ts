@@ -288,7 +288,8 @@ describe('the way from Outcome', () => {
     ['it is not known', 'ReportObserved', [observed()], {}],
     ['no boolean says so', 'ReportObserved', [observed('true')], {}],
     ['there is no evidence', 'ReportObserved', [{ verdict: 'observed', evidence: null }], {}],
-    ['one is left to people', 'ReportObserved', [observed(true), { verdict: 'escalated' }], {}],
+    ['one is left to people', 'WhetherToMail', [observed(true), { verdict: 'escalated' }], {}],
+    ['one is left, of none told', 'ReportObserved', [observed(), { verdict: 'escalated' }], {}],
     ['observing failed for one', 'ReportFailure', [observed(true), { verdict: 'pending' }], {}],
     ['it is redriven', 'ReportObserved', [observed(true)], { redrives: 1 }],
     ['a person chose it', 'ReportObserved', [observed(true)], { source: 'person' }],
@@ -971,22 +972,63 @@ describe('a principal that vanished', () => {
 });
 
 describe('who is left to people', () => {
-  for (const [says, told, error, verdict] of [
-    ['for the first time', false, 'PrincipalExempt', 'escalated'],
-    ['again, as people were told', true, 'PrincipalExempt', 'answered'],
-    ['again, since it is protected', true, 'PrincipalProtected', 'answered'],
-    ['since the attacker is back and the limit reached', true, 'ContainmentLimit', 'escalated'],
+  for (const [says, told, error, known] of [
+    ['for the first time', false, 'PrincipalExempt', false],
+    ['again, as people were told', true, 'PrincipalExempt', true],
+    ['again, since it is protected', true, 'PrincipalProtected', true],
+    ['again, since nothing tells what it did', true, 'RecurrenceUnclear', true],
+    ['since the attacker is back and the limit reached', true, 'ContainmentLimit', false],
   ] as const) {
-    it(`is ${verdict} ${says}`, async () => {
+    it(`is${known ? '' : ' not'} known to people when it is left ${says}`, async () => {
       const failures = [{ state: 's', error, cause: 'c' }];
-      const given = { ...typical().variables, verdict: { recurrence: { told } }, failures };
+      const given: Values = { ...typical().variables, verdict: { recurrence: { told } }, failures };
       const { Output } = state('PrincipalEscalated');
       const states = { input: {}, context: CONTEXT };
       const ended = (await computed(Output, given, states)) as Values;
-      assert.equal(ended['verdict'], verdict);
+      assert.equal(ended['verdict'], 'escalated');
+      assert.equal(ended['told'], known);
       // Whom a pass of this execution has dealt with, people are told of.
       const dealt = { ...given, prior: { denial: null, evidence: null, verdict: 'pending' } };
-      assert.equal(((await computed(Output, dealt, states)) as Values)['verdict'], 'escalated');
+      assert.equal(((await computed(Output, dealt, states)) as Values)['told'], false);
+      // Nor has anybody been told of whom the finding did not name then.
+      const accused = { ...(given.accused as Values), newly: true };
+      const newly = (await computed(Output, { ...given, accused }, states)) as Values;
+      assert.equal(newly['told'], false);
+    });
+  }
+
+  const a = (verdict: string, more: Values = {}): Json => ({
+    ...{ resource: 'a', verdict, pass: 0 },
+    ...more,
+  });
+  const b = (told: boolean): Json => ({ resource: 'b', verdict: 'escalated', pass: 0, told });
+  const seen = { evidence: { toldToday: true } };
+  type Left = readonly [string, string, Json[], Json[], { mode?: string; redrives?: number }];
+  for (const [says, next, results, refused, { mode = 'contain', redrives = 0 }] of [
+    ['beside an answer that holds', 'Ignored', [a('answered')], [b(true)], {}],
+    ['by its identity, beside such an answer', 'Ignored', [a('answered'), b(true)], [], {}],
+    ['alone', 'Ignored', [b(true)], [], {}],
+    ['beside whom the attacker is back with', 'WhetherToMail', [a('contained')], [b(true)], {}],
+    ['by its identity, beside that', 'WhetherToMail', [a('contained'), b(true)], [], {}],
+    ['beside one that failed', 'ReportFailure', [a('pending'), b(true)], [], {}],
+    ['though nobody was told, beside an answer', 'WhetherToMail', [a('answered')], [b(false)], {}],
+    ['in a redrive', 'ReportAbandoned', [a('answered'), b(true)], [], { redrives: 1 }],
+    ['beside one observed', 'ObservedToday', [a('observed', seen)], [b(true)], { mode: 'observe' }],
+    ['beside one new', 'ReportObserved', [a('observed'), b(true)], [], { mode: 'observe' }],
+  ] as readonly Left[]) {
+    it(`leads to ${next} where it is left ${says}`, async () => {
+      const named = (all: Json[]): Json[] =>
+        all.map((one) => ({ resource: (one as Values)['resource'] ?? null }));
+      const given: Values = {
+        ...{ refused, redrives, outcomes: [], policy: { mode }, verdict: { source: 'service' } },
+        principals: named(results),
+      };
+      const { Assign } = state('Principals');
+      const assigned = await computed(Assign, given, { result: results, context: CONTEXT });
+      const variables = { ...given, ...(assigned as Values) };
+      const { Execution } = CONTEXT;
+      const context = { ...CONTEXT, Execution: { ...Execution, RedriveCount: redrives } };
+      assert.equal(await chosen(state('Outcome'), variables, context), next);
     });
   }
 });

@@ -344,8 +344,8 @@ fn judge(
             verdict.accused.clear();
         }
         Again::Recurs(recurrence) => {
-            if recurrence.told && !pass.redriven {
-                verdict.refused.retain(|one| is_new(&one.resource));
+            for one in &mut verdict.refused {
+                one.told = recurrence.told && !pass.redriven && !is_new(&one.resource);
             }
             verdict.recurrence = Some(recurrence);
             verdict.unanswered = false;
@@ -586,6 +586,7 @@ impl Verdict {
                     error: refusal.name().to_owned(),
                     cause: cut(reason, 200),
                 }],
+                told: false,
                 pass: 0,
             });
         }

@@ -50,6 +50,10 @@ pub struct Outcome {
     /// What failed, and why it is left to people, in the order in which it came.
     #[serde(default)]
     pub failures: Vec<Failed>,
+    /// Whether an earlier execution has told people of it, of the same finding, and it is no
+    /// worse since: nobody is told of it again but beside others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
     /// The number of redrives of the pass that came to this.
     pub pass: u32,
 }

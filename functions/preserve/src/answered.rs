@@ -47,9 +47,6 @@ struct Recurrence {
     execution: Execution,
     evidence: Vec<String>,
     last_seen: Option<String>,
-    /// Whether people were told of what was left to them, and it is no worse since.
-    #[serde(default)]
-    told: bool,
 }
 
 /// Whether nothing is to be done, since what was done holds.
@@ -58,8 +55,7 @@ struct Recurrence {
 /// last activity is not later than its case was left, or the newest case of the principal if
 /// that was left since. Fails with
 /// [`Failure::RecurrenceUnclear`] where the finding does not say when it was, or no case of
-/// the principal that was left is about the finding; once people were told of that, it counts
-/// as answered.
+/// the principal that was left is about the finding.
 ///
 /// Of one that comes as new, whether the newest case was left just now and is about this very
 /// finding: then Security Hub does not show the answer yet.
@@ -75,11 +71,8 @@ pub(crate) async fn answered(bucket: &Bucket, input: &Answered) -> Result<bool, 
         let since = cases.entered - left.secs();
         return Ok((0..SETTLES).contains(&since) && cases.is_about(number, finding, None).await?);
     };
-    let Recurrence { execution, evidence, last_seen, told } = recurrence;
-    let unclear = |why: &str| match told {
-        true => Ok(true),
-        false => Err(Failure::RecurrenceUnclear(why.to_owned())),
-    };
+    let Recurrence { execution, evidence, last_seen } = recurrence;
+    let unclear = |why: &str| Err(Failure::RecurrenceUnclear(why.to_owned()));
     let marked = evidence.iter().find_map(|uri| cases.number_in(uri));
     let Some((number, left)) = cases.left(marked).await? else {
         return unclear("no case of the principal that its mark names was left");

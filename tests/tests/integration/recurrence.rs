@@ -333,6 +333,21 @@ async fn beside(aws: &LocalAws) -> Result<()> {
         ensure!(!path.entered("Quarantine"), "update {count}: {:?}", path.path());
     }
     ensure!(it.mails(aws, Telling::LeftToPeople).await? == 1, "people were not told once");
+    it.give_back().await?;
+    it.update("4", Some(AFTER));
+    let again = Box::pin(it.comes(aws, "NOTIFIED")).await?;
+    let path = again.history().await?;
+    ensure!(path.last_state() == "Escalated", "with the attacker back: {:?}", path.path());
+    ensure!(it.user.read_back().await?.left().is_empty(), "it is not contained");
+    let told = aws
+        .topics()
+        .alerts
+        .message("both", |mail| mail.tells(Telling::LeftToPeople, &again.arn))
+        .await?
+        .text;
+    for part in [it.user.name.as_str(), "orders-app", "Part of this is left to you"] {
+        ensure!(told.contains(part), "`{part}` is not in the mail: {told}");
+    }
     Ok(())
 }
 

@@ -76,7 +76,8 @@ fn is_told_today(edge: &Edge<'_>) -> bool {
         && edge.to == "ObservedToday"
         && edge.from.choices[n].condition
             == "{% $policy.mode = 'observe' and $redrives = 0 and $verdict.source != 'person' and \
-                $count($outcomes[$not(verdict = 'observed' and evidence.toldToday = true)]) = 0 %}"
+                $count($outcomes[$not(told = true or verdict = 'observed' and \
+                evidence.toldToday = true)]) = 0 %}"
 }
 
 /// Where the machine may end after `start` without anybody having been told.

@@ -13,12 +13,6 @@ const ASKS: &str = "$not($asked) and $not($accused.newly = true) and \
                     ($type($verdict.recurrence) = 'object' or $verdict.unanswered and \
                     $type($target.deniedBefore) = 'string' and $not($exists($accused.unusedDays)))";
 
-/// How it ends for who is left to people: answered, where people were told of that one before,
-/// and no pass of the execution has dealt with it.
-pub(crate) const LEFT: &str = "{% $verdict.recurrence.told = true and \
-                               $not($exists($prior.verdict)) and $failures[-1].error in \
-                               ['PrincipalExempt', 'PrincipalProtected'] ? 'answered' : 'escalated' %}";
-
 /// What is known on a way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Facts {
@@ -248,7 +242,7 @@ impl Costs<'_> {
 fn gravity(scope: &Scope, end: &str) -> usize {
     match scope.state(end).output["verdict"].as_str() {
         Some("contained" | "retired") => 0,
-        Some("observed" | LEFT) => 1,
+        Some("observed" | "escalated") => 1,
         _ => 2,
     }
 }

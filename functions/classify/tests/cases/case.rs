@@ -42,6 +42,9 @@ pub(crate) struct Expected {
     pub(crate) accused: Vec<Value>,
     /// What the finding calls those that are left to people.
     pub(crate) refused: Vec<String>,
+    /// Those of them of whom people were told before.
+    #[serde(default)]
+    pub(crate) told: Vec<String>,
     pub(crate) policies: Vec<String>,
     /// Why a field of the finding that qualifies others does not move this verdict; `*` for
     /// all of them.

@@ -18,14 +18,17 @@ fn difference(case: &Case) -> Option<String> {
     let verdict = serde_json::to_value(&verdict).unwrap();
     let expected = &case.expected;
     assert!(!expected.about.is_empty(), "{}: what is it for?", case.name);
-    let refused: Vec<&Value> =
-        verdict["refused"].as_array().unwrap().iter().map(|it| &it["resource"]).collect();
+    let all = verdict["refused"].as_array().unwrap();
+    let refused: Vec<&Value> = all.iter().map(|it| &it["resource"]).collect();
+    let told = all.iter().filter(|it| it["told"] == true);
+    let told: Vec<&Value> = told.map(|it| &it["resource"]).collect();
     let found = json!({
         "response": verdict["response"],
         "rules": verdict["rules"],
         "source": verdict["source"],
         "accused": verdict["accused"],
         "refused": refused,
+        "told": told,
         "policies": verdict["policies"],
         "recurrence": verdict["recurrence"],
     });
@@ -35,6 +38,7 @@ fn difference(case: &Case) -> Option<String> {
         "source": expected.source,
         "accused": expected.accused,
         "refused": expected.refused,
+        "told": expected.told,
         "policies": expected.policies,
         "recurrence": expected.recurrence,
     });
