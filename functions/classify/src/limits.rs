@@ -1,4 +1,4 @@
-use incident::hex_digest;
+use incident::{Mode, hex_digest};
 use serde::Serialize;
 
 use crate::{Source, Verdict};
@@ -62,7 +62,8 @@ impl Limits {
                 most: told,
                 beyond: format!(
                     "{told} findings of {whose} about account {account} were left to people in \
-                     this hour; further ones of this hour are not mailed, unless they are urgent"
+                     this hour; further ones of this hour are not mailed{}, unless they are urgent",
+                    if policy.mode == Mode::Observe { " today (UTC)" } else { "" }
                 ),
             },
             urgent: format!("{account}#urgent#{class}#{}", subject(verdict)),

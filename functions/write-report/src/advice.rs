@@ -816,11 +816,11 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     }
     if facts.observes() && !facts.by_person() && facts.input.redrives == 0 {
         steps.push(Step::of(
-            "While Cordon observes, this finding is mailed once a day (UTC), however often its \
-             product sends it.",
+            "While Cordon observes, this mail comes once a day (UTC), however often the finding \
+             does, unless its severity changes. A first notice, if it has one, still comes each time.",
         ));
     }
-    if facts.fresh().any(|one| one.verdict == Verdict::Contained) {
+    if facts.input.outcomes.iter().any(|one| one.verdict == Verdict::Contained) {
         after_a_containment(facts, most, steps);
     }
     keys_back(facts, most, steps);
@@ -1092,7 +1092,7 @@ fn role_of<'a>(facts: Facts<'_>, pattern: &'a str, outcome: &Outcome) -> Option<
 /// What the attacker did with it.
 fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
     let who = facts.called(outcome);
-    let (region, global) = (facts.region(), facts.global_region());
+    let global = facts.global_region();
     let had = outcome.evidence.iter().filter_map(|proof| proof.had.as_ref());
     let read = outcome.read_back.iter().flat_map(|read| [&read.done, &read.left]);
     let had = had.chain(read).flat_map(|had| &had.credentials.first);
@@ -1102,9 +1102,8 @@ fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
     keys.dedup();
     keys.truncate(2);
     let session = facts.session(outcome).and_then(|session| session.key.as_deref());
-    let mut commands: Vec<Command> =
-        keys.into_iter().map(|key| events(region, "AccessKeyId", key)).collect();
-    commands.extend(session.map(|key| events(region, "AccessKeyId", key)));
+    let mut commands: Vec<Command> = keys.into_iter().map(|key| calls_by(facts, key)).collect();
+    commands.extend(session.map(|key| calls_by(facts, key)));
     if let Some(named) = named(outcome) {
         let attribute = match named.kind {
             incident::Kind::User => "Username",
@@ -1113,11 +1112,11 @@ fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
         commands.push(events(global, attribute, &named.name));
     }
     commands.dedup();
-    Step::of(format!(
+    let step = Step::of(format!(
         "Find out what was done with {who}: new users, keys, roles, instances. CloudTrail answers \
          for one Region at a time; IAM's own calls are in {global}."
-    ))
-    .run(Whose::Account(outcome.account.to_string()), commands)
+    ));
+    in_its_region(facts, step.run(Whose::Account(outcome.account.to_string()), commands))
 }
 
 /// How keys that are inactive because they were unused become active again.
@@ -1150,7 +1149,7 @@ fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             steps.push(containing(facts, outcome, About::of(facts, &named)));
         }
     });
-    if !observed.is_empty() {
+    if !observed.is_empty() && !facts.fresh().any(|one| one.verdict == Verdict::Escalated) {
         steps.push(Step::of(
             "More findings of that kind on the same principal are not mailed today (UTC): `make \
              observe-report` counts them all.",

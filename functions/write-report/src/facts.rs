@@ -393,9 +393,11 @@ impl<'a> Facts<'a> {
     pub(crate) fn ending(self) -> Ending {
         let outcomes = &self.input.outcomes;
         let all = |verdict| !outcomes.is_empty() && outcomes.iter().all(|it| it.verdict == verdict);
+        let any = |verdict| outcomes.iter().any(|it| it.verdict == verdict);
         match self.input.kind {
             Kind::Contained if all(Verdict::Retired) => Ending::Retired,
             Kind::Contained => Ending::Contained,
+            Kind::Escalated if any(Verdict::Observed) => Ending::Observed,
             Kind::Escalated => Ending::Escalated,
             Kind::Overflow => Ending::Overflow,
             Kind::Observed => Ending::Observed,
@@ -511,7 +513,8 @@ pub(crate) fn is_unclear(outcome: &Outcome) -> bool {
         let is_named = Failure::NAMES.contains(&failed.error.as_str());
         puts_it_there && (!is_named || may_have_acted.contains(&failed.error.as_str()))
     };
-    let stood = outcome.identified_by.is_none()
+    let stood = seen_denied(outcome).is_none()
+        && outcome.identified_by.is_none()
         && outcome.principal.as_ref().is_some_and(|one| one.denied_by.is_some());
     let vanished = outcome.failures.iter().any(|failed| failed.error == "PrincipalVanished");
     let vanished = vanished && outcome.principal.is_some() && hidden(outcome).is_none();

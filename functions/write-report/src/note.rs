@@ -26,7 +26,13 @@ pub(crate) fn note(facts: Facts<'_>) -> String {
         && (nobody || matches!(input.kind, Kind::Overflow))
         && !verdict.reason.is_empty()
     {
-        parts.push(format!("Not contained by machine: {}.", verdict.reason));
+        parts.push(match input.outcomes.iter().find(|one| facts.is_earlier(one)) {
+            None => format!("Not contained by machine: {}.", verdict.reason),
+            Some(_) => format!(
+                "Left to people: {}. What was done before the redrive was not read back again.",
+                verdict.reason
+            ),
+        });
     }
     parts.extend(facts.fresh().map(|one| describe(facts, one)));
     if input.kind != Kind::Contained {

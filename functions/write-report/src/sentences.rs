@@ -358,28 +358,18 @@ fn touched(facts: Facts<'_>) -> String {
 
 /// What becomes of the finding, which is as good as done when people read this.
 fn of_the_finding(facts: Facts<'_>) -> Option<String> {
-    let [resolved, notified, new] = if facts.without_cspm() {
-        [
-            "The finding is Resolved.",
-            "The finding becomes In Progress, not Resolved.",
-            "The finding stays New.",
-        ]
+    let [resolved, notified] = if facts.without_cspm() {
+        ["The finding is Resolved.", "The finding becomes In Progress, not Resolved."]
     } else {
-        [
-            "The finding is RESOLVED.",
-            "The finding becomes NOTIFIED, not RESOLVED.",
-            "The finding stays NEW.",
-        ]
+        ["The finding is RESOLVED.", "The finding becomes NOTIFIED, not RESOLVED."]
     };
     let said = match facts.ending() {
         Ending::Contained | Ending::Retired => resolved,
         Ending::Escalated if facts.observes() => "The finding stays as it is.",
         Ending::Escalated => notified,
-        // What recurs was answered, and is NEW no more.
-        Ending::Overflow if facts.recurrence().is_some() => "The finding stays as it is.",
-        Ending::Overflow => new,
         Ending::Abandoned if !facts.has_finding() => return None,
-        Ending::Observed | Ending::Abandoned => "The finding stays as it is.",
+        // What comes again was answered, and is NEW no more.
+        Ending::Overflow | Ending::Observed | Ending::Abandoned => "The finding stays as it is.",
         Ending::UnknownFinding => return None,
         Ending::Untold => match facts.input.failure.as_ref().map(|failed| failed.state.as_str()) {
             Some("TellContained") => resolved,
