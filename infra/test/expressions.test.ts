@@ -981,7 +981,9 @@ describe('who is left to people', () => {
   ] as const) {
     it(`is${known ? '' : ' not'} known to people when it is left ${says}`, async () => {
       const failures = [{ state: 's', error, cause: 'c' }];
-      const given: Values = { ...typical().variables, verdict: { recurrence: { told } }, failures };
+      const { variables } = typical();
+      const accused = { ...(variables['accused'] as Values), told };
+      const given: Values = { ...variables, accused, failures };
       const { Output } = state('PrincipalEscalated');
       const states = { input: {}, context: CONTEXT };
       const ended = (await computed(Output, given, states)) as Values;
@@ -990,10 +992,6 @@ describe('who is left to people', () => {
       // Whom a pass of this execution has dealt with, people are told of.
       const dealt = { ...given, prior: { denial: null, evidence: null, verdict: 'pending' } };
       assert.equal(((await computed(Output, dealt, states)) as Values)['told'], false);
-      // Nor has anybody been told of whom the finding did not name then.
-      const accused = { ...(given.accused as Values), newly: true };
-      const newly = (await computed(Output, { ...given, accused }, states)) as Values;
-      assert.equal(newly['told'], false);
     });
   }
 
@@ -1002,7 +1000,10 @@ describe('who is left to people', () => {
     ...more,
   });
   const b = (told: boolean): Json => ({ resource: 'b', verdict: 'escalated', pass: 0, told });
+  // GuardDuty has one name for whoever used a console password.
+  const c = (told: boolean): Json => ({ ...(b(told) as Values), resource: 'a' });
   const seen = { evidence: { toldToday: true } };
+  const OBSERVED = { mode: 'observe' };
   type Left = readonly [string, string, Json[], Json[], { mode?: string; redrives?: number }];
   for (const [says, next, results, refused, { mode = 'contain', redrives = 0 }] of [
     ['beside an answer that holds', 'Ignored', [a('answered')], [b(true)], {}],
@@ -1011,10 +1012,16 @@ describe('who is left to people', () => {
     ['beside whom the attacker is back with', 'WhetherToMail', [a('contained')], [b(true)], {}],
     ['by its identity, beside that', 'WhetherToMail', [a('contained'), b(true)], [], {}],
     ['beside one that failed', 'ReportFailure', [a('pending'), b(true)], [], {}],
+    ['by the name of one that failed', 'ReportFailure', [a('pending')], [c(true)], {}],
+    ['by the name of one contained', 'WhetherToMail', [a('contained')], [c(true)], {}],
+    ['by the name of one that is left now', 'WhetherToMail', [a('escalated')], [c(true)], {}],
+    ['by the name of one that is answered', 'Ignored', [a('answered')], [c(true)], {}],
+    ['by that name, and nobody was told', 'WhetherToMail', [a('answered')], [c(false)], {}],
+    ['by the name of one observed', 'ReportObserved', [a('observed')], [c(true)], OBSERVED],
     ['though nobody was told, beside an answer', 'WhetherToMail', [a('answered')], [b(false)], {}],
     ['in a redrive', 'ReportAbandoned', [a('answered'), b(true)], [], { redrives: 1 }],
-    ['beside one observed', 'ObservedToday', [a('observed', seen)], [b(true)], { mode: 'observe' }],
-    ['beside one new', 'ReportObserved', [a('observed'), b(true)], [], { mode: 'observe' }],
+    ['beside one observed', 'ObservedToday', [a('observed', seen)], [b(true)], OBSERVED],
+    ['beside one new', 'ReportObserved', [a('observed'), b(true)], [], OBSERVED],
   ] as readonly Left[]) {
     it(`leads to ${next} where it is left ${says}`, async () => {
       const named = (all: Json[]): Json[] =>

@@ -99,7 +99,7 @@ impl Telling {
         };
         Some(match ending {
             "contained" | "contained again" | "unused keys inactive" => Self::Done,
-            "left to you" => Self::LeftToPeople,
+            "left to you" | "contained again, part left to you" => Self::LeftToPeople,
             "too many escalations" => Self::Overflow,
             "observed" => Self::Observed,
             "nothing more is done" => Self::Abandoned,

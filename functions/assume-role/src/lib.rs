@@ -196,6 +196,7 @@ mod tests {
             unused_days: None,
             days_assumed: false,
             newly: false,
+            told: false,
         }
     }
 

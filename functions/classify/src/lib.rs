@@ -327,26 +327,29 @@ fn judge(
     let exempt = exemption(&verdict.policy, &finding.brief.account).is_some();
     let newly = if matches!(pass.again, Again::Recurs(_)) { finding.newly_named() } else { vec![] };
     let is_new = |resource: &String| newly.contains(resource);
+    let told = matches!(pass.again, Again::Recurs(Recurrence { told: true, .. })) && !pass.redriven;
+    let know = |resource: &String| told && !is_new(resource) && finding.was_left(resource);
     for accused in &mut verdict.accused {
         accused.newly = is_new(&accused.resource);
+        accused.told = know(&accused.resource);
     }
+    for one in &mut verdict.refused {
+        one.told = know(&one.resource);
+    }
+    let all_are_told = told
+        && newly.is_empty()
+        && verdict.accused.iter().all(|one| one.told)
+        && verdict.refused.iter().all(|one| one.told);
     match pass.again {
         Again::Risen(risen) => verdict.reason = format!("{}; {risen}", verdict.reason),
         // Whom no machine contains is told of once.
-        Again::Recurs(Recurrence { told: true, .. })
-            if (verdict.response == Action::Escalate || exempt)
-                && !pass.redriven
-                && newly.is_empty() =>
-        {
+        Again::Recurs(_) if (verdict.response == Action::Escalate || exempt) && all_are_told => {
             verdict.response = Action::Ignore;
             verdict.reason = format!("{}; people were told", verdict.reason);
             verdict.refused.clear();
             verdict.accused.clear();
         }
         Again::Recurs(recurrence) => {
-            for one in &mut verdict.refused {
-                one.told = recurrence.told && !pass.redriven && !is_new(&one.resource);
-            }
             verdict.recurrence = Some(recurrence);
             verdict.unanswered = false;
         }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use incident::{Execution, Severity, hex_digest, matches_pattern};
+use incident::{Execution, Outcome, Severity, hex_digest, matches_pattern};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -16,6 +16,7 @@ use crate::subject::Subject;
 const EXECUTION: &str = "CordonExecution";
 const SEEN: &str = "CordonSeen";
 const NAMED: &str = "CordonNamed";
+const LEFT: &str = "CordonLeft";
 const SEVERITY: &str = "CordonSeverity";
 const EVIDENCE: &str = "CordonEvidence";
 
@@ -108,6 +109,13 @@ impl Finding<'_> {
         let newly = self.subjects().filter(|one| one.kind.is_somebody());
         let newly = newly.filter(|one| !known.is_empty() && !known.contains(&&*digits_of(one)));
         newly.map(|one| one.label()).collect()
+    }
+
+    /// Whether its answer has left what it calls so to people; anybody, where its mark does not
+    /// say whom.
+    pub(crate) fn was_left(&self, resource: &str) -> bool {
+        let left = self.field(LEFT);
+        left.is_empty() || left.split(',').any(|one| one == Outcome::digits_of(resource))
     }
 
     /// Whom it names, for its mark; of findings that may recur.

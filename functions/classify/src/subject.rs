@@ -321,6 +321,7 @@ impl<'a> Subject<'a> {
             unused_days,
             days_assumed: false,
             newly: false,
+            told: false,
         })
     }
 

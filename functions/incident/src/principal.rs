@@ -31,6 +31,10 @@ pub struct Accused {
     /// Whether an answered finding did not name it when it was answered: no case is about it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub newly: bool,
+    /// Whether people were told of it, as left to them, by the answer that the finding bears,
+    /// and it is no worse since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
 }
 
 /// What kind of principal it is.

@@ -21,12 +21,13 @@ const RESOLVED: i32 = 4;
 
 /// The fields that the comment ends with, the most important first: by them `classify` knows
 /// whose work a finding is.
-const FIELDS: [&str; 6] = [
+const FIELDS: [&str; 7] = [
     "CordonExecution",
     "CordonEvidence",
     "CordonSeverity",
     "CordonSeen",
     "CordonNamed",
+    "CordonLeft",
     "CordonEvidenceSha256",
 ];
 

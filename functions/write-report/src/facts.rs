@@ -216,6 +216,7 @@ impl<'a> Facts<'a> {
     pub(crate) fn phrase(self) -> &'static str {
         match self.ending() {
             Ending::Contained if self.attacker_is_back() => "contained again",
+            Ending::Escalated if self.attacker_is_back() => "contained again, part left to you",
             Ending::Failed if self.input.redrives > 0 => "redrive failed",
             Ending::NotRetired if self.keys_are_inactive() => "unused keys inactive, not finished",
             ending => ending.phrase(),
@@ -240,9 +241,11 @@ impl<'a> Facts<'a> {
             (Verdict::Pending, Standing::In) => 0,
             (Verdict::Pending, Standing::Denied) => 1,
             (Verdict::Pending, Standing::Out) => 2,
-            (Verdict::Escalated, _) => 3,
+            (Verdict::Escalated, _) if !one.told => 3,
             (Verdict::Contained, _) => 4,
-            (Verdict::Observed | Verdict::Retired, _) => 5,
+            // People know of it, and it is no worse.
+            (Verdict::Escalated, _) => 5,
+            (Verdict::Observed | Verdict::Retired, _) => 6,
         });
         outcomes
     }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use incident::{DenyBy, Holdings, Outcome, Proof, Verdict, cut, one_line};
 
@@ -15,6 +15,9 @@ const MOST_OF_A_NOTE: usize = 512;
 ///
 /// Source: ASFF, `UserDefinedFields`.
 const PRINCIPALS: usize = 8;
+
+/// Whom an answer has left to people that has left nobody: a field has a value.
+const NOBODY: &str = "nobody";
 
 /// The finding's note. It is written before Security Hub has taken the update, and claims
 /// nothing of it; of what an earlier pass read back, and this one did not, it says nothing.
@@ -143,6 +146,11 @@ pub(crate) fn fields(facts: Facts<'_>) -> BTreeMap<String, String> {
     if let Some(seen) = &input.finding.seen {
         fields.insert("CordonSeen".to_owned(), seen.clone());
         fields.insert("CordonSeverity".to_owned(), facts.severity().to_owned());
+        let left = input.outcomes.iter().filter(|one| one.verdict == Verdict::Escalated);
+        let left: BTreeSet<String> = left.map(|one| Outcome::digits_of(&one.resource)).collect();
+        let left = left.into_iter().collect::<Vec<_>>().join(",");
+        let left = if left.is_empty() { NOBODY.to_owned() } else { left };
+        fields.insert("CordonLeft".to_owned(), left);
     }
     if let Some(named) = &input.finding.named {
         fields.insert("CordonNamed".to_owned(), named.clone());

@@ -35,6 +35,7 @@ fn user(resource: &str) -> Accused {
         unused_days: None,
         days_assumed: false,
         newly: false,
+        told: false,
     }
 }
 
