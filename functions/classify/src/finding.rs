@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use incident::{AccountId, Execution, Severity, is_in_ocsf, matches_pattern, one_line};
 use serde::Deserialize;
 use serde_json::Value;
@@ -107,6 +109,7 @@ impl<'a> Finding<'a> {
             source_url: None,
             seen: None,
             named: None,
+            who: BTreeMap::new(),
             sessions: Vec::new(),
         };
         let resources = raw.get("Resources").and_then(Value::as_array).map_or(0, Vec::len);
@@ -122,6 +125,7 @@ impl<'a> Finding<'a> {
         finding.brief.source_url = finding.source_url();
         finding.brief.seen = finding.seen();
         finding.brief.named = finding.named();
+        finding.brief.who = finding.who();
         finding.brief.sessions = finding.resources().filter_map(|one| session(one, raw)).collect();
         finding.brief.sessions.truncate(MOST_SESSIONS);
         Ok(finding)

@@ -12,6 +12,7 @@ mod subject;
 mod window;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use incident::{
     AccountId, Accused, Execution, ExemptAccount, Failed, Failure, Mode, Organization, Outcome,
@@ -159,6 +160,10 @@ pub struct Brief {
     /// What tells whom it names from whom its provider names later; set of the same findings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub named: Option<String>,
+    /// By what it calls them, what tells each of them from others; set of the same findings. Two
+    /// of one name are not told apart.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub who: BTreeMap<String, String>,
     /// The first four sessions that the finding is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sessions: Vec<Session>,

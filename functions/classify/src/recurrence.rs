@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use incident::{Execution, Outcome, Severity, hex_digest, matches_pattern};
+use incident::{Execution, Severity, hex_digest, matches_pattern};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -115,7 +115,15 @@ impl Finding<'_> {
     /// say whom.
     pub(crate) fn was_left(&self, resource: &str) -> bool {
         let left = self.field(LEFT);
-        left.is_empty() || left.split(',').any(|one| one == Outcome::digits_of(resource))
+        let who = self.brief.who.get(resource);
+        left.is_empty() || who.is_some_and(|who| left.split(',').any(|one| one == who))
+    }
+
+    /// What tells each of whom it names from others, by what it calls them; of findings that may
+    /// recur.
+    pub(crate) fn who(&self) -> BTreeMap<String, String> {
+        let subjects = self.seen().map(|_| self.subjects().take(MOST_RESOURCES));
+        subjects.into_iter().flatten().map(|one| (one.label(), digits_of(&one))).collect()
     }
 
     /// Whom it names, for its mark; of findings that may recur.

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Credential, Denial, DenyBy, Kind, Principal, Reach, hex_digest};
+use crate::{AccountId, Credential, Denial, DenyBy, Kind, Principal, Reach};
 
 /// What became of a principal, by what is known of it: what steps did or failed with, and
 /// what was read back. The state machine puts it together, one for each principal of a
@@ -95,15 +95,6 @@ pub struct Identity {
     /// The deny that stood when it was identified last, by whomever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied_by: Option<DenyBy>,
-}
-
-impl Outcome {
-    /// Digits that tell one of whom a finding names from the others, by what it calls them: the
-    /// finding's field `CordonLeft` has those of whoever was left to people.
-    #[must_use]
-    pub fn digits_of(resource: &str) -> String {
-        hex_digest(resource.as_bytes()).chars().take(8).collect()
-    }
 }
 
 impl Identity {

@@ -20,7 +20,7 @@ const SUPPRESSED: i32 = 3;
 const RESOLVED: i32 = 4;
 
 /// The fields that the comment ends with, the most important first: by them `classify` knows
-/// whose work a finding is.
+/// whose work a finding is. The first principal that has evidence has its address here.
 const FIELDS: [&str; 7] = [
     "CordonExecution",
     "CordonEvidence",
@@ -67,7 +67,9 @@ pub(crate) async fn update(
 fn comment(note: &str, fields: &HashMap<String, String>) -> String {
     let mut end = String::new();
     for field in FIELDS {
-        let Some(value) = fields.get(field) else { continue };
+        let numbered = (2..=8).map(|n| fields.get(&format!("{field}{n}")));
+        let mut values = std::iter::once(fields.get(field)).chain(numbered);
+        let Some(value) = values.find_map(|value| value) else { continue };
         let more = format!(" {field}={value}");
         if end.chars().count() + more.chars().count() < NOTE {
             end.push_str(&more);
@@ -212,5 +214,8 @@ mod tests {
         assert!(!said.contains("CordonExecution=") && said.chars().count() <= NOTE, "{said}");
         assert_eq!(comment("", &fields(3, 0)).split(' ').next(), Some("CordonExecution=xxx"));
         assert_eq!(comment("words", &HashMap::new()), "words");
+        // Who was contained before, and has not been touched now, keeps a place behind the others.
+        let behind = HashMap::from([("CordonEvidence3".to_owned(), "e".to_owned())]);
+        assert_eq!(comment("words", &behind), "words CordonEvidence=e");
     }
 }

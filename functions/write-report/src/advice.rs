@@ -817,7 +817,8 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     if facts.observes() && !facts.by_person() && facts.input.redrives == 0 {
         steps.push(Step::of(
             "While Cordon observes, this mail comes once a day (UTC), however often the finding \
-             does, unless its severity changes. A first notice, if it has one, still comes each time.",
+             does, unless its severity changes, or whom it names. A first notice, if it has one, \
+             still comes each time.",
         ));
     }
     if facts.input.outcomes.iter().any(|one| one.verdict == Verdict::Contained) {

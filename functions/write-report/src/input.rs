@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use incident::{Execution, Failed, Mode, Outcome, Session};
 use serde::Deserialize;
 
@@ -76,6 +78,9 @@ pub struct Finding {
     /// What tells whom it names from whom it names later.
     #[serde(default)]
     pub named: Option<String>,
+    /// By what it calls them, what tells each of them from others.
+    #[serde(default)]
+    pub who: BTreeMap<String, String>,
     /// The sessions that it is about.
     #[serde(default)]
     pub sessions: Vec<Session>,

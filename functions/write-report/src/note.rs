@@ -147,7 +147,8 @@ pub(crate) fn fields(facts: Facts<'_>) -> BTreeMap<String, String> {
         fields.insert("CordonSeen".to_owned(), seen.clone());
         fields.insert("CordonSeverity".to_owned(), facts.severity().to_owned());
         let left = input.outcomes.iter().filter(|one| one.verdict == Verdict::Escalated);
-        let left: BTreeSet<String> = left.map(|one| Outcome::digits_of(&one.resource)).collect();
+        let left = left.filter_map(|one| input.finding.who.get(&one.resource));
+        let left: BTreeSet<&str> = left.map(String::as_str).collect();
         let left = left.into_iter().collect::<Vec<_>>().join(",");
         let left = if left.is_empty() { NOBODY.to_owned() } else { left };
         fields.insert("CordonLeft".to_owned(), left);

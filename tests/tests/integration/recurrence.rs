@@ -24,6 +24,8 @@ const LAST_SEEN: &str = "aws/guardduty/service/eventLastSeen";
 /// Long before anything here, and long after.
 const BEFORE: &str = "2020-01-01T00:00:00.000Z";
 const AFTER: &str = "2099-01-01T00:00:00.000Z";
+/// Keys of sessions of one role.
+const SESSIONS: [&str; 2] = ["ASIAIOSFODNN7EXAMPLE", "ASIAI44QH8DHBEXAMPLE"];
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("recurrence: given back and attacked again, it is contained again, and told", again);
@@ -111,12 +113,12 @@ impl Answered {
         Ok(())
     }
 
-    /// From now on the finding names a session of a role too.
-    fn names_a_session(&mut self) -> Result<()> {
+    /// From now on the finding names a session of a role too, by such a key.
+    fn names_a_session(&mut self, key: &str) -> Result<()> {
         let mut resources = self.finding.asff()["Resources"].clone();
         resources.as_array_mut().context("no resources")?.push(json!({
             "Type": "AwsIamAccessKey",
-            "Id": "AWS::IAM::AccessKey:ASIAIOSFODNN7EXAMPLE",
+            "Id": format!("AWS::IAM::AccessKey:{key}"),
             "Details": { "AwsIamAccessKey": {
                 "PrincipalId": "AROACKCEVSQ6C2EXAMPLE:at-work",
                 "PrincipalType": "AssumedRole",
@@ -330,8 +332,10 @@ async fn risen(aws: &LocalAws) -> Result<()> {
 
 async fn beside(aws: &LocalAws) -> Result<()> {
     let mut it = Box::pin(Answered::contained(aws)).await?;
-    it.names_a_session()?;
-    for (count, ends) in [("2", "Escalated"), ("3", "Ignored")] {
+    // The same role with another key is nobody else.
+    let updates = [("2", SESSIONS[0], "Escalated"), ("3", SESSIONS[1], "Ignored")];
+    for (count, key, ends) in updates {
+        it.names_a_session(key)?;
         it.update(count, Some(AFTER));
         let execution = Box::pin(it.comes(aws, "NOTIFIED")).await?;
         let path = execution.history().await?;
@@ -378,7 +382,7 @@ async fn grown(aws: &LocalAws) -> Result<()> {
 async fn exempt(alone: &Alone<'_>) -> Result<()> {
     let mut it = Box::pin(Answered::contained(alone)).await?;
     // People are told of somebody else first.
-    it.names_a_session()?;
+    it.names_a_session(SESSIONS[0])?;
     it.update("1", Some(AFTER));
     Box::pin(it.comes(alone, "NOTIFIED")).await?;
     amend(alone, &json!({ "exemptPrincipals": [it.user.arn] })).await?;
