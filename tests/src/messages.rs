@@ -111,6 +111,8 @@ impl Telling {
             | "finding not updated"
             | "no such finding"
             | "told late"
+            | "redrive failed"
+            | "unused keys inactive, not finished"
             | "unused keys still active" => Self::Failed,
             _ => return None,
         })
@@ -231,5 +233,23 @@ async fn read(
             (delivery.protocol == "email").then(|| Message::new(subject, delivery.body))
         }));
         count.send_replace(messages.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subject_tells_how_it_stands() {
+        let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/write-report/cases");
+        let mut subjects = 0;
+        for case in std::fs::read_dir(cases).unwrap() {
+            let mail = std::fs::read_to_string(case.unwrap().path().join("email.txt")).unwrap();
+            let subject = mail.lines().next().and_then(|line| line.strip_prefix("Subject: "));
+            assert!(Telling::of(subject.unwrap()).is_some(), "{subject:?}");
+            subjects += 1;
+        }
+        assert!(subjects > 80, "only {subjects} were found");
     }
 }
