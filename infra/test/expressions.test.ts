@@ -995,6 +995,23 @@ describe('who is left to people', () => {
     });
   }
 
+  it('is known to people in the pass alone that was told so', async () => {
+    const { results, variables } = typical();
+    const left = { resource: 'r', verdict: 'escalated' };
+    const before = { ...variables, outcomes: [{ ...left, told: true }], redrives: 1 };
+    for (const [refused, known] of [
+      [left, false],
+      [{ ...left, told: true }, true],
+    ] as const) {
+      const { Payload } = results['Classify'] as { Payload: Values };
+      const judged = { Payload: { ...Payload, refused: [refused] } };
+      const states = { input: {}, result: judged, context: CONTEXT };
+      const after = (await computed(state('Classify').Assign, before, states)) as Values;
+      const [one] = after['refused'] as [Values];
+      assert.equal(one['told'], known);
+    }
+  });
+
   const a = (verdict: string, more: Values = {}): Json => ({
     ...{ resource: 'a', verdict, pass: 0 },
     ...more,
