@@ -1,5 +1,6 @@
 import { RegionInfo } from 'aws-cdk-lib/region-info';
 import { type Mistake, quoted } from './schema.ts';
+import { toldPrincipals } from './told-principals.ts';
 
 /** The external id in the README's example, which everybody knows. */
 export const EXAMPLE_EXTERNAL_ID = 'a-long-random-text';
@@ -94,6 +95,7 @@ export function doubts(document: unknown): Mistake[] {
       remedy: 'write where somebody reads it',
     })),
     ...idleExemptions(document),
+    ...untoldPrincipals(document),
     ...noAccounts(document),
   ];
 }
@@ -121,6 +123,27 @@ function idleExemptions(document: unknown): Mistake[] {
       wrong: `is ${quoted(text)}, which is no ARN, so it exempts nobody`,
       remedy: 'write an ARN pattern, such as arn:aws:iam::*:user/deploy',
     }));
+}
+
+/** More of whom no step touches than the steps can be told of. */
+function untoldPrincipals(document: unknown): Mistake[] {
+  const listed = (key: string) => texts(document, key).map(({ text }) => text);
+  const all = {
+    operators: listed('operators'),
+    protectedPrincipals: listed('protectedPrincipals'),
+  };
+  const told = toldPrincipals(all, text(document, 'externalId') ?? '');
+  return (['operators', 'protectedPrincipals'] as const).flatMap((at) => {
+    const past = all[at].length - told[at].length;
+    if (past === 0) return [];
+    return [
+      {
+        at,
+        wrong: `is longer than what fits beside a function: no step touches the last ${past} either, but mails about them tell of a failure`,
+        remedy: 'name several by one pattern',
+      },
+    ];
+  });
 }
 
 function weakExternalId(externalId: string | undefined): Mistake[] {

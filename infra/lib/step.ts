@@ -10,6 +10,7 @@ import { memberRoleName } from './names.ts';
 import { fillPolicy, type PlaceholderValues } from './policy-file.ts';
 import { ServiceRole } from './service-role.ts';
 import { actsInMembers, executionPolicy, type StepFolder } from './step-folder.ts';
+import { toldPrincipals } from './told-principals.ts';
 
 export interface StepProps {
   readonly step: StepFolder;
@@ -93,10 +94,18 @@ export class Step extends Construct {
 /** The steps that decide whom no machine contains. */
 const KNOWS_THE_ORGANIZATION = ['Classify', 'AssumeRole'];
 
-/** From where the organization is run and who runs it, as the shell of the functions reads it. */
-function organization({ managementAccount, operators }: Configuration): Record<string, string> {
+/**
+ * From where the organization is run, who runs it and whom no step touches, as the shell of the
+ * functions reads it.
+ */
+function organization(configuration: Configuration): Record<string, string> {
+  const { managementAccount, externalId } = configuration;
+  const { operators, protectedPrincipals } = toldPrincipals(configuration, externalId);
   return {
     ...(managementAccount !== undefined && { MANAGEMENT_ACCOUNT: managementAccount }),
     ...(operators.length > 0 && { OPERATORS: JSON.stringify(operators) }),
+    ...(protectedPrincipals.length > 0 && {
+      PROTECTED_PRINCIPALS: JSON.stringify(protectedPrincipals),
+    }),
   };
 }

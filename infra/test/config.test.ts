@@ -13,6 +13,7 @@ import {
 } from '../lib/config.ts';
 import { doubts, EXAMPLE_EXTERNAL_ID } from '../lib/config-rules.ts';
 import { line } from '../lib/schema.ts';
+import { toldPrincipals } from '../lib/told-principals.ts';
 import { CONFIGURATION, folder } from './fixture.ts';
 
 /** A configuration that differs from the fixture's, and each line that is said of it. */
@@ -266,6 +267,23 @@ describe('what may not be meant is taken, with a warning', () => {
       assert.deepEqual(doubts(read).map(line), doubtfully.lines);
     });
   }
+
+  it('more of whom no step touches than fits beside a function: the last are told otherwise', () => {
+    const externalId = 'x'.repeat(1_224);
+    const many = Array.from({ length: 60 }, (_, n) => `arn:aws:iam::*:user/${n}`.padEnd(60, 'p'));
+    const all = { operators: many.slice(0, 10), protectedPrincipals: many.slice(10) };
+    const told = toldPrincipals(all, externalId);
+    assert.deepEqual(told.operators, all.operators);
+    const past = all.protectedPrincipals.slice(told.protectedPrincipals.length);
+    assert.ok(past.length > 0 && told.protectedPrincipals.length > 0);
+    assert.deepEqual([...told.protectedPrincipals, ...past], all.protectedPrincipals);
+    const [doubt, ...others] = doubts(
+      parseConfiguration({ ...CONFIGURATION, externalId, ...all }, '/'),
+    );
+    assert.deepEqual(others, []);
+    assert.equal(doubt?.at, 'protectedPrincipals');
+    assert.match(doubt.wrong, new RegExp(`the last ${past.length} either`));
+  });
 
   it('raises no doubt unless there is one', () => {
     assert.deepEqual(doubts(parseConfiguration(CONFIGURATION, '/')), []);

@@ -429,8 +429,28 @@ describe('what is protected', () => {
     ...configuration,
     protectedPrincipals: Array.from({ length: 100 }, (_, n) => principal(n)),
   };
-  const { member } = product(many);
+  const { member, security } = product(many);
   const stack = new Synthesized(member);
+
+  it('are told to the functions, as many as Lambda takes beside them', () => {
+    // Lambda quotas: 4 KB of environment variables.
+    const environments = new Synthesized(security).all('AWS::Lambda::Function').map((fn) => {
+      const { Variables } = (fn.Properties['Environment'] ?? {}) as {
+        Variables?: Record<string, unknown>;
+      };
+      return Variables ?? {};
+    });
+    for (const variables of environments) {
+      assert.ok(Object.entries(variables).flat().join('').length < 4_000);
+    }
+    const told = environments.flatMap(({ PROTECTED_PRINCIPALS: told }) => told ?? []);
+    assert.equal(told.length, 2);
+    for (const list of told) {
+      const principals = JSON.parse(String(list)) as string[];
+      assert.ok(principals.length > 20);
+      assert.deepEqual(principals, many.protectedPrincipals.slice(0, principals.length));
+    }
+  });
 
   it('are as many as people configure, in policies that IAM takes', () => {
     const names = new Map([

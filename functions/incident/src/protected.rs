@@ -48,10 +48,10 @@ static LIST: LazyLock<Result<Vec<Protection>, serde_json::Error>> =
     LazyLock::new(|| serde_json::from_str(include_str!("../protected.json")));
 
 /// Why no machine is to contain this principal, where that is so: AWS or the
-/// organisation can't be operated without it, or it is Cordon's own, or, where the
-/// organisation is run from its account, an operator's.
+/// organisation can't be operated without it, or it is Cordon's own, or its configuration
+/// protects it, or, where the organisation is run from its account, it is an operator's.
 ///
-/// The member roles' policies deny the same list, `protected.json`, and the same operators. A
+/// The member roles' policies deny the same list, `protected.json`, and the same patterns. A
 /// name that anybody could give a principal protects only as far as that:
 /// [`Protection::impostor`].
 ///
@@ -76,6 +76,14 @@ pub fn protection(
     if let Some(one) = list()?.iter().find(is_meant) {
         return Ok(Some(one.clone()));
     }
+    if organization.protects(&resource, principal) {
+        return Ok(Some(Protection {
+            resource: resource.into(),
+            reason: "it is configured as protected (`protectedPrincipals`)".into(),
+            impostor: true,
+            accounts: Place::All,
+        }));
+    }
     let operates = Place::Central.has(execution, organization, account)
         && organization.has_operator(&resource, principal);
     Ok(operates.then(|| Protection {
@@ -98,7 +106,7 @@ const OF_AWS: [(&str, &str); 2] = [
 
 /// The same of a role that is only claimed, by whoever describes a session or a resource: its
 /// name decides, in any case of its letters and whatever path is claimed, since a command finds
-/// the role by that alone. Of the management account and of operators this knows nothing.
+/// the role by that alone. Of the management account and of what is configured this knows nothing.
 pub fn protection_by_name(
     execution: &Execution,
     account: &AccountId,
@@ -142,7 +150,13 @@ mod tests {
         };
         let operators =
             r#"["arn:aws:iam::*:user/operators/*", "arn:aws:iam::999999999999:role/Ops"]"#;
-        let organization = Organization::new(Some("999999999999".to_owned()), Some(operators));
+        let organization = Organization::new(
+            Some("999999999999".to_owned()),
+            Some(operators),
+            Some(
+                r#"["arn:aws:iam::*:user/break-glass-*", "arn:aws:iam::222222222222:role/x/Keep"]"#,
+            ),
+        );
         let execution = Execution::try_from(execution).unwrap();
         protection(&execution, &organization.unwrap(), &principal).unwrap()
     }
@@ -211,6 +225,23 @@ mod tests {
                 let expected = accounts.contains(&account).then_some(true);
                 assert_eq!(found.map(|one| one.impostor), expected, "{account} {path}{name}");
             }
+        }
+    }
+
+    #[test]
+    fn whom_the_configuration_protects_no_machine_contains_in_any_account_it_names() {
+        for (account, kind, path, name, is_protected) in [
+            ("222222222222", Kind::User, "/", "break-glass-1", true),
+            ("111111111111", Kind::User, "/", "break-glass-1", true),
+            ("222222222222", Kind::User, "/", "Break-glass-1", false),
+            ("222222222222", Kind::User, "/x/", "break-glass-1", false),
+            ("222222222222", Kind::Role, "/", "break-glass-1", false),
+            ("222222222222", Kind::Role, "/x/", "Keep", true),
+            ("333333333333", Kind::Role, "/x/", "Keep", false),
+            ("222222222222", Kind::Role, "/", "Keep", false),
+        ] {
+            let found = protection_of(account, kind, path, name).map(|one| one.impostor);
+            assert_eq!(found, is_protected.then_some(true), "{account} {path}{name}");
         }
     }
 

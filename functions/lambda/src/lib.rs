@@ -56,11 +56,13 @@ pub fn setting(name: &str) -> Result<String, Error> {
     std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set").into())
 }
 
-/// The organisation, as the function's settings `MANAGEMENT_ACCOUNT` and `OPERATORS` say it;
-/// either may be unset.
+/// The organisation, as the function's settings `MANAGEMENT_ACCOUNT`, `OPERATORS` and
+/// `PROTECTED_PRINCIPALS` say it; each may be unset.
 pub fn organization() -> Result<Organization, Error> {
     let setting = |name| std::env::var(name).ok();
-    Ok(Organization::new(setting("MANAGEMENT_ACCOUNT"), setting("OPERATORS").as_deref())?)
+    let [operators, protected] = ["OPERATORS", "PROTECTED_PRINCIPALS"].map(setting);
+    let management = setting("MANAGEMENT_ACCOUNT");
+    Ok(Organization::new(management, operators.as_deref(), protected.as_deref())?)
 }
 
 async fn invoke<I, O>(

@@ -200,7 +200,8 @@ fn of_principals(error: &str) -> Option<Words> {
         "PrincipalMayBeImpostor" => (
             "it has a protected name, though an attacker could have made it",
             "Find out who made it, and when. If it is an impostor, contain it by hand. If it is \
-             genuine, containing it may lock you out of the account: end its sessions instead.",
+             genuine, containing it may lock you out of the account: end its sessions, or replace \
+             a user's keys, instead.",
         ),
         _ => return None,
     })

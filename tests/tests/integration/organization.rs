@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
-use harness::{MANAGEMENT, OPERATORS, SECURITY};
+use harness::{MANAGEMENT, MEMBERS, OPERATORS, SECURITY};
 
 use crate::cases;
 use crate::incident::Incident;
@@ -18,6 +18,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("where the organisation is run from, who is accused is contained", contained);
     trials.add("where the organisation is run from, no operator is touched", operators);
     trials.add("where the organisation is run from, what deploys Cordon stays", deployment);
+    trials.add("whom the configuration protects is left to people", protected);
     trials.add("where the organisation is run from, no default product is believed", untrusted);
 }
 
@@ -45,6 +46,23 @@ async fn operators(aws: &LocalAws) -> Result<()> {
         leads_to(aws, &finding, End::Escalated).await?.told(&told)?;
         choose(aws, &finding, End::Escalated).await?.told(&told)?;
         ensure!(operator.read_back().await? == before, "the operator has changed");
+    }
+    Ok(())
+}
+
+/// By `protectedPrincipals` of the configuration, in every account.
+async fn protected(aws: &LocalAws) -> Result<()> {
+    for account in [MEMBERS[0], SECURITY] {
+        let name = format!("break-glass-{}", aws.unique("user"));
+        let user = aws.user().account(account).name(name).create().await?;
+        let key = user.access_key().await?;
+        let before = user.read_back().await?;
+        let finding = cases::finding_in(aws, account, "guardduty-user-key")?;
+        let finding = cases::about_key(&finding, &key.id, &user.name);
+        let told = [user.arn.as_str(), "it is configured as protected (`protectedPrincipals`)"];
+        leads_to(aws, &finding, End::Escalated).await?.told(&told)?;
+        choose(aws, &finding, End::Escalated).await?.told(&told)?;
+        ensure!(user.read_back().await? == before, "the protected user has changed");
     }
     Ok(())
 }

@@ -106,7 +106,7 @@ pub(crate) fn judged(execution: &str, event: &Value, policy: &str) -> Verdict {
 
 /// The verdict in an organisation that is run from 111111111111 and 999999999999.
 pub(crate) fn classify(input: Input) -> Result<Verdict, Failure> {
-    let organization = Organization::new(Some("999999999999".to_owned()), None).unwrap();
+    let organization = Organization::new(Some("999999999999".to_owned()), None, None).unwrap();
     classify::classify(&organization, input)
 }
 
