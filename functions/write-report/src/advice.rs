@@ -7,7 +7,7 @@ use crate::commands::{About, events, search, taken};
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
     Ending, Facts, Named, Standing, capitalized, first_error, has_lost_keys, hidden, is_retired,
-    is_unclear, named, standing,
+    is_unclear, key_in, named, standing,
 };
 use crate::input::Kind;
 use crate::shell::Command;
@@ -341,7 +341,10 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
             let id = id_in(&failed.cause).or(outcome.principal.as_ref().map(|one| one.id.as_str()));
             let id = id.map(|id| search(region, id));
             let changed = name.map(|name| events(global, "ResourceName", name));
-            Step::of(meaning.todo).run(account, id.into_iter().chain(changed).collect())
+            let did = key.or(key_in(&outcome.resource)).filter(|_| is_here && name.is_none());
+            let did = did.map(|key| calls_by(facts, key));
+            let commands = id.into_iter().chain(changed).chain(did).collect();
+            Step::of(meaning.todo).run(account, commands)
         }
         "RootUser" if facts.taken_for_root(outcome) => {
             let seen = name.map(|name| events(global, attribute(about), name));
@@ -1033,12 +1036,11 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         let how = match sessions.len() {
             0 => "See in CloudTrail (AssumeRole) which it assumed.",
             ended if ended == roles.first.len() + roles.more => {
-                "This ends those that began before this mail, of whoever uses the role:"
+                "This ends every session of them that began before this mail, whoever uses it:"
             }
             _ => {
-                "See in CloudTrail (AssumeRole) which of all of them it assumed. This ends those \
-                 that began before this mail, of whoever uses the role, of some; end the others \
-                 alike:"
+                "See in CloudTrail (AssumeRole) which it assumed. For some of them, this ends every \
+                 session that began before this mail, whoever uses it. Do the same for the others:"
             }
         };
         let account = Whose::Account(outcome.account.to_string());

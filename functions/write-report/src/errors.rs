@@ -171,8 +171,8 @@ fn of_principals(error: &str) -> Option<Words> {
     Some(match error {
         "PrincipalNotFound" => (
             "the account has no such principal",
-            "It was deleted or renamed before Cordon came. Find out who did that, and what it had \
-             made before: keys, users, roles.",
+            "It was deleted or renamed before Cordon came, or never was in the account. Find out \
+             which, and what it had made before: keys, users, roles.",
         ),
         "PrincipalMismatch" => (
             "who has that name now may be somebody else",

@@ -172,7 +172,16 @@ impl<'a> Facts<'a> {
         self.account().is_some()
     }
 
-    /// Seconds since Security Hub sent the finding.
+    /// With what the execution began, as what comes after "after".
+    pub(crate) fn beginning(self) -> &'static str {
+        if self.by_person() {
+            "a person chose the finding"
+        } else {
+            "Security Hub sent the finding"
+        }
+    }
+
+    /// Seconds since then.
     pub(crate) fn seconds(self) -> Option<i64> {
         let [sent, now] = [&self.input.sent, &self.input.now]
             .map(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
@@ -606,7 +615,7 @@ fn called_policy(resource: &str) -> String {
 }
 
 /// The access key that a resource is, bare or at the end of an ARN.
-fn key_in(resource: &str) -> Option<&str> {
+pub(crate) fn key_in(resource: &str) -> Option<&str> {
     resource.rsplit([':', '/']).next().filter(|id| is_key(id))
 }
 

@@ -426,7 +426,7 @@ fn the_end(facts: Facts<'_>, most: usize, page: &mut Page) {
     page.alone(2, facts.link());
     if let Some(seconds) = facts.seconds() {
         let told = sentences::lasted(seconds);
-        page.indented(2, format!("Told {told} after Security Hub sent the finding."));
+        page.indented(2, format!("Told {told} after {}.", facts.beginning()));
     }
 }
 

@@ -204,7 +204,7 @@ fn contained(facts: Facts<'_>) -> Vec<String> {
         }
     };
     let took = facts.seconds().map_or_else(String::new, |seconds| {
-        format!(", {} after Security Hub sent the finding", lasted(seconds))
+        format!(", {} after {}", lasted(seconds), facts.beginning())
     });
     said.push(format!("Denied by AWSDenyAll, and read back from the account{took}."));
     said
