@@ -59,7 +59,10 @@ where
         | "AccessDeniedException"
         | "InvalidClientTokenId"
         | "ExpiredToken"
-        | "ExpiredTokenException" => Failure::AccessDenied { call, source },
+        | "ExpiredTokenException" => {
+            let source = format!("{code}: {}", why_first(message)).into();
+            Failure::AccessDenied { call, source }
+        }
         "Throttling"
         | "ThrottlingException"
         | "TooManyRequestsException"
@@ -84,6 +87,20 @@ where
             Failure::NotFound { call, source }
         }
         _ => Failure::RequestRejected { call, source },
+    }
+}
+
+/// A refusal with what decides it first: all that a principal's failures say has to fit, and is
+/// cut at its end.
+///
+/// Source: IAM User Guide, "Troubleshoot access denied error messages".
+#[must_use]
+pub fn why_first(message: &str) -> String {
+    let decides = [" with an explicit deny ", " because "];
+    let at = decides.iter().find_map(|begin| message.find(begin));
+    match at.and_then(|at| message.split_at_checked(at)) {
+        Some((who, why)) if who.starts_with("User: ") => format!("{}; {who}", why.trim_start()),
+        _ => message.to_owned(),
     }
 }
 
@@ -174,6 +191,21 @@ mod tests {
                 let said = failure.chain();
                 assert!(said.starts_with("iam:GetUser ") && said.contains(code), "{said}");
             }
+        }
+    }
+
+    #[test]
+    fn why_a_call_is_refused_comes_before_whose_call_it_was() {
+        let who = "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: \
+                   iam:TagUser on resource: user eve";
+        for why in [
+            "with an explicit deny in an identity-based policy: arn:aws:iam::1:policy/p",
+            "because no identity-based policy allows the iam:TagUser action",
+        ] {
+            assert_eq!(why_first(&format!("{who} {why}")), format!("{why}; {who}"));
+        }
+        for whole in [who, "The security token is expired", "it is so because it is"] {
+            assert_eq!(why_first(whole), whole);
         }
     }
 

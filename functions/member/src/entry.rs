@@ -1,4 +1,4 @@
-use aws_calls::{SdkConfig, failure};
+use aws_calls::{SdkConfig, failure, why_first};
 use aws_credential_types::Credentials;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_sts::error::ProvideErrorMetadata;
@@ -159,7 +159,7 @@ impl Entry {
             .map_err(|error| match error.code() {
                 Some("AccessDenied") => Failure::EntryRefused {
                     role: role.clone(),
-                    source: error.message().unwrap_or("AccessDenied").to_owned().into(),
+                    source: why_first(error.message().unwrap_or("AccessDenied")).into(),
                 },
                 _ => failure("sts:AssumeRole", error),
             })?;

@@ -236,12 +236,12 @@ fn grouped(refusals: &[Vec<Refusal>]) -> Vec<Refused> {
     refused.collect()
 }
 
-/// The service's own words, on one line. Of a refusal those that say why stand at the end, so it
-/// is cut at the beginning, too: who called is known.
+/// The service's own words, on one line. Of a refusal it is left out who called, which is known.
 fn said(failure: &Failure) -> String {
     let words = failure.source().map_or_else(|| failure.to_string(), ToString::to_string);
     let refused = words.find(REFUSED).and_then(|at| words.get(at..));
-    let words = refused.map_or_else(|| words.clone(), |refused| format!("...{refused}"));
+    let why = words.split_once("; User: ").map_or_else(String::new, |(why, _)| format!("{why}; "));
+    let words = refused.map_or_else(|| words.clone(), |refused| format!("{why}...{refused}"));
     ascii(&words, CAUSE).replace('"', "'").replace('\\', "/")
 }
 
