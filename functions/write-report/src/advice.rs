@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use incident::{
     Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Protection, Verdict, one_line,
 };
@@ -303,6 +305,13 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
     in_its_region(facts, by_its_error(facts, outcome, failed))
 }
 
+/// The roles of the account that let their steps' functions not in.
+fn closed(facts: Facts<'_>, outcome: &Outcome) -> BTreeSet<String> {
+    let failed = left(facts).filter(|one| one.account == outcome.account).flat_map(causes);
+    let failed = failed.filter(|failed| failed.error == "EntryRefused");
+    failed.map(|failed| format!("SecurityRemediation-{}", function(&failed.state))).collect()
+}
+
 fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     let error = failed.error.as_str();
     let meaning = meaning(error).unwrap_or(UNKNOWN);
@@ -329,9 +338,9 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
             Step::of(meaning.todo).run(account, commands)
         }
         "EntryRefused" => {
-            let role = format!("SecurityRemediation-{}", function(&failed.state));
-            let command = Command::aws("iam get-role", region).with("--role-name", &role);
-            Step::of(meaning.todo).run(account, vec![command])
+            let look =
+                |role: &String| Command::aws("iam get-role", region).with("--role-name", role);
+            Step::of(meaning.todo).run(account, closed(facts, outcome).iter().map(look).collect())
         }
         "DenyNotVisible" => {
             let command = name.map(|name| events(global, "ResourceName", name));
@@ -848,22 +857,26 @@ fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
     if may_be_contained_by_hand(facts, outcome) {
         by_hand(facts, outcome, steps);
     }
+    steps.extend(of_its_instance(facts, outcome));
+}
+
+/// What there is to do about the EC2 instance whose credentials were used, where it was one's.
+fn of_its_instance(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
     let instance = facts.session(outcome).and_then(|session| session.instance.as_deref());
-    if let Some(instance) = instance.filter(|_| !facts.is_elsewhere(outcome)) {
-        let region = facts.finding_region();
-        let command = Command::aws("ec2 describe-instances", region.unwrap_or(facts.region()))
-            .with("--instance-ids", instance);
-        let which = match region {
-            Some(_) => String::new(),
-            None => format!(", which the finding does not tell, in place of {}", facts.region()),
-        };
-        let text = format!(
-            "The credentials are those of an EC2 instance, which may be the attacker's too. Isolate \
-             it; look in the finding's Region{which}:"
-        );
-        let account = Whose::Account(outcome.account.to_string());
-        steps.push(Step::of(text).run(account, vec![command]));
-    }
+    let instance = instance.filter(|_| !facts.is_elsewhere(outcome))?;
+    let region = facts.finding_region();
+    let command = Command::aws("ec2 describe-instances", region.unwrap_or(facts.region()))
+        .with("--instance-ids", instance);
+    let which = match region {
+        Some(_) => String::new(),
+        None => format!(", which the finding does not tell, in place of {}", facts.region()),
+    };
+    let text = format!(
+        "The credentials are those of an EC2 instance, which may be the attacker's too. Isolate \
+         it; look in the finding's Region{which}:"
+    );
+    let account = Whose::Account(outcome.account.to_string());
+    Some(Step::of(text).run(account, vec![command]))
 }
 
 /// What ends a role's sessions, whoever's they are, where people are to ask first.
@@ -1016,6 +1029,7 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let contained = || all().take(most);
     for outcome in contained() {
         steps.push(look_back(facts, outcome));
+        steps.extend(of_its_instance(facts, outcome));
     }
     for outcome in contained() {
         let Some(proof) = &outcome.evidence else { continue };

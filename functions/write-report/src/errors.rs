@@ -88,11 +88,11 @@ fn of_steps(error: &str) -> Option<Words> {
         ),
         "EntryRefused" => (
             "the account does not let Cordon in",
-            "The account does not let this step's function in. Deploy the stack CordonMember there \
-             where it is missing. Where it is there, compare its external id and organization id \
-             with the security account's. A role that somebody has changed or deleted comes back \
-             only if the stack, or the StackSet's instance, is deleted first. See the role and whom \
-             it trusts:",
+            "The account does not let the functions of these steps in. Deploy the stack \
+             CordonMember there where it is missing. Where it is there, compare its external id and \
+             organization id with the security account's. A role that somebody has changed or \
+             deleted comes back only if the stack, or the StackSet's instance, is deleted first. See \
+             each role and whom it trusts:",
         ),
         "AccessDenied" => (
             "AWS refuses a call",

@@ -5,7 +5,9 @@ use incident::{
 use crate::advice::{Step, Whose, steps};
 use crate::cause::Said;
 use crate::errors::{is_a_decision, meaning};
-use crate::facts::{Facts, Standing, capitalized, denied_before, is_unclear, named, standing};
+use crate::facts::{
+    Ending, Facts, Standing, capitalized, denied_before, is_unclear, named, standing,
+};
 use crate::input::Kind;
 use crate::page::Page;
 use crate::sentences;
@@ -31,7 +33,12 @@ pub(crate) fn subject(facts: Facts<'_>) -> String {
 /// Whom a subject names, in so many ASCII characters; a long name is cut.
 fn whom(facts: Facts<'_>, room: usize) -> String {
     let outcomes = facts.sorted();
-    let Some(worst) = outcomes.first() else { return "nobody named".to_owned() };
+    let Some(worst) = outcomes.first() else {
+        // Of whom it names nobody has judged: not even that it is nobody.
+        let is_nobody = matches!(facts.ending(), Ending::UnknownFinding | Ending::Escalated);
+        let is_nobody = is_nobody || !facts.has_finding();
+        return if is_nobody { "nobody named" } else { "a finding" }.to_owned();
+    };
     let account = facts.account_of(worst).filter(|_| facts.is_elsewhere(worst));
     let account = account.map_or_else(String::new, |account| format!(" of {account}"));
     let more = match outcomes.len() {
