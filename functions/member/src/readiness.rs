@@ -332,7 +332,8 @@ mod tests {
     #[tokio::test]
     async fn who_refuses_is_told_in_the_services_words_and_nobody_else() {
         let refusal = "User: arn:aws:sts::1:assumed-role/x/y is not authorized to perform: \
-                       sts:AssumeRole on resource: z";
+                       sts:AssumeRole on resource: z with an explicit deny in a service control \
+                       policy";
         let nothing = |ask: &AssumeRoleInput| {
             let policy = ask.policy().and_then(|policy| serde_json::from_str::<Value>(policy).ok());
             policy.is_some_and(|policy| {
@@ -355,7 +356,8 @@ mod tests {
         let refused = json!([{
             "error": "EntryRefused",
             "calls": ["sts:AssumeRole"],
-            "cause": "... is not authorized to perform: sts:AssumeRole on resource: z",
+            "cause": "with an explicit deny in a service control policy; ... is not authorized to \
+                      perform: sts:AssumeRole on resource: z",
             "accounts": "4",
         }]);
         let said = answer(&entry, asked(&accounts, false)).await;
