@@ -4,6 +4,7 @@
 use anyhow::{Result, ensure};
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::user::User;
 use harness::{MANAGEMENT, MEMBERS, OPERATORS, SECURITY};
 
 use crate::cases;
@@ -38,15 +39,22 @@ async fn contained(aws: &LocalAws) -> Result<()> {
 async fn operators(aws: &LocalAws) -> Result<()> {
     for account in CENTRAL {
         let operator = aws.user().account(account).path(OPERATORS).create().await?;
-        let key = operator.access_key().await?;
-        let before = operator.read_back().await?;
-        let finding = cases::finding_in(aws, account, "guardduty-user-key")?;
-        let finding = cases::about_key(&finding, &key.id, &operator.name);
-        let told = [operator.arn.as_str(), "it is configured as an operator's"];
-        leads_to(aws, &finding, End::Escalated).await?.told(&told)?;
-        choose(aws, &finding, End::Escalated).await?.told(&told)?;
-        ensure!(operator.read_back().await? == before, "the operator has changed");
+        let why = "it is configured as an operator's";
+        Box::pin(is_left_to_people(aws, &operator, why)).await?;
     }
+    Ok(())
+}
+
+/// Accused by one of its keys, and chosen by a person.
+async fn is_left_to_people(aws: &LocalAws, user: &User, why: &str) -> Result<()> {
+    let key = user.access_key().await?;
+    let before = user.read_back().await?;
+    let finding = cases::finding_in(aws, &user.account, "guardduty-user-key")?;
+    let finding = cases::about_key(&finding, &key.id, &user.name);
+    let told = [user.arn.as_str(), why];
+    leads_to(aws, &finding, End::Escalated).await?.told(&told)?;
+    choose(aws, &finding, End::Escalated).await?.told(&told)?;
+    ensure!(user.read_back().await? == before, "the user has changed");
     Ok(())
 }
 
@@ -55,14 +63,8 @@ async fn protected(aws: &LocalAws) -> Result<()> {
     for account in [MEMBERS[0], SECURITY] {
         let name = format!("break-glass-{}", aws.unique("user"));
         let user = aws.user().account(account).name(name).create().await?;
-        let key = user.access_key().await?;
-        let before = user.read_back().await?;
-        let finding = cases::finding_in(aws, account, "guardduty-user-key")?;
-        let finding = cases::about_key(&finding, &key.id, &user.name);
-        let told = [user.arn.as_str(), "it is configured as protected (`protectedPrincipals`)"];
-        leads_to(aws, &finding, End::Escalated).await?.told(&told)?;
-        choose(aws, &finding, End::Escalated).await?.told(&told)?;
-        ensure!(user.read_back().await? == before, "the protected user has changed");
+        let why = "it is configured as protected (`protectedPrincipals`)";
+        Box::pin(is_left_to_people(aws, &user, why)).await?;
     }
     Ok(())
 }
