@@ -35,6 +35,8 @@ pub struct Call {
     /// What a change of IAM was asked for, as the query protocol has it.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
+    /// The same in each attempt that an SDK makes at one call of its caller.
+    pub sdk_invocation_id: Option<String>,
 }
 
 impl Call {

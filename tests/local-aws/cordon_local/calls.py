@@ -49,6 +49,8 @@ class Call:
     error: str | None = None
     answered: float | None = None
     parameters: dict[str, str] = field(default_factory=dict)
+    # The same in each attempt that an SDK makes at one call of its caller.
+    sdkInvocationId: str | None = None
 
 
 # The call that is being answered; empty until it is authorised or refused.
@@ -122,9 +124,11 @@ async def recorded(application, scope, receive, send) -> None:
         await application(scope, receive, answer.send)
     finally:
         _current.reset(token)
+    invocation = dict(scope.get("headers", [])).get(b"amz-sdk-invocation-id")
     for call in noted:
         call.error = answer.error()
         call.answered = answer.begun
+        call.sdkInvocationId = invocation.decode() if invocation else None
         note(call)
         _write_trails(call)
 

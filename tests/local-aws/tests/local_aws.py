@@ -66,9 +66,9 @@ class LocalAws:
         """A client with an account's root credentials."""
         return self.client(service, {"AccessKeyId": account, "SecretAccessKey": "any"})
 
-    def client(self, service: str, credentials: dict):
+    def client(self, service: str, credentials: dict, attempts: int = 1):
         config = botocore.config.Config(
-            retries={"max_attempts": 0}, s3={"addressing_style": "path"}, parameter_validation=False
+            retries={"total_max_attempts": attempts}, s3={"addressing_style": "path"}, parameter_validation=False
         )
         return SESSION.create_client(
             service,

@@ -41,6 +41,18 @@ class Calls(LocalAwsTest):
         self.assertEqual((made["Tags.member.1.Key"], made["Tags.member.1.Value"]), ("team", ""))
         self.assertNotIn("horse", json.dumps(profile))
 
+    def test_attempts_at_one_call_are_told_from_two_calls(self):
+        iam = self.aws.client("iam", user_with(self.aws, "stubborn", allow("iam:*")), attempts=2)
+        fault = {"action": "iam:GetUser", "fault": "error", "code": "ServiceFailure", "about": "stubborn"}
+        self.aws.post("/_local/faults", fault)
+        iam.get_user()
+        iam.get_user()
+        first, again, other = self.calls_by("user/stubborn")
+        self.assertEqual((first["error"], again["error"]), ("ServiceFailure", None))
+        self.assertIsNotNone(first["sdkInvocationId"])
+        self.assertEqual(first["sdkInvocationId"], again["sdkInvocationId"])
+        self.assertNotEqual(other["sdkInvocationId"], again["sdkInvocationId"])
+
     def test_a_session_is_recorded_with_its_role_and_source_identity(self):
         """https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html"""
         actions = ["sts:AssumeRole", "sts:SetSourceIdentity"]

@@ -326,6 +326,7 @@ mod tests {
             read_only: true,
             error: None,
             parameters: std::collections::BTreeMap::new(),
+            sdk_invocation_id: None,
         };
         let step = |principal: &str| Made::of(call(principal)).map(|made| made.step);
         let sts = "arn:aws:sts::222222222222:assumed-role";
