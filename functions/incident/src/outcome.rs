@@ -133,6 +133,9 @@ pub struct Proof {
     /// Whether the snapshot has nothing that a containment takes away.
     #[serde(default)]
     pub bare: bool,
+    /// Whether the user has a console password, which a containment does not take away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub console_password: bool,
     /// What original and snapshot hold together, cut; nothing in an outcome that was read back,
     /// which tells what of it is done and what is left.
     #[serde(default)]

@@ -305,6 +305,7 @@ impl Stock {
                     .boundary
                     .as_deref()
                     .is_none_or(|boundary| is_denied_by_boundary(partition, Some(boundary))),
+            console_password: snapshot.has_console_password(),
             had: Some(had.clone().cut(room)),
             assumable_roles: roles.collect::<Names>().cut(&mut ROLES.clone()),
             told: in_brief(&told),
@@ -586,7 +587,10 @@ mod tests {
                 .then_http_response(|| answer("ListAttachedGroupPolicies", "")),
             mock!(Client::list_group_policies)
                 .then_http_response(|| answer("ListGroupPolicies", "")),
-            mock!(Client::get_login_profile).then_http_response(|| error("NoSuchEntity")),
+            mock!(Client::get_login_profile).then_http_response(|| {
+                let made = "<CreateDate>2026-01-01T00:00:00Z</CreateDate>";
+                answer("GetLoginProfile", &format!("<LoginProfile>{made}</LoginProfile>"))
+            }),
             mock!(Client::list_mfa_devices).then_http_response(|| answer("ListMFADevices", "")),
         ]
     }
@@ -646,6 +650,7 @@ mod tests {
         };
         assert_eq!(evidence.held, held);
         assert_eq!(evidence.proof.assumable_roles.first, ["arn:aws:iam::*:role/a"]);
+        assert!(evidence.proof.console_password);
         let stored = stored.lock().unwrap().clone();
         assert_eq!(evidence.original.sha256, hex_digest(stored.as_bytes()));
         let stored: Value = serde_json::from_str(&stored).unwrap();

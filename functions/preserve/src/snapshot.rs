@@ -208,6 +208,10 @@ impl Snapshot {
         })
     }
 
+    pub(crate) fn has_console_password(&self) -> bool {
+        self.login_profile.is_some()
+    }
+
     /// What this snapshot and an earlier one hold together.
     pub(crate) fn together_with(&self, earlier: &Self, partition: &str) -> Holdings {
         let both = [self, earlier];

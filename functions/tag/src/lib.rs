@@ -150,6 +150,7 @@ mod tests {
                     snapshot_sha256: String::new(),
                     had: None,
                     bare: false,
+                    console_password: false,
                     assumable_roles: Names::default(),
                     told: Vec::new(),
                     told_today: false,

@@ -6,12 +6,14 @@ use incident::{
 
 use crate::cause::Said;
 use crate::commands::{About, events, search, taken};
-use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
+use crate::errors::{DENIED_BY_A_ROLE, TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
     Ending, Facts, Named, Standing, capitalized, first_error, has_lost_keys, hidden, is_retired,
     is_unclear, key_in, named, standing,
 };
 use crate::input::Kind;
+use crate::mail::number;
+use crate::restore::{EXEMPT, exempt};
 use crate::shell::Command;
 
 /// Errors that no redrive gets over.
@@ -332,6 +334,7 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     }
     match error {
         "PrincipalProtected" => of_the_protected(facts, outcome, failed),
+        "AccessDenied" => of_a_refused_call(failed),
         "PrincipalMayBeImpostor" => {
             let made = name.map(|name| events(global, "ResourceName", name));
             let commands = about.map(About::get).into_iter().chain(made).collect();
@@ -411,6 +414,12 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
         }
         _ => Step::of(meaning.todo),
     }
+}
+
+fn of_a_refused_call(failed: &Failed) -> Step {
+    let by_a_role = failed.cause.contains("explicit deny in an identity-based policy");
+    let meaning = meaning("AccessDenied").unwrap_or(UNKNOWN);
+    Step::of(if by_a_role { DENIED_BY_A_ROLE } else { meaning.todo })
 }
 
 /// What people do about credentials that were found where they should not be.
@@ -576,7 +585,7 @@ fn of_a_root_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> Step
         "Take the root user's key away. The first command lends root's credentials for that, if \
          your organization manages root access centrally; otherwise sign in as root. Then, with \
          root's credentials, list the keys and delete those that you do not know. Last, see in \
-         CloudTrail what root did, and change its password.",
+         CloudTrail what root did.",
     )
     .run(Whose::Management, vec![assume])
     .run(Whose::Account(format!("{} (root)", outcome.account)), with_root)
@@ -666,12 +675,16 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
                 let shown = commands.len() - taken(left);
                 let all = if taken(left) < size(left) { "; this is not all of it" } else { "" };
                 let keep = if shown > 0 {
-                    ". Keep what the first commands print: what was made since the evidence was \
-                     stored is in none"
+                    " Save what the first of these commands print, before you run the others: a \
+                     policy that was made after the evidence was stored is in no evidence."
                 } else {
                     ""
                 };
-                format!("Take from {who} what it has left{all}{keep}:")
+                if keep.is_empty() {
+                    format!("Take from {who} what it has left{all}:")
+                } else {
+                    format!("Take from {who} what it has left{all}.{keep}")
+                }
             };
             steps.push(Step::of(text).run(account, commands));
         }
@@ -702,6 +715,10 @@ fn has_no_room_beside_its_boundary(outcome: &Outcome) -> bool {
         || outcome.failures.iter().any(at_the_boundary)
 }
 
+/// How the keys of a user become inactive whose ids nobody has read.
+const EACH_KEY: &str = " Then make its keys inactive: the last command takes the first that is active. \
+     Run it again until it finds none.";
+
 /// Denies a principal everything by hand.
 fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
     let failed = |error: &str| outcome.failures.iter().any(|one| one.error == error);
@@ -717,18 +734,23 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
     let known: Vec<Command> =
         keys(facts, outcome).iter().map(|key| about.set(key, "Inactive")).collect();
     let is_read = outcome.read_back.is_some();
-    if !is_read && (known.is_empty() || outcome.principal.is_none()) {
-        commands.extend(about.list_keys());
-    }
-    commands.extend(known);
+    let claimed = named(outcome).is_none();
     let more = match about.kind {
         incident::Kind::User if is_read => "",
+        incident::Kind::User if known.is_empty() => EACH_KEY,
         incident::Kind::User => " Then make its keys inactive.",
         incident::Kind::Role => " That ends all of its sessions, of whoever uses it.",
     };
+    if claimed {
+        commands.splice(0..0, about.list_keys());
+    } else if !is_read && known.is_empty() {
+        commands.extend(about.deactivate_first_key());
+    } else if !is_read && outcome.principal.is_none() {
+        commands.extend(about.list_keys());
+    }
+    commands.extend(known);
     let noun = about.kind.noun();
     let who = format!("the {noun} `{}`", one_line(about.name, 128));
-    let claimed = named(outcome).is_none();
     let of = match outcome.verdict {
         _ if facts.observes() => "To contain it by hand, deny",
         _ if failed("PrincipalMayBeImpostor") || facts.protection(outcome).is_some() => {
@@ -739,8 +761,8 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
     };
     let text = if claimed {
         format!(
-            "The finding says that the key is one of {who}. If that is true and it is dangerous, \
-             deny the {noun} everything.{more}"
+            "The finding says that the key is one of {who}. The first command shows whether it is. \
+             If so, and if it is dangerous, deny the {noun} everything.{more}"
         )
     } else {
         format!("{of} {who} everything.{more}")
@@ -773,10 +795,11 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
         let about = About::named(facts.execution(), kind, arn.name);
         let mut commands = about.deny();
         commands.truncate(1);
-        commands.extend(about.list_keys());
+        commands.extend(about.deactivate_first_key());
+        let more = if kind == incident::Kind::User { EACH_KEY } else { "" };
         steps.push(
             Step::of(format!(
-                "The finding names the {} `{}`. If it is right, deny that one everything.",
+                "The finding names the {} `{}`. If it is right, deny that one everything.{more}",
                 kind.noun(),
                 arn.name
             ))
@@ -820,9 +843,14 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let instruction = verdict.and_then(|verdict| verdict.instruction.as_deref());
     let instruction = instruction.filter(|_| is_instructed(facts));
     let instruction = instruction.map(|text| instructed(facts, text));
-    steps.extend(instruction.map(|text| Step::of(one_line(&text, 600))));
-    let all = left(facts).filter(|one| one.verdict == Verdict::Escalated);
-    of_each(facts, all, most, steps, |outcome, steps| left_to_you(facts, outcome, steps));
+    let mut instruction = instruction.map(|text| Step::of(one_line(&text, 600)));
+    let all = || left(facts).filter(|one| one.verdict == Verdict::Escalated);
+    // Of root it says what is left to do once the key is gone.
+    if !all().all(|one| ["RootUser", "RootKey", "RootSession"].contains(&first_error(one))) {
+        steps.extend(instruction.take());
+    }
+    of_each(facts, all(), most, steps, |outcome, steps| left_to_you(facts, outcome, steps));
+    steps.extend(instruction);
     if steps.is_empty() {
         steps.push(Step::of("Read the finding, and decide. Cordon does nothing more about it."));
     }
@@ -1047,6 +1075,11 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             })
             .collect();
         let who = facts.called(outcome);
+        let which = if roles.first.iter().any(|pattern| pattern == "*") {
+            "any role that lets it in"
+        } else {
+            "the roles under `Roles` below"
+        };
         let how = match sessions.len() {
             0 => "See in CloudTrail (AssumeRole) which it assumed.",
             ended if ended == roles.first.len() + roles.more => {
@@ -1059,22 +1092,31 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         };
         let account = Whose::Account(outcome.account.to_string());
         let text = format!(
-            "Sessions of roles that {who} assumed before live on. Its policies let it assume the \
-             roles under `Roles` below. {how}"
+            "Sessions of roles that {who} assumed before live on. Its policies let it assume \
+             {which}. {how}"
         );
         steps.push(Step::of(text).run(account, sessions));
     }
+    let exempted = contained().filter_map(|one| exempted(facts, one));
+    let planned = contained().map(|one| plan_of_restore(facts, one));
     steps.push(
         Step::of(format!(
-            "If it was a false alarm: first name the principal in `exemptPrincipals` of the \
-             response policy. Then{} have the way back planned, where Cordon's sources are. That changes nothing, and tells \
-             what can be given back, and by which commands:",
+            "If it was a false alarm: exempt the principal first, here for two days, since the \
+             finding may come again. Then{} have the way back planned, where Cordon's sources are. \
+             That changes nothing, and tells what can be given back, and by which commands:",
             once_it_ends(facts)
         ))
-        .run(Whose::Security, contained().map(|one| plan_of_restore(facts, one)).collect()),
+        .run(Whose::Security, exempted.chain(planned).collect()),
     );
     let beyond: Vec<_> = all().skip(most).collect();
     steps.extend(go_on_with(facts, &beyond));
+}
+
+/// What exempts a contained principal for a while; of a path that is cut, any counts.
+fn exempted(facts: Facts<'_>, outcome: &Outcome) -> Option<Command> {
+    let arn = outcome.principal.as_ref()?.arn.replacen("/.../", "/*/", 1);
+    let reason = format!("a false alarm in execution {}", number(facts));
+    exempt(&arn, &facts.input.now, EXEMPT, &reason)
 }
 
 /// What plans how a principal gets back what this execution took: the principal is named

@@ -91,6 +91,29 @@ impl<'a> About<'a> {
             .then(|| Command::aws(operation, self.region).with("--user-name", self.name))
     }
 
+    /// Makes the first of a user's active access keys inactive, whatever its id.
+    ///
+    /// Source: AWS CLI User Guide, "Filtering output" (`--query`).
+    pub(crate) fn deactivate_first_key(self) -> Option<Command> {
+        let first = "AccessKeyMetadata[?Status=='Active'].AccessKeyId | [0]";
+        let list = self.list_keys()?.with("--query", first).with("--output", "text");
+        let set = Command::aws("iam update-access-key", self.region)
+            .with("--user-name", self.name)
+            .with("--status", "Inactive");
+        Some(set.flag("--access-key-id").flag(&format!("\"$({})\"", list.line()?)))
+    }
+
+    /// Sets another console password, which its owner has to replace: what stands in its place
+    /// is too short for IAM.
+    ///
+    /// Source: IAM API Reference, `UpdateLoginProfile`, `UpdateAccountPasswordPolicy`.
+    pub(crate) fn set_password(self) -> Command {
+        Command::aws("iam update-login-profile", self.region)
+            .with("--user-name", self.name)
+            .flag("--password-reset-required")
+            .with("--password", "<new>")
+    }
+
     pub(crate) fn delete_password(self) -> Command {
         Command::aws("iam delete-login-profile", self.region).with("--user-name", self.name)
     }

@@ -54,6 +54,13 @@ pub(crate) const TAKEN_FOR_ROOT: Meaning = Meaning {
            done with that, and whether root has an access key at all (AccountAccessKeysPresent):",
 };
 
+/// What is done about `AccessDenied` where a role's own policy denies the call: Cordon's deny
+/// those whom the configuration protects.
+pub(crate) const DENIED_BY_A_ROLE: &str = "A policy of Cordon's own role denies the call. The roles \
+     deny them of whomever `operators` or `protectedPrincipals` of the configuration names: if that \
+     is one of these, nothing is to be mended, and it is left to you. Otherwise somebody has changed \
+     the role: mend that.";
+
 /// What any other error comes to.
 pub(crate) const UNKNOWN: Meaning = Meaning {
     why: "a step failed",

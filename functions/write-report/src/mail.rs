@@ -45,9 +45,11 @@ fn whom(facts: Facts<'_>, room: usize) -> String {
         0 | 1 => String::new(),
         all => format!(" and {} more", all - 1),
     };
+    // Two accounts in a row would read as one place.
+    let named = if account.is_empty() { "" } else { ", named" };
     // Something of the name has to be left.
-    let account = if account.len() + more.len() + 8 > room { String::new() } else { account };
-    let more = format!("{account}{more}");
+    let has_room = account.len() + more.len() + named.len() + 8 <= room;
+    let more = if has_room { format!("{account}{more}{named}") } else { more };
     let name = facts.short(worst);
     let room = room.saturating_sub(more.len());
     if name.len() <= room {
@@ -235,6 +237,22 @@ fn read_back(facts: Facts<'_>, outcome: &Outcome, read: &ReadBack, page: &mut Pa
             None => "nothing that a containment takes away",
         });
     }
+    if outcome.unused_days.is_none() {
+        console_password(outcome, page);
+    }
+}
+
+/// What a containment leaves, and a deny holds in check.
+fn console_password(outcome: &Outcome, page: &mut Page) {
+    if !outcome.evidence.as_ref().is_some_and(|proof| proof.console_password) {
+        return;
+    }
+    page.item(match standing(outcome) {
+        Standing::In => "its console password, which still opens the account",
+        Standing::Out | Standing::Denied => {
+            "its console password, which is not taken away: who signs in is denied everything, too"
+        }
+    });
 }
 
 /// How a mail tells of what a principal has.
@@ -324,6 +342,7 @@ fn not_read_back(outcome: &Outcome, page: &mut Page) {
         if !holdings(page, had, Tense::Had) {
             page.item("nothing that a containment takes away");
         }
+        console_password(outcome, page);
     }
 }
 
@@ -345,6 +364,9 @@ fn would(facts: Facts<'_>, outcome: &Outcome, page: &mut Page) {
         Some(had) if holdings(page, &had, Tense::Would) => {}
         Some(_) => page.item("take nothing away, since it has nothing of that"),
         None => page.item("take away what it has; that could not be read"),
+    }
+    if outcome.evidence.as_ref().is_some_and(|proof| proof.console_password) {
+        page.item("leave its console password: who signs in is denied everything, too");
     }
 }
 

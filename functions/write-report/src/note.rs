@@ -131,9 +131,16 @@ const COUNTS: [Count; 4] = [
 
 fn counted(one: &Outcome) -> String {
     let [credentials, policies, inline, groups] = COUNTS.map(|(_, of)| done(one, of));
+    let some = |count: usize, noun: &str, nouns: &str| match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {nouns}"),
+    };
     format!(
-        "{credentials} credentials deactivated, {policies} policies detached, {inline} inline \
-         policies deleted, {groups} groups left"
+        "{} deactivated, {} detached, {} deleted, {} left",
+        some(credentials, "credential", "credentials"),
+        some(policies, "policy", "policies"),
+        some(inline, "inline policy", "inline policies"),
+        some(groups, "group", "groups")
     )
 }
 

@@ -190,12 +190,16 @@ impl RestorePlan {
     }
 
     fn subject_of_the_plan(&self, page: &mut Page) {
-        let Plan { principal, finding, case, .. } = &self.plan;
+        let plan = &self.plan;
+        let Plan { principal, finding, case, .. } = plan;
         let (noun, name) = (principal.kind.noun(), one_line(&principal.name, 50));
         page.heading(format!("{} {name}", crate::facts::capitalized(noun)).trim_end());
         page.word(2, one_line(&principal.arn, 700));
         page.indented(2, format!("As read at {}.", one_line(&self.plan.at, 40)));
         let what = match case {
+            Some(case) if plan.kept.contains(&Item::Deny) => {
+                format!("It was denied already when case {} took the rest", one_line(case, 40))
+            }
             Some(case) => format!("Case {} contained it", one_line(case, 40)),
             None => "A retirement made its unused keys inactive".to_owned(),
         };
@@ -235,10 +239,11 @@ impl RestorePlan {
         }
         if !plan.lost.is_empty() {
             let text = if commands.remove.is_empty() {
-                "First see to all that stands under `What does not come back`."
+                "See to all that stands under `What does not come back` before anything comes back."
             } else {
-                "First see to all that stands under `What does not come back`. What was made since is \
-                 an attacker's, unless somebody knows it. If nobody does, remove it:"
+                "See to all that stands under `What does not come back` before anything comes back. \
+                 What was made since is an attacker's, unless somebody knows it. If nobody does, \
+                 remove it:"
             };
             steps.push(Step::of(text).run(account(), commands.remove));
         }
@@ -253,14 +258,7 @@ impl RestorePlan {
         }
         let denied = !commands.lift.is_empty();
         if !commands.under_the_deny.is_empty() {
-            let text = if plan.makes_room {
-                "Give back what it had. AWSDenyAll is detached first, to make room, and denies all \
-                 the while as the boundary:"
-            } else if denied {
-                "Give back what it had. The deny stands all the while:"
-            } else {
-                "Give back what it had:"
-            };
+            let text = self.under_the_deny(denied);
             steps.push(Step::of(text).run(account(), commands.under_the_deny));
         }
         if !commands.look.is_empty() {
@@ -313,6 +311,20 @@ impl RestorePlan {
             steps.push(Step::of("Nothing."));
         }
         steps
+    }
+
+    /// What is done while a deny stands, where one does.
+    fn under_the_deny(&self, denied: bool) -> &'static str {
+        match (given(&self.plan).is_empty(), denied) {
+            _ if self.plan.makes_room => {
+                "Give back what it had. AWSDenyAll is detached first, to make room, and denies all \
+                 the while as the boundary:"
+            }
+            (false, true) => "Give back what it had. The deny stands all the while:",
+            (false, false) => "Give back what it had:",
+            (true, true) => "Take away what was put there. The deny stands all the while:",
+            (true, false) => "Take away what was put there:",
+        }
     }
 
     /// Whether what is to be put there did not come whole.
@@ -412,7 +424,7 @@ pub(crate) fn object(stored: &Stored, page: &mut Page) {
 /// which the longest are 36 hours.
 ///
 /// Source: AWS STS API Reference, `GetSessionToken`.
-const EXEMPT: Duration = Duration::days(2);
+pub(crate) const EXEMPT: Duration = Duration::days(2);
 
 /// Exempts a principal for a while from a time on (RFC 3339); nothing, where that is none.
 pub(crate) fn exempt(arn: &str, at: &str, span: Duration, reason: &str) -> Option<Command> {

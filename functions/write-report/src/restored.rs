@@ -1,6 +1,6 @@
 //! The words of a restore that was carried out, or that failed on the way.
 
-use incident::restore::{Disposition, Finding, Item, Plan, Restored};
+use incident::restore::{Disposition, Finding, Item, Lost, Plan, Restored};
 use incident::{Execution, Failed, Failure, Kind, Principal, Stored, ascii, cut, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -157,7 +157,10 @@ impl About<'_> {
         let number = mail::number_of(self.execution);
         let begin = format!("[{}] {}: ", self.mark, self.phrase);
         let Some(Principal { account, kind, name, .. }) = self.principal else {
-            return format!("{begin}nobody known yet ({number})");
+            let incident = Execution::try_from(self.incident.to_owned()).ok();
+            let of = incident.map(|one| format!("incident {}", mail::number_of(&one)));
+            let of = of.as_deref().unwrap_or("an unknown incident");
+            return format!("{begin}{of} ({number})");
         };
         let (noun, end) = (kind.noun(), format!(" in {account} ({number})"));
         let room = mail::MOST_OF_A_SUBJECT.saturating_sub(begin.len() + noun.len() + 1 + end.len());
@@ -269,6 +272,12 @@ impl Words<'_> {
             let text = "Put it into its groups, which Cordon may not (`restoreGroups`):";
             steps.push(Step::of(text).run(account, commands.collect()));
         }
+        if plan.lost.iter().any(|one| matches!(one, Lost::PasswordToChange { .. })) {
+            let account = Whose::Account(plan.principal.account.to_string());
+            let text = "If that is not done yet, set a new console password in the place of \
+                        `<new>`, and hand it over in person:";
+            steps.push(Step::of(text).run(account, vec![about(plan).set_password()]));
+        }
         if self.0.disposition == Disposition::FalsePositive {
             steps.extend(self.never_again());
         }
@@ -278,7 +287,7 @@ impl Words<'_> {
                  may be known to others.",
             ));
         }
-        if !plan.lost.is_empty() {
+        if plan.lost.iter().any(|one| !matches!(one, Lost::PasswordToChange { .. })) {
             steps.push(Step::of("See to what does not come back, if that is not done yet."));
         }
         if steps.is_empty() {

@@ -259,8 +259,9 @@ fn escalated(facts: Facts<'_>) -> Vec<String> {
         return said;
     }
     let part = all.iter().any(|one| one.verdict != Verdict::Escalated);
-    let mut said =
-        vec![if part { "Part of this is left to you." } else { "This is left to you." }.to_owned()];
+    // Of one alone its own sentence says so.
+    let mut said: Vec<String> =
+        part.then(|| "Part of this is left to you.".to_owned()).into_iter().collect();
     said.extend(of_all(facts, &all));
     said
 }

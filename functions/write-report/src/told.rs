@@ -16,7 +16,7 @@ pub(crate) fn told(plan: &Plan, room: Room, page: &mut Page) {
     changes(plan, room, page);
     inactive(&plan.inactive, room, page);
     drift(&plan.drift, room, page);
-    lost(&plan.lost, room, page);
+    lost(&plan.lost, room, false, page);
     kept(&plan.kept, room, page);
     shown(&plan.shown, room, page);
 }
@@ -33,12 +33,12 @@ pub(crate) fn after(plan: &Plan, by_hand: &[Item], room: Room, page: &mut Page) 
     list("What was done, in this order", plan, done.collect(), room, page);
     inactive(&plan.inactive, room, page);
     drift(&plan.drift, room, page);
-    lost(&plan.lost, room, page);
+    lost(&plan.lost, room, true, page);
 }
 
 /// What is done, in its order.
 fn changes(plan: &Plan, room: Room, page: &mut Page) {
-    list("What it gives back, in this order", plan, plan.changes.iter().collect(), room, page);
+    list("What it does, in this order", plan, plan.changes.iter().collect(), room, page);
     if plan.makes_room {
         page.part(
             "AWSDenyAll is detached first, since the policies may have no room beside it; all the \
@@ -158,19 +158,19 @@ fn state(item: &Item, when: &str, state: Option<&str>, page: &mut Page) {
     }
 }
 
-/// What no restore gives back, and what a person does about it.
-fn lost(lost: &[Lost], room: Room, page: &mut Page) {
+/// What no restore gives back, and what a person does about it; `done`, once all else is back.
+fn lost(lost: &[Lost], room: Room, done: bool, page: &mut Page) {
     if lost.is_empty() {
         return;
     }
     page.heading("What does not come back");
     for one in lost.iter().take(room.items) {
-        self::one_lost(one, page);
+        self::one_lost(one, done, page);
     }
     and_more(page, lost.len(), room);
 }
 
-fn one_lost(lost: &Lost, page: &mut Page) {
+fn one_lost(lost: &Lost, done: bool, page: &mut Page) {
     let called = |one: &Credential| format!("{} `{}`", one.kind.noun(), one_line(&one.id, 128));
     match lost {
         Lost::CredentialGone(one) => page.item(format!(
@@ -186,9 +186,14 @@ fn one_lost(lost: &Lost, page: &mut Page) {
         }
         Lost::PasswordToChange { created, since } => {
             let since = if *since { "since the case" } else { "before the case" };
+            let todo = if done {
+                "and is what it was: who knows it can sign in with it"
+            } else {
+                "and counts again once the deny is off: set a new one before, and hand it over in \
+                 person"
+            };
             page.item(format!(
-                "the console password, made {since} ({}), may be known to others: set a new one, \
-                 and hand it over in person, before the deny comes off",
+                "the console password, made {since} ({}), may be known to others, {todo}",
                 one_line(created, 40)
             ));
         }

@@ -140,6 +140,10 @@ async fn give_back(apart: &Apart<'_>, incident: &Execution, activate: &str) -> R
     let values = [values[0], ("digest", digest), ("why", "w"), ("who", "w")];
     let applied = run(apart, &third, &values).await?;
     ensure!(applied.status.success(), "nothing is given back: {}", applied.text);
+    // What the deny kept from opening anything opens the account again.
+    let has_password = planned.text.contains("the console password, made");
+    let is_told = applied.text.contains("aws iam update-login-profile ");
+    ensure!(has_password == is_told, "of a password it says: {}", applied.text);
 
     let all = apart.evidence_below("evidence/").await?;
     let records = all.iter().filter(|one| one.name() == "restored.json");

@@ -232,9 +232,12 @@ async fn run(apart: &Apart<'_>, account: &str, lines: &[&str]) -> Result<()> {
 /// Plans a restore as the mail of the containment says, and does it by the printed lines.
 async fn give_back(apart: &Apart<'_>, execution: &Execution, activate: &str) -> Result<()> {
     let mail = apart.topics().alerts.mention(&execution.arn).await?;
-    let [line] = lines(&mail.page, "make")[..] else {
-        anyhow::bail!("the mail has not one command that plans a restore: {}", mail.page)
+    let [exempt, line] = lines(&mail.page, "make")[..] else {
+        anyhow::bail!("it does not exempt, and then plan a restore: {}", mail.page)
     };
+    let exempt = given("make", exempt).await?.join(" ");
+    let exempts = exempt.starts_with("policy CONFIG=cordon.json SET=exemptPrincipals+={");
+    ensure!(exempts, "the mail exempts by {exempt}");
     let arguments = given("make", line).await?;
     let [target, config, asked] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..]
     else {

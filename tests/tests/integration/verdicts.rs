@@ -21,7 +21,7 @@ use crate::response_policy::amend;
 use crate::trials::Trials;
 
 const READ_ONLY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-const ROOT: &str = "Root is never touched by machine";
+const ROOT: &str = "check the account's contacts and root's MFA devices";
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("GuardDuty's finding on a user's key contains the user", user_key);
@@ -340,14 +340,16 @@ async fn wide_policy(aws: &LocalAws) -> Result<()> {
 }
 
 async fn root(aws: &LocalAws) -> Result<()> {
+    let mfa = ["Root is never touched by machine", "register an MFA device"];
+    let key = [ROOT, "delete those that you do not know"];
     for (case, told) in [
-        ("control-root-access-key", "delete those that you do not know"),
-        ("control-root-mfa", "register an MFA device"),
-        ("control-root-hardware-mfa", "register an MFA device"),
-        ("custom-root-access-key", "delete those that you do not know"),
+        ("control-root-access-key", key),
+        ("control-root-mfa", mfa),
+        ("control-root-hardware-mfa", mfa),
+        ("custom-root-access-key", key),
     ] {
         let judged = leads_to(aws, &cases::finding(aws, case)?, End::Escalated).await;
-        judged.and_then(|judged| judged.told(&[ROOT, told])).context(case)?;
+        judged.and_then(|judged| judged.told(&told)).context(case)?;
     }
     Ok(())
 }
