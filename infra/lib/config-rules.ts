@@ -94,7 +94,7 @@ export function doubts(document: unknown): Mistake[] {
       wrong: `is ${quoted(text)}, where nobody is`,
       remedy: 'write where somebody reads it',
     })),
-    ...idleExemptions(document),
+    ...ofNobody(document),
     ...untoldPrincipals(document),
     ...noAccounts(document),
   ];
@@ -114,13 +114,16 @@ function noAccounts(document: unknown): Mistake[] {
     : [];
 }
 
-/** Exemptions that can't be of anybody: a name alone, for instance. */
-function idleExemptions(document: unknown): Mistake[] {
-  return exemptions(document)
-    .filter(({ text }) => !/^(arn:|[*?])/i.test(text))
-    .map(({ at, text }) => ({
+/** Patterns that can't be of anybody: a name alone, for instance, or a slip in an ARN. */
+function ofNobody(document: unknown): Mistake[] {
+  return [
+    ...exemptions(document).map((one) => ({ ...one, does: 'exempts' })),
+    ...protectedOnes(document).map((one) => ({ ...one, does: 'protects' })),
+  ]
+    .filter(({ text }) => !fitsSomebody(text))
+    .map(({ at, text, does }) => ({
       at,
-      wrong: `is ${quoted(text)}, which is no ARN, so it exempts nobody`,
+      wrong: `is ${quoted(text)}, which fits the ARN of no user and no role, so it ${does} nobody`,
       remedy: 'write an ARN pattern, such as arn:aws:iam::*:user/deploy',
     }));
 }
@@ -175,13 +178,52 @@ function fitsEverybody(pattern: string): boolean {
   );
 }
 
+/** A character of an ARN: this one, or one of these; `MORE` is any number of its own. */
+type Place = string | RegExp;
+
+const MORE = /[!-\x7f]/;
+
+/** Whether some user or role of some account has, or could be given, an ARN that fits the pattern. */
+function fitsSomebody(pattern: string): boolean {
+  return PARTITIONS.some((partition) =>
+    ['user', 'role'].some((kind) => {
+      const account = Array.from({ length: 12 }, () => /\d/);
+      // A path, if there is one, and a name's last character.
+      const rest = [MORE, /[\w+=,.@-]/];
+      return canFit(pattern, [...`arn:${partition}:iam::`, ...account, ...`:${kind}/`, ...rest]);
+    }),
+  );
+}
+
+/** Whether some text of these places fits the pattern, by the rules of `incident::matches_pattern`. */
+function canFit(pattern: string, places: readonly Place[]): boolean {
+  // From each place on, whether what is left of the places can fit what is left of the pattern.
+  let fits = [...places.map(() => false), true];
+  for (const letter of [...pattern.toLowerCase()].reverse()) {
+    const after = fits;
+    fits = after.map(() => false);
+    for (let n = places.length; n >= 0; n -= 1) {
+      const place = places[n];
+      const skipped = fits[n + 1] ?? false;
+      if (letter === '*') fits[n] = after[n] || skipped;
+      else if (place === MORE) fits[n] = (isOf(place, letter) && after[n]) || skipped;
+      else fits[n] = place !== undefined && isOf(place, letter) && (after[n + 1] ?? false);
+    }
+  }
+  return fits[0] ?? false;
+}
+
+function isOf(place: Place, letter: string): boolean {
+  return letter === '?' || (typeof place === 'string' ? place === letter : place.test(letter));
+}
+
 /** Whom no step touches. */
 function principals(document: unknown): Text[] {
-  return [
-    ...texts(document, 'protectedPrincipals'),
-    ...texts(document, 'operators'),
-    ...exemptions(document),
-  ];
+  return [...protectedOnes(document), ...exemptions(document)];
+}
+
+function protectedOnes(document: unknown): Text[] {
+  return [...texts(document, 'protectedPrincipals'), ...texts(document, 'operators')];
 }
 
 /** Whom the response policy exempts: patterns, or objects with one. */

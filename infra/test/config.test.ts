@@ -285,6 +285,87 @@ describe('what may not be meant is taken, with a warning', () => {
     assert.match(doubt.wrong, new RegExp(`the last ${past.length} either`));
   });
 
+  describe('a pattern', () => {
+    /** What is said of an exemption. */
+    const doubted = (pattern: string) =>
+      doubts({ responsePolicy: { exemptPrincipals: [pattern] } }).length > 0;
+
+    for (const pattern of [
+      'deploy',
+      '',
+      'arn:aws:iam::222222222222:usr/foo',
+      'arn:aws:iam::222222222222:users/foo',
+      'arn:aws:iam::222222222222:group/foo',
+      'arn:aws:iam::222222222222:root',
+      'arn:aws:iam::222222222222:user',
+      'arn:aws:iam::222222222222:user/',
+      'arn:aws:iam::222222222222:user/team/',
+      'arn:aws:iam::222222222222:user/a b',
+      'arn:aws:iam::222222222222:user/foo ',
+      'arn:aws:iam::22222222222:user/foo',
+      'arn:aws:iam::2222222222222:user/foo',
+      'arn:aws:iam::22222222222x:user/foo',
+      'arn:aws:iam::???????????:user/foo',
+      'arn:aws:iam:222222222222:user/foo',
+      'arn:aws:iam:eu-west-1:222222222222:user/foo',
+      'arn:aws:iam::aws:user/foo',
+      'arn:aws:sts::222222222222:assumed-role/foo/*',
+      'arn:aw:iam::*:user/*',
+      '*:usr/*x:',
+      '*/',
+    ]) {
+      it(`that no ARN of a user or role can fit is warned of: ${pattern}`, () => {
+        assert.ok(doubted(pattern));
+      });
+    }
+
+    for (const pattern of [
+      '*a',
+      'arn:*foo',
+      'a*/f',
+      '*:user/foo',
+      'ARN:AWS:IAM::222222222222:USER/FOO',
+      'arn:aws-??-g?v:iam::*:role/foo',
+      'arn:aws:iam::222222222222:????/foo',
+      'arn:aws:iam::222222222222?user/foo',
+      'arn:aws:iam*foo',
+      'arn:aws:iam::2*2:*',
+      // A path may have all of it.
+      'arn:aws:iam::*:usr/foo',
+      'arn:aws:*s3*:user/foo',
+      'arn:aws:iam::222222222222:user/a:usr/$~/foo',
+      'arn:aws:iam::222222222222:*group/*',
+    ]) {
+      it(`that one can fit is not: ${pattern}`, () => {
+        assert.ok(!doubted(pattern));
+      });
+    }
+
+    it('that is made of such an ARN is not, whatever is left open in it', () => {
+      let seed = 1;
+      const upTo = (most: number): number => {
+        seed = (seed * 48_271) % 2_147_483_647;
+        return seed % most;
+      };
+      for (const arn of [
+        'arn:aws:iam::222222222222:user/eve',
+        'arn:aws-cn:iam::012345678901:role/aws-service-role/a.b/AWSServiceRoleForX',
+        'arn:aws-us-gov:iam::333333333333:user/a//b:c/D_+=,.@-',
+      ]) {
+        for (let n = 0; n < 2_000; n += 1) {
+          let pattern = arn;
+          for (let times = upTo(5); times > 0; times -= 1) {
+            const from = upTo(pattern.length);
+            const taken = pattern.slice(from, from + upTo(8));
+            const open = taken.includes('*') || upTo(2) === 0 ? '*' : '?'.repeat(taken.length);
+            pattern = `${pattern.slice(0, from)}${open}${pattern.slice(from + taken.length)}`;
+          }
+          assert.ok(!doubted(pattern), `${pattern}, of ${arn}`);
+        }
+      }
+    });
+  });
+
   it('raises no doubt unless there is one', () => {
     assert.deepEqual(doubts(parseConfiguration(CONFIGURATION, '/')), []);
   });
