@@ -23,6 +23,14 @@ export interface EventRuleOptions {
 
 export type EventRuleProps = EventRuleOptions & Occasion;
 
+/**
+ * A template of several lines, which a mail then has, each with its quotes (GuardDuty User Guide,
+ * "Creating an EventBridge rule to send SNS notifications").
+ */
+export function quotedLines(...lines: readonly string[]): string {
+  return lines.map((line) => `"${line}"`).join('\n');
+}
+
 /** A rule, and a queue for the events that did not reach a target of it. */
 export class EventRule extends Construct {
   readonly ruleName: string;

@@ -16,8 +16,9 @@ export interface FindingPatterns {
   /** The findings that Cordon can act on; the thousands of others start no execution. */
   readonly actionable: EventPattern;
   /**
-   * The incidents that AWS's services see, worth a mail before anything is known of them. What a
-   * control finds is none: it has been so for long, and comes again with each check while it is NEW.
+   * The incidents that AWS's services see, worth a mail before anything is known of them: of products
+   * alone that nobody else can import findings for, so that their ids may be told. What a control
+   * finds is none: it has been so for long, and comes again with each check while it is NEW.
    */
   readonly alerting: EventPattern;
   /**
@@ -26,7 +27,7 @@ export interface FindingPatterns {
    */
   readonly ofMembers: EventPattern;
   /** Where the event has what such a mail says of it. */
-  readonly told: { readonly account: string; readonly severity: string };
+  readonly told: { readonly account: string; readonly severity: string; readonly id: string };
 }
 
 export function findingPatterns(
@@ -199,6 +200,7 @@ function asff(partition: string): Form {
     told: {
       account: '$.detail.findings[0].AwsAccountId',
       severity: '$.detail.findings[0].Severity.Label',
+      id: '$.detail.findings[0].Id',
     },
   };
 }
@@ -246,6 +248,8 @@ function ocsf(partition: string): Form {
     told: {
       account: '$.detail.findings[0].cloud.account.uid',
       severity: '$.detail.findings[0].severity',
+      // That which all other mails about the finding have.
+      id: '$.detail.findings[0].finding_info.uid',
     },
   };
 }

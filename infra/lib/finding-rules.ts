@@ -1,7 +1,7 @@
 import { Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import type { Findings } from './config.ts';
-import { EventRule } from './event-rule.ts';
+import { EventRule, quotedLines } from './event-rule.ts';
 import { chosenFindings, findingPatterns } from './finding-patterns.ts';
 import { StartingRule } from './starting-rule.ts';
 
@@ -58,13 +58,18 @@ export class FindingRules extends Construct {
         {
           id: 'Responders',
           arn: alertTopicArn,
-          // A transformer escapes nothing, and whoever may import findings chooses their ids, titles
-          // and types. Nothing is promised either: an execution may be late, ignore the finding, or
-          // find the hour's limit of mails used up.
+          // A transformer escapes nothing, so this has what AWS says alone. The pattern admits
+          // GuardDuty's and Health's own products, whose ids are theirs; their titles may hold names
+          // that an attacker gave. Nothing is promised either: an execution may be late, ignore the
+          // finding, or find the hour's limit of mails used up.
           inputTransformer: {
-            inputPathsMap: told,
-            inputTemplate:
-              '"A <severity> finding has come in for account <account>. This first notice goes out before anything is judged or done. If no other message follows within minutes, look at the finding in Security Hub."',
+            inputPathsMap: { ...told, when: '$.time' },
+            inputTemplate: quotedLines(
+              'A <severity> finding has come in for account <account>. This first notice goes out before anything is judged or done.',
+              'Security Hub sent it at <when>. Its id:',
+              '<id>',
+              'If no other message follows within minutes, look at the finding in Security Hub.',
+            ),
           },
         },
       ],

@@ -3,7 +3,7 @@ import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { EventRule } from './event-rule.ts';
+import { EventRule, quotedLines } from './event-rule.ts';
 
 export interface OperationsProps {
   readonly operations: Topic;
@@ -203,8 +203,21 @@ export class Operations extends Construct {
             region: '$.region',
             when: '$.time',
           },
-          inputTemplate:
-            '"The response policy of Cordon was changed (<operation>) at <when>, in the account <account>, <region>. What it says counts for each finding and redrive from then on. With credentials of that account, read it: `aws ssm get-parameter --region <region> --name <name>`. If you did not expect this, find out who did it (CloudTrail: PutParameter, DeleteParameter), and put back the right one of `aws ssm get-parameter-history --region <region> --name <name>`. After a Delete there is no history, and every incident waits for a policy: `make deploy` writes that of the configuration, which may be the one of a pilot. See what it says, and set what people had changed since, by `make policy`, before you redrive anything."',
+          inputTemplate: quotedLines(
+            'The response policy of Cordon was changed (<operation>).',
+            'It happened at <when>, in the account <account>, <region>.',
+            'What it says counts for each finding and redrive from then on.',
+            'This message has neither the new value nor who set it.',
+            'With credentials of that account, see both (Value, LastModifiedUser), the newest last:',
+            'aws ssm get-parameter-history --region <region> --name <name>',
+            'The value that counts, alone:',
+            'aws ssm get-parameter --region <region> --name <name>',
+            'If you did not expect this, find out who did it (also in CloudTrail: PutParameter, DeleteParameter).',
+            'Then put back the right one of that history.',
+            'After a Delete there is no history, and every incident waits for a policy.',
+            '`make deploy` writes that of the configuration, which may be the one of a pilot.',
+            'See what it says, and set what people had changed since, by `make policy`, before you redrive anything.',
+          ),
         },
       })),
       ifUndelivered:

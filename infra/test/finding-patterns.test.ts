@@ -493,13 +493,35 @@ describe('the first notice', () => {
       for (const finding of [
         { product: custom(), resource: user },
         { product: 'arn:aws:securityhub:us-east-1::product/prowler/prowler', resource: user },
+        { product: service('inspector'), resource: user },
         { product: service('guardduty'), compliance: 'PASSED', resource: key },
       ]) {
         assert.ok(!matches(patterns(feed).alerting, sent(feed, finding)));
       }
     });
 
-    it(`has the account and the severity (${feed})`, () => {
+    it(`tells of no product that poses as one of AWS's, whose ids it tells (${feed})`, () => {
+      const generator = 'AWS_RISK_CREDENTIALS_EXPOSED';
+      for (const name of ['guardduty', 'health']) {
+        const real = service(name);
+        assert.ok(
+          matches(patterns(feed).alerting, sent(feed, { product: real, generator, resource: key })),
+        );
+        for (const product of [
+          real.replace('::', `:${ACCOUNT}:`),
+          real.replace('/aws/', `/${ACCOUNT}/`),
+          real.replace('/aws/', '/another/'),
+          real.replace('/aws/', '/another/aws/'),
+          `${real}/default`,
+          `${real}-2`,
+        ]) {
+          const poses = sent(feed, { product, generator, resource: key });
+          assert.ok(!matches(patterns(feed).alerting, poses), product);
+        }
+      }
+    });
+
+    it(`has the account, the severity and the id (${feed})`, () => {
       const { told } = patterns(feed);
       assert.deepEqual(
         told,
@@ -507,10 +529,12 @@ describe('the first notice', () => {
           ? {
               account: '$.detail.findings[0].AwsAccountId',
               severity: '$.detail.findings[0].Severity.Label',
+              id: '$.detail.findings[0].Id',
             }
           : {
               account: '$.detail.findings[0].cloud.account.uid',
               severity: '$.detail.findings[0].severity',
+              id: '$.detail.findings[0].finding_info.uid',
             },
       );
     });

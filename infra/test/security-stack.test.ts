@@ -108,7 +108,12 @@ describe('where Security Hub without CSPM sends the findings', () => {
     assert.deepEqual(target?.InputTransformer.InputPathsMap, {
       account: '$.detail.findings[0].cloud.account.uid',
       severity: '$.detail.findings[0].severity',
+      // GuardDuty's and Health's own, whose products the pattern admits alone.
+      id: '$.detail.findings[0].finding_info.uid',
+      when: '$.time',
     });
+    const worded = /title|types|desc|resources|comment/i;
+    assert.doesNotMatch(JSON.stringify(target?.InputTransformer), worded);
   });
 
   it('readiness asks the organization for its accounts', () => {
@@ -525,9 +530,15 @@ describe('the security stack', () => {
           InputPathsMap: {
             account: '$.detail.findings[0].AwsAccountId',
             severity: '$.detail.findings[0].Severity.Label',
+            id: '$.detail.findings[0].Id',
+            when: '$.time',
           },
-          InputTemplate:
-            '"A <severity> finding has come in for account <account>. This first notice goes out before anything is judged or done. If no other message follows within minutes, look at the finding in Security Hub."',
+          InputTemplate: [
+            '"A <severity> finding has come in for account <account>. This first notice goes out before anything is judged or done."',
+            '"Security Hub sent it at <when>. Its id:"',
+            '"<id>"',
+            '"If no other message follows within minutes, look at the finding in Security Hub."',
+          ].join('\n'),
         },
       });
     });
@@ -706,8 +717,21 @@ describe('the security stack', () => {
           region: '$.region',
           when: '$.time',
         },
-        InputTemplate:
-          '"The response policy of Cordon was changed (<operation>) at <when>, in the account <account>, <region>. What it says counts for each finding and redrive from then on. With credentials of that account, read it: `aws ssm get-parameter --region <region> --name <name>`. If you did not expect this, find out who did it (CloudTrail: PutParameter, DeleteParameter), and put back the right one of `aws ssm get-parameter-history --region <region> --name <name>`. After a Delete there is no history, and every incident waits for a policy: `make deploy` writes that of the configuration, which may be the one of a pilot. See what it says, and set what people had changed since, by `make policy`, before you redrive anything."',
+        InputTemplate: [
+          '"The response policy of Cordon was changed (<operation>)."',
+          '"It happened at <when>, in the account <account>, <region>."',
+          '"What it says counts for each finding and redrive from then on."',
+          '"This message has neither the new value nor who set it."',
+          '"With credentials of that account, see both (Value, LastModifiedUser), the newest last:"',
+          '"aws ssm get-parameter-history --region <region> --name <name>"',
+          '"The value that counts, alone:"',
+          '"aws ssm get-parameter --region <region> --name <name>"',
+          '"If you did not expect this, find out who did it (also in CloudTrail: PutParameter, DeleteParameter)."',
+          '"Then put back the right one of that history."',
+          '"After a Delete there is no history, and every incident waits for a policy."',
+          '"`make deploy` writes that of the configuration, which may be the one of a pilot."',
+          '"See what it says, and set what people had changed since, by `make policy`, before you redrive anything."',
+        ].join('\n'),
       },
     });
     assert.deepEqual(targetsOf('cordon-response-policy').targets, [
