@@ -4,10 +4,16 @@ import {
   SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
-import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import {
+  AssumeRoleCommand,
+  type AssumeRoleCommandInput,
+  type Credentials,
+  GetCallerIdentityCommand,
+  STSClient,
+} from '@aws-sdk/client-sts';
 import { type Configuration, readConfiguration } from '../lib/config.ts';
 import { RESTORER_ROLE, ROLE_PATH } from '../lib/names.ts';
-import { Failure } from './failure.ts';
+import { Failure, inALine } from './failure.ts';
 import { DeployedMachine } from './machines.ts';
 
 /** What a person decides on, as people write it and as the machine reads it. */
@@ -98,13 +104,12 @@ async function machineOf(
   // A restorer may be of any account.
   const profile = profiles[securityAccount];
   const person = new STSClient({ region, ...(profile !== undefined && { profile }) });
-  const { Credentials } = await person.send(
-    new AssumeRoleCommand({
-      RoleArn: `arn:${partition}:iam::${securityAccount}:role${ROLE_PATH}${RESTORER_ROLE}`,
-      RoleSessionName: sessionName(by),
-    }),
-  );
-  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = Credentials ?? {};
+  const session = {
+    RoleArn: `arn:${partition}:iam::${securityAccount}:role${ROLE_PATH}${RESTORER_ROLE}`,
+    RoleSessionName: sessionName(by),
+  };
+  const admitted = await letIn(person, session, restorers);
+  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = admitted ?? {};
   const credentials = {
     accessKeyId: AccessKeyId,
     secretAccessKey: SecretAccessKey,
@@ -114,6 +119,40 @@ async function machineOf(
     new SFNClient({ region, credentials }),
     `arn:${partition}:states:${region}:${securityAccount}:stateMachine:cordon-restore`,
   );
+}
+
+/** The session of a restorer. Who is none is told who is one, and what else there is to do. */
+export async function letIn(
+  person: STSClient,
+  session: AssumeRoleCommandInput,
+  restorers: readonly string[],
+): Promise<Credentials | undefined> {
+  // A profile may take on a role of its own first, whose refusal is another.
+  await person.config.credentials();
+  try {
+    return (await person.send(new AssumeRoleCommand(session))).Credentials;
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'AccessDenied') throw error;
+    const whose = await caller(person);
+    throw new Failure(
+      [
+        `the credentials at hand${whose} are not let into \`${session.RoleArn}\`, by which restores are planned and applied: ${inALine(error)}`,
+        `it lets in only whom \`restorers\` of the configuration names: ${restorers.join(', ')}. Take credentials of one of them; who is of another account has to be allowed \`sts:AssumeRole\` on that role there, too`,
+        'whoever was named, or made again under such a name, since the last deployment needs a `make deploy`',
+        "without any of it: the plan's own mail has the commands that do the same by hand",
+      ].join('\n'),
+    );
+  }
+}
+
+/** Whose credentials they are, to go on with; nothing, where STS does not say it. */
+async function caller(person: STSClient): Promise<string> {
+  try {
+    const { Arn } = await person.send(new GetCallerIdentityCommand());
+    return Arn === undefined ? '' : `, those of \`${Arn}\`,`;
+  } catch {
+    return '';
+  }
 }
 
 /** Who it is, as far as STS takes it for a session's name: CloudTrail then says so. */

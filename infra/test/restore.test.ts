@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
+import { STSClient } from '@aws-sdk/client-sts';
 import { Failure } from '../commands/failure.ts';
-import { requestOf, sessionName } from '../commands/restore.ts';
+import { letIn, requestOf, sessionName } from '../commands/restore.ts';
 import { assigned, computed, type Json, statesIn, type Values } from './machine.ts';
 import { STATE_MACHINE } from './product.ts';
+
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 
 const EXECUTION = 'arn:aws:states:eu-west-1:111111111111:execution:cordon-restore:by-hand';
 const INCIDENT = EXECUTION.replace('cordon-restore:by-hand', 'cordon-incident-response:incident');
@@ -327,6 +332,91 @@ describe('make restore', () => {
       );
     });
   }
+
+  /** STS, as it answers each action: with this status and body. */
+  async function sts(t: TestContext, answers: Record<string, [number, string]>) {
+    const server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (some) => (body += some));
+      request.on('end', () => {
+        const [status, text] = answers[new URLSearchParams(body).get('Action') ?? ''] ?? [500, ''];
+        response.writeHead(status, { 'content-type': 'text/xml' }).end(text);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const credentials = { accessKeyId: 'AKIA', secretAccessKey: 'none' };
+    const endpoint = `http://127.0.0.1:${port}`;
+    return new STSClient({ region: 'eu-west-1', endpoint, credentials, maxAttempts: 1 });
+  }
+
+  const says = (action: string, result: string): [number, string] => [
+    200,
+    `<${action}Response><${action}Result>${result}</${action}Result></${action}Response>`,
+  ];
+  const refuses = (status: number, code: string, why: string): [number, string] => [
+    status,
+    `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>${why}</Message></Error></ErrorResponse>`,
+  ];
+  const session = {
+    RoleArn: 'arn:aws:iam::111111111111:role/cordon/CordonRestorer',
+    RoleSessionName: 'ann',
+  };
+  const denied = refuses(403, 'AccessDenied', 'User: bob may not: sts:AssumeRole');
+
+  it('takes on the role of the restorers', async (t) => {
+    const keys =
+      '<Credentials><AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken></Credentials>';
+    const person = await sts(t, { AssumeRole: says('AssumeRole', keys) });
+    const admitted = await letIn(person, session, restorers);
+    assert.equal(admitted?.AccessKeyId, 'ASIA');
+  });
+
+  it('says to whom is not let in who is, and what else there is to do', async (t) => {
+    const bob = 'arn:aws:iam::111111111111:user/bob';
+    const others = [...restorers, 'arn:aws:iam::222222222222:user/ann'];
+    for (const [identity, whose] of [
+      [says('GetCallerIdentity', `<Arn>${bob}</Arn>`), `, those of \`${bob}\`,`],
+      [refuses(403, 'AccessDenied', 'no'), ''],
+    ] as const) {
+      const person = await sts(t, { AssumeRole: denied, GetCallerIdentity: identity });
+      await assert.rejects(letIn(person, session, others), (error) => {
+        assert.ok(error instanceof Failure);
+        const [who = '', only = '', again = '', byHand = ''] = error.message.split('\n');
+        assert.equal(
+          who,
+          `the credentials at hand${whose} are not let into \`${session.RoleArn}\`, by which restores are planned and applied: User: bob may not: sts:AssumeRole`,
+        );
+        assert.match(only, new RegExp(`\`restorers\` .+: ${others.join(', ')}\\. `));
+        assert.match(again, /made again under such a name.+`make deploy`/);
+        assert.match(byHand, /the plan's own mail has the commands/);
+        return true;
+      });
+    }
+  });
+
+  it('leaves every other refusal as it is', async (t) => {
+    for (const [code, status] of [
+      ['ExpiredToken', 400],
+      ['InvalidClientTokenId', 403],
+      ['RegionDisabledException', 403],
+    ] as const) {
+      const person = await sts(t, { AssumeRole: refuses(status, code, 'as it is') });
+      await assert.rejects(letIn(person, session, restorers), (error) => {
+        assert.ok(error instanceof Error && !(error instanceof Failure));
+        assert.match(error.message, /as it is/);
+        return true;
+      });
+    }
+  });
+
+  it('takes the refusal of a role that a profile takes on first for no other', async () => {
+    const refusal = Object.assign(new Error('of the profile'), { name: 'AccessDenied' });
+    const credentials = () => Promise.reject(refusal);
+    const person = new STSClient({ region: 'eu-west-1', credentials });
+    await assert.rejects(letIn(person, session, restorers), refusal);
+  });
 
   it('names the session after who it is, as far as STS takes that', () => {
     for (const [by, name] of [
