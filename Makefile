@@ -17,7 +17,7 @@ $(if $(unknown),$(error make knows no `$(unknown)`; what there is to do, and wit
 # A `$` in what is given stays one: make would take what follows it for a variable's name.
 $(foreach each,$(filter $(variables),$(given)),$(eval override $(each) := $$(value $(each)))$(eval export $(each)))
 
-.PHONY: demo test test-local-aws test-infra test-faults test-commands audit bench fuzz up down check preflight deploy diff destroy policy replay readiness pending observe-report restore drill release packages build prerequisites
+.PHONY: demo test test-local-aws test-infra test-faults test-commands audit bench fuzz up down check preflight deploy diff destroy policy replay readiness pending contained observe-report restore drill release packages build prerequisites
 .SILENT:
 
 # Shows an incident on a local AWS, from the finding to the proof that it is contained; and the way
@@ -119,9 +119,14 @@ replay: packages
 readiness: packages
 	$(command) readiness
 
-# The failed executions that can be redriven still: make pending CONFIG=path
+# The failed executions that can be redriven still, and what each is about: make pending CONFIG=path
 pending: packages
 	$(command) pending
+
+# Who was contained since a day, or since yesterday, and how each case stands:
+# make contained CONFIG=path [SINCE=YYYY-MM-DD] [FORMAT=json]
+contained: packages
+	$(command) contained
 
 # What Cordon would have done with whom, while it observed:
 # make observe-report CONFIG=path [SINCE=YYYY-MM-DD] [FORMAT=json]

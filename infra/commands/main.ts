@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { contained } from './contained.ts';
 import { deploy, diff } from './deploy.ts';
 import { destroy } from './destroy.ts';
 import { drill } from './drill.ts';
@@ -18,6 +19,7 @@ import { TOP } from './run.ts';
  * where make puts it, names the configuration, from the repository on; `release` is of none.
  */
 const COMMANDS = {
+  contained,
   deploy,
   diff,
   destroy,

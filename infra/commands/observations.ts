@@ -1,5 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import { readFileSync } from 'node:fs';
+import { documentIn, printable } from './documents.ts';
 
 /** What one execution would have done with one principal. */
 export interface Observation {
@@ -26,41 +25,15 @@ export interface Holdings {
   readonly groups: readonly string[];
 }
 
-interface Names<T = string> {
-  readonly first: readonly T[];
-}
-
-/** As `functions/bucket/evidence.schema.json` has it, which is checked. */
-interface Document {
-  readonly schema: string;
-  readonly incident: { readonly execution: string; readonly entered: string };
-  readonly principal: Pick<Observation, 'arn' | 'id' | 'kind' | 'name'>;
-  readonly observed?: {
-    readonly rules: readonly string[];
-    readonly unusedDays: number | null;
-    readonly wouldTake: {
-      readonly credentials: Names<{ readonly kind: string; readonly id: string }>;
-      readonly policies: Names;
-      readonly inlinePolicies: Names;
-      readonly groups: Names;
-    };
-  };
-}
-
-const schema = new URL('../../functions/bucket/evidence.schema.json', import.meta.url);
-const isDocument = new Ajv2020({ strict: false }).compile<Document>(
-  JSON.parse(readFileSync(schema, 'utf8')),
-);
-
 /**
  * What the object under the key says: an observation, that people were `told` on a day, or `none`
- * of both. Its texts are printable, whatever names an attacker gave.
+ * of both.
  */
 export function observationOf(key: string, text: string): Observation | 'told' | 'none' {
-  const document = parse(text);
+  const document = documentIn(text);
   const [, account = '', id = ''] = key.split('/').map(printable);
-  if (!isDocument(document)) return 'none';
-  if (document.schema === 'cordon/told/1') return 'told';
+  if (document?.schema === 'cordon/told/1') return 'told';
+  if (document?.schema !== 'cordon/evidence/2') return 'none';
   const { incident, principal, observed } = document;
   if (observed === undefined || principal.id !== id) return 'none';
   const { arn, kind, name } = principal;
@@ -84,19 +57,4 @@ export function observationOf(key: string, text: string): Observation | 'told' |
       groups: groups.first,
     },
   };
-}
-
-/** The text without what moves a terminal's cursor, or changes the direction of writing. */
-export function printable(text: string): string {
-  return text.replace(/[^ -~]/gu, '?');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text, (_, value: unknown) =>
-      typeof value === 'string' ? printable(value) : value,
-    );
-  } catch {
-    return undefined;
-  }
 }

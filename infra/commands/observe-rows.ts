@@ -111,10 +111,10 @@ function listed(heading: string, words: readonly string[]): string[] {
   return words.length > 0 ? [...lines, line] : [];
 }
 
-function count(number: number, noun: string): string {
+export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
-function compare(a: string, b: string): number {
+export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

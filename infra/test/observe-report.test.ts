@@ -2,50 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Observation, observationOf } from '../commands/observations.ts';
 import { rowsOf, textOf } from '../commands/observe-rows.ts';
+import { EVE, evidence } from './evidence.ts';
 
 const EXECUTION = 'arn:aws:states:us-east-1:111111111111:execution:cordon-incident-response:';
 const KEY = 'observed/222222222222/AIDAEVE/one.json';
 
-/** As `functions/preserve` stores it. */
 function stored(name: string, observed?: unknown): string {
-  return JSON.stringify({
-    schema: 'cordon/evidence/2',
-    incident: {
-      execution: `${EXECUTION}one`,
-      pass: 0,
-      started: '2026-03-02T09:14:00Z',
-      entered: '2026-03-02T09:14:27.123Z',
-      reach: { id: 'AIDAEVE', since: '2026-03-02T09:14:20Z', deniedBefore: null, boundary: null },
-    },
-    case: null,
-    finding: { Title: 'x\u001b[2J' },
-    principal: {
-      kind: 'User',
-      arn: `arn:aws:iam::222222222222:user/${name}`,
-      name,
-      path: '/',
-      id: 'AIDAEVE',
-      created: '2026-01-01T00:00:00Z',
-      passwordLastUsed: null,
-      boundary: null,
-      tags: {},
-      attachedPolicies: [],
-      customerPolicies: {},
-      inlinePolicies: [],
-      trustPolicy: null,
-      instanceProfiles: [],
-      groups: [],
-      credentials: [],
-      loginProfile: null,
-      mfaDevices: [],
-      assumableRoles: [],
-    },
-    added: { policies: [], boundary: false, tags: [] },
-    boundaryBefore: null,
-    deniedBefore: null,
-    quarantine: null,
-    ...(observed === undefined ? {} : { observed }),
-  });
+  const principal = { ...EVE, arn: `arn:aws:iam::222222222222:user/${name}`, name };
+  return evidence({ principal, ...(observed === undefined ? {} : { observed }) });
 }
 
 const takes = (...groups: string[]): unknown => ({
