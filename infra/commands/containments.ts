@@ -79,7 +79,7 @@ export function inOrder(all: readonly Containment[]): Containment[] {
 
 /** For a terminal, a block for each. */
 export function textOf(all: readonly Containment[], since: string): string {
-  if (all.length === 0) return `Nobody was contained since ${since}.`;
+  if (all.length === 0) return `No evidence says that anybody was contained since ${since}.`;
   const cases = all.filter((one) => one.case !== null).length;
   const sum = `${count(cases, 'case')} and ${count(all.length - cases, 'retirement')} since ${since}.`;
   return [...all.map(blockOf), sum].join('\n\n');

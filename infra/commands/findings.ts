@@ -62,9 +62,9 @@ function text(value: unknown): string | undefined {
   return brief(value);
 }
 
-/** The text as it may be printed, cut. */
+/** The text as it may be printed, cut; no room in it sets a part of it off as a line of its own. */
 export function brief(value: string): string {
-  const clean = printable(value);
+  const clean = printable(value).replace(/ {2,}/g, ' ');
   return clean.length > LONGEST ? `${clean.slice(0, LONGEST)}...` : clean;
 }
 

@@ -95,6 +95,7 @@ export function doubts(document: unknown): Mistake[] {
       remedy: 'write where somebody reads it',
     })),
     ...ofNobody(document),
+    ...over(document),
     ...untoldPrincipals(document),
     ...noAccounts(document),
   ];
@@ -126,6 +127,24 @@ function ofNobody(document: unknown): Mistake[] {
       wrong: `is ${quoted(text)}, which fits the ARN of no user and no role, so it ${does} nobody`,
       remedy: 'write an ARN pattern, such as arn:aws:iam::*:user/deploy',
     }));
+}
+
+/** Exemptions whose end is past, as that of a mail which is read late. */
+function over(document: unknown): Mistake[] {
+  const policy = member(document, 'responsePolicy');
+  return ['exemptPrincipals', 'exemptAccounts'].flatMap((list) =>
+    elements(policy, list).flatMap((one, n) => {
+      const until = text(one, 'until');
+      if (until === undefined || !(Date.parse(until) < Date.now())) return [];
+      return [
+        {
+          at: `responsePolicy.${list}[${n}].until`,
+          wrong: `is ${quoted(until)}, which is past, so it exempts nobody any more`,
+          remedy: 'write a later one, or take the exemption out',
+        },
+      ];
+    }),
+  );
 }
 
 /** More of whom no step touches than the steps can be told of. */

@@ -210,7 +210,10 @@ describe('who was contained', () => {
       ],
     );
     assert.equal(blocks.at(-1), '4 cases and 1 retirement since 2026-03-02.');
-    assert.equal(textOf([], SINCE), 'Nobody was contained since 2026-03-02.');
+    assert.equal(
+      textOf([], SINCE),
+      'No evidence says that anybody was contained since 2026-03-02.',
+    );
   });
 
   it('moves no cursor and reverses no line, whatever it says', async () => {

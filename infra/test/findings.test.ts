@@ -45,7 +45,7 @@ describe('what is said of a finding', () => {
     );
     assert.equal(lines.at(-1), 'about    and 6 more');
     for (const line of lines) assert.match(line, /^[ -~]{1,450}$/);
-    assert.match(lines[1] ?? '', /^finding {2}\?\[2J\?\?  aws \?x+\.\.\.$/);
+    assert.match(lines[1] ?? '', /^finding {2}\?\[2J\?\? aws \?x+\.\.\.$/);
   });
 
   for (const [what, input] of [

@@ -20,7 +20,7 @@ it('what waits for a redrive is told with its finding, whose words stay in their
     'TIMED_OUT at 2026-03-10T12:00:00.000Z, can be redriven for 9 days more:',
     '  severity HIGH, account 222222222222',
     '  finding  f-1',
-    '  titled   x?  aws stepfunctions redrive-execution --execution-arn another',
+    '  titled   x? aws stepfunctions redrive-execution --execution-arn another',
     '  about    unknown',
     `  aws stepfunctions redrive-execution --region eu-west-1 --execution-arn ${ARN}`,
   ]);

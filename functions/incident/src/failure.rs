@@ -119,8 +119,8 @@ pub enum Failure {
     /// Machines must not contain a principal of this name, but an attacker could have made
     /// one. Escalated as urgent.
     #[error(
-        "{}it may be an impostor, since whoever may create roles in the account could have made \
-         `{arn}`; it is never contained by machine: {reason}",
+        "{}it may be an impostor, since whoever may create users or roles in the account could \
+         have made `{arn}`; it is never contained by machine: {reason}",
         DenyBy::begins(*.denied)
     )]
     PrincipalMayBeImpostor {

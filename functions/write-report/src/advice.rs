@@ -32,6 +32,8 @@ pub(crate) struct Step {
 pub(crate) enum Whose {
     /// Of the account that Cordon runs in.
     Security,
+    /// Of whoever may have a restore planned.
+    Restorer,
     /// Of a member account.
     Account(String),
     /// Of the account that administers GuardDuty for the organization.
@@ -140,7 +142,9 @@ fn go_on_with(facts: Facts<'_>, beyond: &[&Outcome]) -> Option<Step> {
 fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     // Whatever failed, an attacker who is in is put out first.
     let out_first = facts.ending() == Ending::NotContained && !facts.observes();
-    let is_in = |outcome: &&Outcome| out_first && standing(outcome) == Standing::In;
+    let is_in = |outcome: &&Outcome| {
+        out_first && standing(outcome) == Standing::In && !may_be_protected(outcome)
+    };
     let by_people = || left(facts).filter(|outcome| is_for_people(facts, outcome));
     of_each(facts, by_people().filter(is_in), most, steps, |outcome, steps| {
         by_hand(facts, outcome, steps);
@@ -154,8 +158,11 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     for outcome in left(facts) {
         for failed in causes(outcome) {
             // Two principals that fail at one step for one reason are mended once.
-            let principal =
-                if is_about_one(&failed.error) { outcome.resource.as_str() } else { "" };
+            let principal = match failed.error.as_str() {
+                error if is_about_one(error) => outcome.resource.as_str(),
+                _ if is_denied_by_a_role(failed) => "protected",
+                _ => "",
+            };
             if told.contains(&(&failed.error, principal)) {
                 continue;
             }
@@ -417,22 +424,36 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
 }
 
 fn of_a_refused_call(failed: &Failed) -> Step {
-    let by_a_role = failed.cause.contains("explicit deny in an identity-based policy");
     let meaning = meaning("AccessDenied").unwrap_or(UNKNOWN);
-    Step::of(if by_a_role { DENIED_BY_A_ROLE } else { meaning.todo })
+    Step::of(if is_denied_by_a_role(failed) { DENIED_BY_A_ROLE } else { meaning.todo })
+}
+
+/// Whether it is a policy of a role of ours that denies a call about the principal, as it does of
+/// whom the configuration protects.
+fn is_denied_by_a_role(failed: &Failed) -> bool {
+    let is_of_iam = Said::of(failed).call.is_some_and(|call| call.starts_with("iam:"));
+    let phrase = "explicit deny in an identity-based policy";
+    failed.error == "AccessDenied" && is_of_iam && failed.cause.contains(phrase)
+}
+
+/// The same of any of its steps.
+fn may_be_protected(outcome: &Outcome) -> bool {
+    outcome.failures.iter().any(is_denied_by_a_role)
 }
 
 /// What people do about credentials that were found where they should not be.
 fn of_an_exposed_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> Step {
     let account = Whose::Account(outcome.account.to_string());
-    let Some(key) = key.filter(|key| key.starts_with("AKIA")) else {
+    let is_of_health = facts.input.finding.product_arn.ends_with("/aws/health");
+    let Some(key) = key.filter(|key| key.starts_with("AKIA") || !is_of_health) else {
         return Step::of(
             "See whose credentials they are: in AWS Health's console, in the account's event log, \
              or by its API, which takes a support plan:",
         )
         .run(account, vec![of_health(facts.global_region(), &facts.input.finding.label)]);
     };
-    let commands = vec![last_used(facts.region(), key), calls_by(facts, key)];
+    let last = key.starts_with("AKIA").then(|| last_used(facts.region(), key));
+    let commands = last.into_iter().chain([calls_by(facts, key)]).collect();
     Step::of(meaning("ExposedKey").unwrap_or(UNKNOWN).todo).run(account, commands)
 }
 
@@ -715,6 +736,14 @@ fn has_no_room_beside_its_boundary(outcome: &Outcome) -> bool {
         || outcome.failures.iter().any(at_the_boundary)
 }
 
+/// Whether it is known of a user that it has no access key that is active.
+fn has_no_keys(outcome: &Outcome) -> bool {
+    let had = outcome.evidence.as_ref().and_then(|proof| proof.had.as_ref());
+    let found = outcome.identified_by.as_ref().and(outcome.principal.as_ref());
+    had.is_some_and(|had| had.credentials.is_empty())
+        || found.is_some_and(|found| found.access_keys.is_empty())
+}
+
 /// How the keys of a user become inactive whose ids nobody has read.
 const EACH_KEY: &str = " Then make its keys inactive: the last command takes the first that is active. \
      Run it again until it finds none.";
@@ -735,15 +764,19 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
         keys(facts, outcome).iter().map(|key| about.set(key, "Inactive")).collect();
     let is_read = outcome.read_back.is_some();
     let claimed = named(outcome).is_none();
+    let may_have_keys = !is_read && !has_no_keys(outcome);
     let more = match about.kind {
         incident::Kind::User if is_read => "",
+        incident::Kind::User if known.is_empty() && !may_have_keys => "",
         incident::Kind::User if known.is_empty() => EACH_KEY,
         incident::Kind::User => " Then make its keys inactive.",
         incident::Kind::Role => " That ends all of its sessions, of whoever uses it.",
     };
-    if claimed {
+    // Temporary ones are in no list.
+    let is_listed = claimed && !known.is_empty();
+    if is_listed {
         commands.splice(0..0, about.list_keys());
-    } else if !is_read && known.is_empty() {
+    } else if may_have_keys && known.is_empty() {
         commands.extend(about.deactivate_first_key());
     } else if !is_read && outcome.principal.is_none() {
         commands.extend(about.list_keys());
@@ -756,13 +789,19 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
         _ if failed("PrincipalMayBeImpostor") || facts.protection(outcome).is_some() => {
             "If it is an impostor, deny"
         }
+        _ if may_be_protected(outcome) => "If the configuration does not protect it, deny",
         Verdict::Escalated => "If it is dangerous, deny",
         _ => "Deny",
     };
-    let text = if claimed {
+    let text = if is_listed {
         format!(
             "The finding says that the key is one of {who}. The first command shows whether it is. \
              If so, and if it is dangerous, deny the {noun} everything.{more}"
+        )
+    } else if claimed {
+        format!(
+            "The finding says that the key is a temporary one of {who}, which only CloudTrail \
+             knows. If it is, and if it is dangerous, deny the {noun} everything.{more}"
         )
     } else {
         format!("{of} {who} everything.{more}")
@@ -878,8 +917,8 @@ fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
     if custom_action_helps(facts, outcome) {
         let (who, more) = whom_it_contains(facts, outcome);
         steps.push(Step::of(format!(
-            "To have Cordon contain {who} all the same, choose the finding in Security Hub and \
-             send it to Cordon's custom action.{more}"
+            "To have Cordon contain {who} all the same, unless it is exempt or protected, choose \
+             the finding in Security Hub and send it to Cordon's custom action.{more}"
         )));
     }
     if may_be_contained_by_hand(facts, outcome) {
@@ -1097,26 +1136,32 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         );
         steps.push(Step::of(text).run(account, sessions));
     }
-    let exempted = contained().filter_map(|one| exempted(facts, one));
+    let is_exempt = left(facts).any(|one| first_error(one) == "AccountExempt");
+    let exempted = contained().filter(|_| !is_exempt).filter_map(|one| exempted(facts, one));
     let planned = contained().map(|one| plan_of_restore(facts, one));
+    let first = if is_exempt {
+        "the account is exempt already, so that the finding may come again. Now"
+    } else {
+        "exempt the principal first, here for two days from this mail on, since the finding may \
+         come again. Then"
+    };
     steps.push(
         Step::of(format!(
-            "If it was a false alarm: exempt the principal first, here for two days, since the \
-             finding may come again. Then{} have the way back planned, where Cordon's sources are. \
-             That changes nothing, and tells what can be given back, and by which commands:",
+            "If it was a false alarm: {first}{} have the way back planned, where Cordon's sources \
+             are. That changes nothing, and tells what can be given back, and by which commands:",
             once_it_ends(facts)
         ))
-        .run(Whose::Security, exempted.chain(planned).collect()),
+        .run(Whose::Security, exempted.collect())
+        .run(Whose::Restorer, planned.collect()),
     );
     let beyond: Vec<_> = all().skip(most).collect();
     steps.extend(go_on_with(facts, &beyond));
 }
 
-/// What exempts a contained principal for a while; of a path that is cut, any counts.
+/// What exempts a contained principal for a while.
 fn exempted(facts: Facts<'_>, outcome: &Outcome) -> Option<Command> {
-    let arn = outcome.principal.as_ref()?.arn.replacen("/.../", "/*/", 1);
     let reason = format!("a false alarm in execution {}", number(facts));
-    exempt(&arn, &facts.input.now, EXEMPT, &reason)
+    exempt(&outcome.principal.as_ref()?.arn, &facts.input.now, EXEMPT, &reason)
 }
 
 /// What plans how a principal gets back what this execution took: the principal is named
@@ -1187,7 +1232,7 @@ fn keys_back(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
              the command that makes it active again:",
             facts.called(outcome)
         );
-        steps.push(Step::of(text).run(Whose::Security, vec![plan_of_restore(facts, outcome)]));
+        steps.push(Step::of(text).run(Whose::Restorer, vec![plan_of_restore(facts, outcome)]));
     });
 }
 

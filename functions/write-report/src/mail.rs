@@ -35,8 +35,10 @@ fn whom(facts: Facts<'_>, room: usize) -> String {
     let outcomes = facts.sorted();
     let Some(worst) = outcomes.first() else {
         // Of whom it names nobody has judged: not even that it is nobody.
-        let is_nobody = matches!(facts.ending(), Ending::UnknownFinding | Ending::Escalated);
-        let is_nobody = is_nobody || !facts.has_finding();
+        let is_nobody = match facts.ending() {
+            Ending::UnknownFinding => facts.input.finding.names.is_none(),
+            ending => ending == Ending::Escalated || !facts.has_finding(),
+        };
         return if is_nobody { "nobody named" } else { "a finding" }.to_owned();
     };
     let account = facts.account_of(worst).filter(|_| facts.is_elsewhere(worst));
@@ -45,12 +47,14 @@ fn whom(facts: Facts<'_>, room: usize) -> String {
         0 | 1 => String::new(),
         all => format!(" and {} more", all - 1),
     };
-    // Two accounts in a row would read as one place.
+    // Two accounts in a row would read as one place. Something of the name has to be left.
     let named = if account.is_empty() { "" } else { ", named" };
-    // Something of the name has to be left.
-    let has_room = account.len() + more.len() + named.len() + 8 <= room;
-    let more = if has_room { format!("{account}{more}{named}") } else { more };
-    let name = facts.short(worst);
+    let tails = [format!("{account}{more}{named}"), format!("{account}{more}")];
+    let (name, more) = match tails.into_iter().find(|tail| tail.len() + 8 <= room) {
+        Some(tail) => (facts.short(worst), tail),
+        None if account.is_empty() => (facts.short(worst), more),
+        None => ("somebody elsewhere".to_owned(), more),
+    };
     let room = room.saturating_sub(more.len());
     if name.len() <= room {
         return format!("{name}{more}");
@@ -248,10 +252,18 @@ fn console_password(outcome: &Outcome, page: &mut Page) {
         return;
     }
     page.item(match standing(outcome) {
-        Standing::In => "its console password, which still opens the account",
-        Standing::Out | Standing::Denied => {
-            "its console password, which is not taken away: who signs in is denied everything, too"
+        Standing::Out => {
+            "by the evidence a console password, which is not taken away: who signs in is denied \
+             everything, too"
         }
+        Standing::Denied => {
+            "by the evidence a console password, which is not taken away: who signs in is denied \
+             everything, if the deny stands"
+        }
+        Standing::In if is_unclear(outcome) => {
+            "by the evidence a console password, which opens the account unless a deny stands"
+        }
+        Standing::In => "by the evidence a console password, which opens the account",
     });
 }
 
@@ -401,6 +413,9 @@ pub(crate) fn step(page: &mut Page, number: usize, step: &Step) {
         let lines: Vec<&str> = commands.iter().filter_map(|command| command.line()).collect();
         let whose = match whose {
             Whose::Security => "the security account, where Cordon runs".to_owned(),
+            Whose::Restorer => {
+                "one of `restorers`; without any, of the security account".to_owned()
+            }
             Whose::Account(account) => format!("account {account}"),
             Whose::GuardDuty => "the account that administers GuardDuty".to_owned(),
             Whose::Management => "the management account, or who manages root access".to_owned(),
@@ -412,7 +427,7 @@ pub(crate) fn step(page: &mut Page, number: usize, step: &Step) {
             page.alone(5, *line);
         }
         if lines.len() < commands.len() {
-            page.indented(3, "A name here holds control characters: no command is given for it.");
+            page.indented(3, "A name here holds what a shell or `make` would not take as it is: its command is left out.");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! come back, and the same as commands. Nothing has been changed where these are read.
 
 use incident::restore::{Change, Drift, Item, Plan, States, Why};
-use incident::{Failure, Stored, ascii, cut, deny_policy, one_line};
+use incident::{Failure, PrincipalArn, Stored, ascii, cut, deny_policy, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
@@ -239,11 +239,12 @@ impl RestorePlan {
         }
         if !plan.lost.is_empty() {
             let text = if commands.remove.is_empty() {
-                "See to all that stands under `What does not come back` before anything comes back."
+                SEE_TO.to_owned()
             } else {
-                "See to all that stands under `What does not come back` before anything comes back. \
-                 What was made since is an attacker's, unless somebody knows it. If nobody does, \
-                 remove it:"
+                format!(
+                    "{SEE_TO} What was made since is an attacker's, unless somebody knows it. If \
+                     nobody does, remove it:"
+                )
             };
             steps.push(Step::of(text).run(account(), commands.remove));
         }
@@ -253,7 +254,7 @@ impl RestorePlan {
                     "Have Cordon do exactly this, where `restorers` of its configuration lets \
                      somebody; say who you are, and why. Or do it by hand, as below:",
                 )
-                .run(Whose::Security, vec![self.apply()]),
+                .run(Whose::Restorer, vec![self.apply()]),
             );
         }
         let denied = !commands.lift.is_empty();
@@ -285,7 +286,7 @@ impl RestorePlan {
         if !plan.changes.is_empty() {
             steps.push(
                 Step::of("Plan again: then there is nothing to give back.")
-                    .run(Whose::Security, vec![self.plan_again()]),
+                    .run(Whose::Restorer, vec![self.plan_again()]),
             );
         }
         if !plan.inactive.is_empty() {
@@ -295,7 +296,7 @@ impl RestorePlan {
                     "Whoever still needs a credential is given a new one. To have old ones made \
                      active all the same, name them in a new plan:",
                 )
-                .run(Whose::Security, vec![self.plan_again().set("ACTIVATE", &ids.join(" "))]),
+                .run(Whose::Restorer, vec![self.plan_again().set("ACTIVATE", &ids.join(" "))]),
             );
         }
         let accepted = plan.drift.iter().filter(|one| one.why != Why::Gone);
@@ -305,7 +306,7 @@ impl RestorePlan {
         if !accepted.is_empty() {
             let text = "What has changed since becomes as it was before where you accept it by \
                         name in a new plan, several names with a space between them:";
-            steps.push(Step::of(text).run(Whose::Security, accepted));
+            steps.push(Step::of(text).run(Whose::Restorer, accepted));
         }
         if steps.is_empty() {
             steps.push(Step::of("Nothing."));
@@ -350,7 +351,7 @@ impl RestorePlan {
             "This mail has no room for the commands. Do nothing by it: the plan's object, which is \
              named below, holds all of it, and this prints all of it, as it is then:",
         )
-        .run(Whose::Security, vec![self.plan_again()])
+        .run(Whose::Restorer, vec![self.plan_again()])
     }
 
     fn the_end(&self, page: &mut Page) {
@@ -420,6 +421,11 @@ pub(crate) fn object(stored: &Stored, page: &mut Page) {
     page.alone(2, format!("SHA-256 {}", one_line(&stored.sha256, 64)));
 }
 
+/// What people do about what no restore gives back.
+const SEE_TO: &str = "See to what stands under `What does not come back`: before anything else to what may let an \
+     attacker in, and after all to what its owner lacks. What changes more of it than a password, or \
+     than the commands here remove, takes a new plan.";
+
 /// For so long an exemption is proposed beside a plan: until sessions that live have ended, of
 /// which the longest are 36 hours.
 ///
@@ -431,8 +437,21 @@ pub(crate) fn exempt(arn: &str, at: &str, span: Duration, reason: &str) -> Optio
     let at = OffsetDateTime::parse(at, &Rfc3339).ok()?;
     let until = at.replace_nanosecond(0).ok()?.checked_add(span)?.format(&Rfc3339).ok()?;
     let reason = ascii(&one_line(reason, 100), 100);
-    let exempt = json!({ "principal": arn, "until": until, "reason": reason });
+    let exempt = json!({ "principal": pattern(arn), "until": until, "reason": reason });
     Some(Command::make("policy").set("SET", &format!("exemptPrincipals+={exempt}")))
+}
+
+/// The ARN, or where its path is cut or holds what `make` would take for more, a pattern with any
+/// path: a name is one principal's of an account.
+fn pattern(arn: &str) -> String {
+    let Ok(parsed) = PrincipalArn::parse(arn) else { return arn.to_owned() };
+    let is_typed = |byte: u8| byte.is_ascii_alphanumeric() || b"/_.+=,@-".contains(&byte);
+    if parsed.path != "/.../" && parsed.path.bytes().all(is_typed) {
+        return arn.to_owned();
+    }
+    let end = format!("{}{}", parsed.path, parsed.name);
+    arn.strip_suffix(&end)
+        .map_or_else(|| arn.to_owned(), |begin| format!("{begin}/*/{}", parsed.name))
 }
 
 /// Whether it can't act whatever a restore takes away: a deny was there before, or is no longer

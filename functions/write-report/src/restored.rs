@@ -261,6 +261,13 @@ impl Words<'_> {
     fn steps(&self) -> Vec<Step> {
         let plan = &self.0.plan;
         let mut steps = Vec::new();
+        if plan.lost.iter().any(|one| matches!(one, Lost::PasswordToChange { .. })) {
+            let account = Whose::Account(plan.principal.account.to_string());
+            let text = "If that is not done yet, set a new console password in the place of \
+                        `<new>`, and hand it over in person. Leave `--password-reset-required` out \
+                        for whoever may not change it:";
+            steps.push(Step::of(text).run(account, vec![about(plan).set_password()]));
+        }
         if !self.0.by_hand.is_empty() {
             let back = plan.changes.iter().map(|change| &change.states);
             let commands = back.filter(|states| self.0.by_hand.contains(&states.item));
@@ -271,12 +278,6 @@ impl Words<'_> {
             let account = Whose::Account(plan.principal.account.to_string());
             let text = "Put it into its groups, which Cordon may not (`restoreGroups`):";
             steps.push(Step::of(text).run(account, commands.collect()));
-        }
-        if plan.lost.iter().any(|one| matches!(one, Lost::PasswordToChange { .. })) {
-            let account = Whose::Account(plan.principal.account.to_string());
-            let text = "If that is not done yet, set a new console password in the place of \
-                        `<new>`, and hand it over in person:";
-            steps.push(Step::of(text).run(account, vec![about(plan).set_password()]));
         }
         if self.0.disposition == Disposition::FalsePositive {
             steps.extend(self.never_again());
@@ -503,7 +504,7 @@ impl RestoreFailure {
                 plan = plan.set("PRINCIPAL", &word(&principal.id));
             }
             steps.push(
-                Step::of("Then plan anew, and read the plan:").run(Whose::Security, vec![plan]),
+                Step::of("Then plan anew, and read the plan:").run(Whose::Restorer, vec![plan]),
             );
         } else {
             let redrive = Command::aws("stepfunctions redrive-execution", region)

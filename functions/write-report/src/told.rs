@@ -1,7 +1,9 @@
 use incident::restore::{Change, Drift, Item, Lost, Plan, Shown, States, Why};
 use incident::{Credential, one_line};
 
+use crate::give_back::GiveBack;
 use crate::page::Page;
+use crate::restore::stays_denied;
 
 /// How much of a plan there is room for.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +18,8 @@ pub(crate) fn told(plan: &Plan, room: Room, page: &mut Page) {
     changes(plan, room, page);
     inactive(&plan.inactive, room, page);
     drift(&plan.drift, room, page);
-    lost(&plan.lost, room, false, page);
+    let lifts = !GiveBack::of(plan).lift.is_empty() && !stays_denied(plan);
+    lost(&plan.lost, room, if lifts { Password::Counts } else { Password::MayCount }, page);
     kept(&plan.kept, room, page);
     shown(&plan.shown, room, page);
 }
@@ -33,7 +36,7 @@ pub(crate) fn after(plan: &Plan, by_hand: &[Item], room: Room, page: &mut Page) 
     list("What was done, in this order", plan, done.collect(), room, page);
     inactive(&plan.inactive, room, page);
     drift(&plan.drift, room, page);
-    lost(&plan.lost, room, true, page);
+    lost(&plan.lost, room, Password::CountsNow, page);
 }
 
 /// What is done, in its order.
@@ -158,19 +161,30 @@ fn state(item: &Item, when: &str, state: Option<&str>, page: &mut Page) {
     }
 }
 
-/// What no restore gives back, and what a person does about it; `done`, once all else is back.
-fn lost(lost: &[Lost], room: Room, done: bool, page: &mut Page) {
+/// When a console password opens the account that others may know.
+#[derive(Debug, Clone, Copy)]
+enum Password {
+    /// Once the plan lifts the deny.
+    Counts,
+    /// Whenever nothing else denies.
+    MayCount,
+    /// Since the restore, unless somebody has set another.
+    CountsNow,
+}
+
+/// What no restore gives back, and what a person does about it.
+fn lost(lost: &[Lost], room: Room, password: Password, page: &mut Page) {
     if lost.is_empty() {
         return;
     }
     page.heading("What does not come back");
     for one in lost.iter().take(room.items) {
-        self::one_lost(one, done, page);
+        self::one_lost(one, password, page);
     }
     and_more(page, lost.len(), room);
 }
 
-fn one_lost(lost: &Lost, done: bool, page: &mut Page) {
+fn one_lost(lost: &Lost, password: Password, page: &mut Page) {
     let called = |one: &Credential| format!("{} `{}`", one.kind.noun(), one_line(&one.id, 128));
     match lost {
         Lost::CredentialGone(one) => page.item(format!(
@@ -186,11 +200,18 @@ fn one_lost(lost: &Lost, done: bool, page: &mut Page) {
         }
         Lost::PasswordToChange { created, since } => {
             let since = if *since { "since the case" } else { "before the case" };
-            let todo = if done {
-                "and is what it was: who knows it can sign in with it"
-            } else {
-                "and counts again once the deny is off: set a new one before, and hand it over in \
-                 person"
+            let todo = match password {
+                Password::Counts => {
+                    "and counts again once the deny is off: set a new one before \
+                     (UpdateLoginProfile), and hand it over in person"
+                }
+                Password::MayCount => {
+                    "and counts wherever nothing denies: set a new one \
+                     (UpdateLoginProfile), and hand it over in person"
+                }
+                Password::CountsNow => {
+                    "and counts, unless it was changed since the plan: who knows it can sign in"
+                }
             };
             page.item(format!(
                 "the console password, made {since} ({}), may be known to others, {todo}",

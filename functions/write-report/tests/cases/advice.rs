@@ -132,6 +132,56 @@ fn who_is_out_is_not_to_be_denied_again() {
     assert!(to_do(&is_in).contains("aws iam attach-user-policy"), "{is_in}");
 }
 
+/// IAM lists no temporary keys, and the user's own are to become inactive all the same.
+#[test]
+fn whether_a_key_is_the_users_is_asked_first_where_iam_can_tell() {
+    let mut input = Case::named("escalated-unusual").input;
+    let of_iam = mail(&report(&input));
+    let list = "     aws iam list-access-keys --region us-east-1 --user-name 'eve'\n";
+    let (first, then) = of_iam.split_once(list).expect("the keys are not listed");
+    assert!(!first.contains("attach-user-policy"), "{of_iam}");
+    assert!(then.contains("attach-user-policy"), "{of_iam}");
+    input["finding"]["sessions"][0]["key"] = json!("ASIAIOSFODNN7EXAMPLE");
+    let temporary = mail(&report(&input));
+    assert!(!temporary.contains(list), "{temporary}");
+    assert!(temporary.contains("--status 'Inactive' --access-key-id \"$("), "{temporary}");
+}
+
+#[test]
+fn whom_the_configuration_may_protect_is_not_to_be_denied_at_once() {
+    let mut input = Case::named("failed-before-the-deny").input;
+    let refused = |role: &str| {
+        let words = format!(
+            "iam:AttachUserPolicy is refused: with an explicit deny in {role}: User: x is not \
+             authorized to perform: iam:AttachUserPolicy on resource: user bob"
+        );
+        let cause = json!({ "errorType": "AccessDenied", "errorMessage": words }).to_string();
+        json!({ "state": "Quarantine", "error": "AccessDenied", "cause": cause })
+    };
+    let by_a_role = refused("an identity-based policy");
+    input["outcomes"][0]["failures"] = json!([by_a_role]);
+    let words = |input: &Value| to_do(&mail(&report(input))).replace("\n   ", " ");
+    let told = words(&input);
+    let first = told.find("it is left to you").unwrap_or_else(|| panic!("{told}"));
+    assert!(told.find("attach-user-policy").is_some_and(|at| at > first), "{told}");
+    assert!(told.contains("If the configuration does not protect it, deny"), "{told}");
+    // What else refuses a call is mended.
+    let by_another = refused("a service control policy");
+    input["outcomes"][0]["failures"] = json!([by_a_role, by_another]);
+    let told = words(&input);
+    assert!(told.contains("a service control policy, a permissions boundary"), "{told}");
+}
+
+#[test]
+fn no_keys_are_to_be_made_inactive_that_are_known_not_to_be_there() {
+    let mut input = Case::named("observed").input;
+    let advised = |input: &Value| to_do(&mail(&report(input))).contains("update-access-key");
+    assert!(advised(&input));
+    input["outcomes"][0]["evidence"]["had"]["credentials"] = json!({ "first": [], "more": 0 });
+    input["outcomes"][0]["principal"]["accessKeys"] = json!([]);
+    assert!(!advised(&input));
+}
+
 /// What a person is asked to do to a principal in its own account.
 fn denies(input: &Value) -> usize {
     let mail = mail(&report(input));

@@ -150,7 +150,7 @@ fn a_name_of_control_characters_is_in_no_command() {
     let mut input = Case::named("failed-after-the-deny").input;
     input["outcomes"][0]["readBack"]["left"]["inlinePolicies"]["first"] = json!(["a\u{1b}[2Kb"]);
     let mail = mail(&report(&input));
-    assert!(mail.contains("A name here holds control characters"), "{mail}");
+    assert!(mail.contains("A name here holds what a shell"), "{mail}");
     assert!(!mail.contains("[2Kb'"), "{mail}");
 }
 
