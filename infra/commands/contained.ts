@@ -29,14 +29,16 @@ export async function containments(
 ): Promise<{ all: readonly Containment[]; others: readonly string[] }> {
   const others: string[] = [];
   const keys = await bucket.keys('evidence/', since);
-  // Beside a case's original lie those of later incidents, which have joined it.
-  const originals = keys.filter((key) => /^([^/]+\/){4}original\.json$/.test(key));
+  // Beside a case's original lie those of later incidents, which have joined it. A case may have been
+  // begun before, and contained since.
+  const ofCases = keys.filter((key) => /^([^/]+\/){4}(original|left)\.json$/.test(key));
+  const originals = new Set(ofCases.map((key) => `${folderOf(key)}/original.json`));
   const retired = await bucket.keys('retired/', since);
   const begun = new Map<string, Containment>();
   for await (const [key, text] of bucket.texts([...originals, ...retired])) {
     const one = begunBy(key, text);
     if (one === undefined) others.push(key);
-    else if (one.at >= since) begun.set(one.case === null ? key : folderOf(key), one);
+    else begun.set(one.case === null ? key : folderOf(key), one);
   }
   const later = keys.filter(
     (key) => /\/(left|restored)\.json$/.test(key) && begun.has(folderOf(key)),
@@ -48,7 +50,8 @@ export async function containments(
     if (next === undefined) others.push(key);
     begun.set(folderOf(key), next ?? { ...one, unclear: true });
   }
-  return { all: inOrder([...begun.values()]), others };
+  const isSince = ({ at, readBack }: Containment) => at >= since || (readBack ?? '') >= since;
+  return { all: inOrder([...begun.values()].filter(isSince)), others };
 }
 
 function folderOf(key: string): string {

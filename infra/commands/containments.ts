@@ -98,13 +98,15 @@ function blockOf(one: Containment): string {
 
 /** How it stands, by the evidence. */
 function standing({ case: number, readBack, givenBack, unclear }: Containment): string[] {
-  if (number === null) return ['unused keys made inactive; if that failed, `make pending` has it'];
+  if (number === null) return ['unused keys to be made inactive: its execution says what was done'];
   if (unclear) return ['not known: something else lies in the place of its evidence'];
   const { at, by, reason } = givenBack ?? {};
   return [
     ...(readBack === null ? [] : [`contained, as read back at ${readBack}`]),
     ...(givenBack === null ? [] : [`given back at ${at}, by ${by}: ${reason}`]),
-    ...((readBack ?? givenBack) ? [] : ['begun, not read back: see `make pending`']),
+    ...((readBack ?? givenBack)
+      ? []
+      : ['begun, not read back: its execution says how far it came']),
   ];
 }
 

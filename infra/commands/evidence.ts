@@ -1,5 +1,5 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
-import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, NoSuchKey, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { readConfiguration } from '../lib/config.ts';
 import { clientOf, theAccount } from './accounts.ts';
 import { Failure } from './failure.ts';
@@ -56,9 +56,15 @@ export class EvidenceBucket {
     console.error(`${keys.length} objects are not counted, ${why}; the first is ${first}`);
   }
 
+  /** What lies there; an empty text, where nothing does. */
   private async read(Key: string): Promise<string> {
-    const { Body } = await this.client.send(new GetObjectCommand({ Bucket: this.name, Key }));
-    return (await Body?.transformToString()) ?? '';
+    try {
+      const { Body } = await this.client.send(new GetObjectCommand({ Bucket: this.name, Key }));
+      return (await Body?.transformToString()) ?? '';
+    } catch (error) {
+      if (error instanceof NoSuchKey) return '';
+      throw error;
+    }
   }
 }
 

@@ -138,8 +138,8 @@ export async function letIn(
       [
         `the credentials at hand${whose} are not let into \`${session.RoleArn}\`, by which restores are planned and applied: ${inALine(error)}`,
         `it lets in only whom \`restorers\` of the configuration names: ${restorers.join(', ')}. Take credentials of one of them; who is of another account has to be allowed \`sts:AssumeRole\` on that role there, too`,
-        'whoever was named, or made again under such a name, since the last deployment needs a `make deploy`',
-        "without any of it: the plan's own mail has the commands that do the same by hand",
+        'whoever was named since the last deployment needs a `make deploy`; whoever was made again under such a name is taken out, deployed, put in and deployed again, since IAM keeps unique ids',
+        'where there is a plan, its own mail has the commands that do the same by hand',
       ].join('\n'),
     );
   }

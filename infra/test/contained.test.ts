@@ -115,13 +115,29 @@ describe('who was contained', () => {
     }
   });
 
+  it('is whose case was begun before, and contained since', async () => {
+    const earlier = original({}, '2026-02-20T09:00:00Z');
+    const objects = { [`${OF_EVE}0001/original.json`]: earlier };
+    const at = '2026-02-20T09:00:00Z';
+    assert.deepEqual(await said(objects), { all: [], others: [] });
+    assert.deepEqual(await said({ ...objects, [`${OF_EVE}0001/left.json`]: left() }), {
+      all: [{ ...eve, at, readBack: '2026-03-02T09:14:40Z' }],
+      others: [],
+    });
+  });
+
+  it('names the original that a planted left.json lacks', async () => {
+    const { all, others } = await said({ [`${OF_EVE}0007/left.json`]: left({ case: '0007' }) });
+    assert.deepEqual([all, others], [[], [`${OF_EVE}0007/original.json`]]);
+  });
+
   it('goes by what the evidence says of time, and is told in that order', async () => {
     const first = original({ case: '0002' }, '2026-03-02T00:00:00Z');
     const { all, others } = await said({
       ...begun,
       [`${OF_EVE}0002/original.json`]: first,
       [`${OF_EVE}0003/original.json`]: original({ case: '0003' }, '2026-03-01T23:59:59.999Z'),
-      [`${OF_EVE}0003/left.json`]: left({ case: '0003' }),
+      [`${OF_EVE}0003/left.json`]: left({ case: '0003', at: '2026-03-01T23:59:59.999Z' }),
     });
     assert.deepEqual(
       all.map((one) => one.case),
@@ -203,10 +219,10 @@ describe('who was contained', () => {
     assert.deepEqual(
       blocks.slice(1, -1).map((block) => block.split('\n')[1]?.split('  ')[2]),
       [
-        'begun, not read back: see `make pending`',
+        'begun, not read back: its execution says how far it came',
         'contained, as read back at 2026-03-02T09:14:40Z',
         'not known: something else lies in the place of its evidence',
-        'unused keys made inactive; if that failed, `make pending` has it',
+        'unused keys to be made inactive: its execution says what was done',
       ],
     );
     assert.equal(blocks.at(-1), '4 cases and 1 retirement since 2026-03-02.');

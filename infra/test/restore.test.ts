@@ -389,8 +389,8 @@ describe('make restore', () => {
           `the credentials at hand${whose} are not let into \`${session.RoleArn}\`, by which restores are planned and applied: User: bob may not: sts:AssumeRole`,
         );
         assert.match(only, new RegExp(`\`restorers\` .+: ${others.join(', ')}\\. `));
-        assert.match(again, /made again under such a name.+`make deploy`/);
-        assert.match(byHand, /the plan's own mail has the commands/);
+        assert.match(again, /`make deploy`; whoever was made again under such a name is taken out/);
+        assert.match(byHand, /where there is a plan, its own mail has the commands/);
         return true;
       });
     }

@@ -142,9 +142,7 @@ fn go_on_with(facts: Facts<'_>, beyond: &[&Outcome]) -> Option<Step> {
 fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     // Whatever failed, an attacker who is in is put out first.
     let out_first = facts.ending() == Ending::NotContained && !facts.observes();
-    let is_in = |outcome: &&Outcome| {
-        out_first && standing(outcome) == Standing::In && !may_be_protected(outcome)
-    };
+    let is_in = |outcome: &&Outcome| out_first && standing(outcome) == Standing::In;
     let by_people = || left(facts).filter(|outcome| is_for_people(facts, outcome));
     of_each(facts, by_people().filter(is_in), most, steps, |outcome, steps| {
         by_hand(facts, outcome, steps);
@@ -436,24 +434,24 @@ fn is_denied_by_a_role(failed: &Failed) -> bool {
     failed.error == "AccessDenied" && is_of_iam && failed.cause.contains(phrase)
 }
 
-/// The same of any of its steps.
-fn may_be_protected(outcome: &Outcome) -> bool {
-    outcome.failures.iter().any(is_denied_by_a_role)
-}
-
 /// What people do about credentials that were found where they should not be.
 fn of_an_exposed_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> Step {
     let account = Whose::Account(outcome.account.to_string());
     let is_of_health = facts.input.finding.product_arn.ends_with("/aws/health");
-    let Some(key) = key.filter(|key| key.starts_with("AKIA") || !is_of_health) else {
+    let long_term = key.filter(|key| key.starts_with("AKIA"));
+    if is_of_health && long_term.is_none() {
         return Step::of(
             "See whose credentials they are: in AWS Health's console, in the account's event log, \
              or by its API, which takes a support plan:",
         )
         .run(account, vec![of_health(facts.global_region(), &facts.input.finding.label)]);
-    };
-    let last = key.starts_with("AKIA").then(|| last_used(facts.region(), key));
-    let commands = last.into_iter().chain([calls_by(facts, key)]).collect();
+    }
+    let last = long_term.map(|key| last_used(facts.region(), key));
+    let did = key.map(|key| calls_by(facts, key));
+    let named = named(outcome);
+    let name = named.as_ref().filter(|_| key.is_none());
+    let seen = name.map(|it| events(facts.global_region(), "Username", &it.name));
+    let commands = last.into_iter().chain(did).chain(seen).collect();
     Step::of(meaning("ExposedKey").unwrap_or(UNKNOWN).todo).run(account, commands)
 }
 
@@ -606,7 +604,8 @@ fn of_a_root_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> Step
         "Take the root user's key away. The first command lends root's credentials for that, if \
          your organization manages root access centrally; otherwise sign in as root. Then, with \
          root's credentials, list the keys and delete those that you do not know. Last, see in \
-         CloudTrail what root did.",
+         CloudTrail what root did, change its password, and check its MFA devices and the account's \
+         contacts.",
     )
     .run(Whose::Management, vec![assume])
     .run(Whose::Account(format!("{} (root)", outcome.account)), with_root)
@@ -746,7 +745,7 @@ fn has_no_keys(outcome: &Outcome) -> bool {
 
 /// How the keys of a user become inactive whose ids nobody has read.
 const EACH_KEY: &str = " Then make its keys inactive: the last command takes the first that is active. \
-     Run it again until it finds none.";
+     Run it again until it complains of `None`.";
 
 /// Denies a principal everything by hand.
 fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
@@ -789,7 +788,9 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
         _ if failed("PrincipalMayBeImpostor") || facts.protection(outcome).is_some() => {
             "If it is an impostor, deny"
         }
-        _ if may_be_protected(outcome) => "If the configuration does not protect it, deny",
+        _ if outcome.failures.iter().any(is_denied_by_a_role) => {
+            "Where the configuration does not protect it, or it is an impostor, deny"
+        }
         Verdict::Escalated => "If it is dangerous, deny",
         _ => "Deny",
     };
@@ -882,14 +883,9 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let instruction = verdict.and_then(|verdict| verdict.instruction.as_deref());
     let instruction = instruction.filter(|_| is_instructed(facts));
     let instruction = instruction.map(|text| instructed(facts, text));
-    let mut instruction = instruction.map(|text| Step::of(one_line(&text, 600)));
-    let all = || left(facts).filter(|one| one.verdict == Verdict::Escalated);
-    // Of root it says what is left to do once the key is gone.
-    if !all().all(|one| ["RootUser", "RootKey", "RootSession"].contains(&first_error(one))) {
-        steps.extend(instruction.take());
-    }
-    of_each(facts, all(), most, steps, |outcome, steps| left_to_you(facts, outcome, steps));
-    steps.extend(instruction);
+    steps.extend(instruction.map(|text| Step::of(one_line(&text, 600))));
+    let all = left(facts).filter(|one| one.verdict == Verdict::Escalated);
+    of_each(facts, all, most, steps, |outcome, steps| left_to_you(facts, outcome, steps));
     if steps.is_empty() {
         steps.push(Step::of("Read the finding, and decide. Cordon does nothing more about it."));
     }
@@ -1136,11 +1132,12 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         );
         steps.push(Step::of(text).run(account, sessions));
     }
-    let is_exempt = left(facts).any(|one| first_error(one) == "AccountExempt");
-    let exempted = contained().filter(|_| !is_exempt).filter_map(|one| exempted(facts, one));
+    // What ends a pass before it reaches anybody may be that they are exempt already.
+    let exempted = contained().filter(|one| !facts.is_earlier(one));
+    let exempted: Vec<Command> = exempted.filter_map(|one| exempted_by(facts, one)).collect();
     let planned = contained().map(|one| plan_of_restore(facts, one));
-    let first = if is_exempt {
-        "the account is exempt already, so that the finding may come again. Now"
+    let first = if exempted.is_empty() {
+        "now"
     } else {
         "exempt the principal first, here for two days from this mail on, since the finding may \
          come again. Then"
@@ -1151,7 +1148,7 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
              are. That changes nothing, and tells what can be given back, and by which commands:",
             once_it_ends(facts)
         ))
-        .run(Whose::Security, exempted.collect())
+        .run(Whose::Security, exempted)
         .run(Whose::Restorer, planned.collect()),
     );
     let beyond: Vec<_> = all().skip(most).collect();
@@ -1159,7 +1156,7 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
 }
 
 /// What exempts a contained principal for a while.
-fn exempted(facts: Facts<'_>, outcome: &Outcome) -> Option<Command> {
+fn exempted_by(facts: Facts<'_>, outcome: &Outcome) -> Option<Command> {
     let reason = format!("a false alarm in execution {}", number(facts));
     exempt(&outcome.principal.as_ref()?.arn, &facts.input.now, EXEMPT, &reason)
 }

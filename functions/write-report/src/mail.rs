@@ -41,8 +41,11 @@ fn whom(facts: Facts<'_>, room: usize) -> String {
         };
         return if is_nobody { "nobody named" } else { "a finding" }.to_owned();
     };
-    let account = facts.account_of(worst).filter(|_| facts.is_elsewhere(worst));
-    let account = account.map_or_else(String::new, |account| format!(" of {account}"));
+    let account = match facts.account_of(worst) {
+        _ if !facts.is_elsewhere(worst) => String::new(),
+        Some(account) => format!(" of {account}"),
+        None => " elsewhere".to_owned(),
+    };
     let more = match outcomes.len() {
         0 | 1 => String::new(),
         all => format!(" and {} more", all - 1),
@@ -53,7 +56,7 @@ fn whom(facts: Facts<'_>, room: usize) -> String {
     let (name, more) = match tails.into_iter().find(|tail| tail.len() + 8 <= room) {
         Some(tail) => (facts.short(worst), tail),
         None if account.is_empty() => (facts.short(worst), more),
-        None => ("somebody elsewhere".to_owned(), more),
+        None => ("one elsewhere".to_owned(), more),
     };
     let room = room.saturating_sub(more.len());
     if name.len() <= room {

@@ -422,9 +422,9 @@ pub(crate) fn object(stored: &Stored, page: &mut Page) {
 }
 
 /// What people do about what no restore gives back.
-const SEE_TO: &str = "See to what stands under `What does not come back`: before anything else to what may let an \
-     attacker in, and after all to what its owner lacks. What changes more of it than a password, or \
-     than the commands here remove, takes a new plan.";
+const SEE_TO: &str = "See to what stands under `What does not come back`: first to what may let an attacker in; to what \
+     the owner lacks, once all else is back. If you change more of it than a password, or than the \
+     commands here remove, plan again.";
 
 /// For so long an exemption is proposed beside a plan: until sessions that live have ended, of
 /// which the longest are 36 hours.

@@ -36,7 +36,8 @@ pub(crate) fn after(plan: &Plan, by_hand: &[Item], room: Room, page: &mut Page) 
     list("What was done, in this order", plan, done.collect(), room, page);
     inactive(&plan.inactive, room, page);
     drift(&plan.drift, room, page);
-    lost(&plan.lost, room, Password::CountsNow, page);
+    let counts = if stays_denied(plan) { Password::MayCount } else { Password::CountsNow };
+    lost(&plan.lost, room, counts, page);
 }
 
 /// What is done, in its order.
@@ -210,7 +211,7 @@ fn one_lost(lost: &Lost, password: Password, page: &mut Page) {
                      (UpdateLoginProfile), and hand it over in person"
                 }
                 Password::CountsNow => {
-                    "and counts, unless it was changed since the plan: who knows it can sign in"
+                    "and counts, unless it was changed since the case: who knows it can sign in"
                 }
             };
             page.item(format!(

@@ -1034,6 +1034,7 @@ impl Pass<'_> {
             let asked =
                 updates.clone().map(|call| &call.sdk_invocation_id).collect::<BTreeSet<_>>();
             let updates = updates.collect::<Vec<_>>();
+            ensure!(!asked.contains(&None), "a call is of no SDK: {updates:?}");
             ensure!(asked.len() <= 1, "its one {kind} was updated more than once: {updates:?}");
         }
         Ok(())

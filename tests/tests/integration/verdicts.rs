@@ -21,7 +21,7 @@ use crate::response_policy::amend;
 use crate::trials::Trials;
 
 const READ_ONLY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-const ROOT: &str = "check the account's contacts and root's MFA devices";
+const ROOT: &str = "whether this is theirs";
 
 pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("GuardDuty's finding on a user's key contains the user", user_key);

@@ -162,14 +162,37 @@ fn whom_the_configuration_may_protect_is_not_to_be_denied_at_once() {
     input["outcomes"][0]["failures"] = json!([by_a_role]);
     let words = |input: &Value| to_do(&mail(&report(input))).replace("\n   ", " ");
     let told = words(&input);
-    let first = told.find("it is left to you").unwrap_or_else(|| panic!("{told}"));
-    assert!(told.find("attach-user-policy").is_some_and(|at| at > first), "{told}");
-    assert!(told.contains("If the configuration does not protect it, deny"), "{told}");
+    assert!(told.contains("1. Where the configuration does not protect it"), "{told}");
+    assert!(told.contains("it is left to you"), "{told}");
     // What else refuses a call is mended.
     let by_another = refused("a service control policy");
     input["outcomes"][0]["failures"] = json!([by_a_role, by_another]);
     let told = words(&input);
     assert!(told.contains("a service control policy, a permissions boundary"), "{told}");
+}
+
+/// A namesake in the finding's account is not to be taken for it.
+#[test]
+fn a_subject_puts_nobody_into_an_account_who_is_elsewhere() {
+    let mut input = Case::named("escalated-unusual").input;
+    input["finding"]["sessions"] = json!([]);
+    for (resource, whom) in [
+        ("arn:aws-cn:iam::222222222222:user/ceo", "user/ceo elsewhere, named in 222222222222"),
+        ("arn:aws:iam::333333333333:user/ceo", "user/ceo of 333333333333, named in 222222222222"),
+    ] {
+        input["outcomes"][0]["resource"] = json!(resource);
+        let subject = report(&input).subject;
+        assert!(subject.contains(whom), "{subject}");
+        assert!(subject.len() < 100, "{subject}");
+    }
+    let name = format!("arn:aws:iam::333333333333:user/{}", "n".repeat(64));
+    let other = input["outcomes"][0].clone();
+    input["outcomes"][0]["resource"] = json!(name);
+    input["outcomes"].as_array_mut().unwrap().push(other);
+    input["kind"] = json!("overflow");
+    input["finding"]["severity"] = json!("INFORMATIONAL");
+    let subject = report(&input).subject;
+    assert!(subject.contains("one elsewhere and 1 more in 222222222222"), "{subject}");
 }
 
 #[test]
