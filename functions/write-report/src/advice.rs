@@ -449,10 +449,14 @@ fn of_an_exposed_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> 
     let last = long_term.map(|key| last_used(facts.region(), key));
     let did = key.map(|key| calls_by(facts, key));
     let named = named(outcome);
-    let name = named.as_ref().filter(|_| key.is_none());
-    let seen = name.map(|it| events(facts.global_region(), "Username", &it.name));
-    let commands = last.into_iter().chain(did).chain(seen).collect();
-    Step::of(meaning("ExposedKey").unwrap_or(UNKNOWN).todo).run(account, commands)
+    let about = named.as_ref().filter(|_| key.is_none()).map(|named| About::of(facts, named));
+    let seen = about.map(|about| events(facts.global_region(), attribute(Some(about)), about.name));
+    let commands: Vec<Command> = last.into_iter().chain(did).chain(seen).collect();
+    let todo = meaning("ExposedKey").unwrap_or(UNKNOWN).todo;
+    if commands.is_empty() {
+        return Step::of(format!("{}.", todo.trim_end_matches(':')));
+    }
+    Step::of(todo).run(account, commands)
 }
 
 /// What people do about a user or a role that a rule has taken for root.

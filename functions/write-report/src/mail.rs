@@ -430,7 +430,11 @@ pub(crate) fn step(page: &mut Page, number: usize, step: &Step) {
             page.alone(5, *line);
         }
         if lines.len() < commands.len() {
-            page.indented(3, "A name here holds what a shell or `make` would not take as it is: its command is left out.");
+            page.indented(
+                3,
+                "A name here holds what a shell or `make` would not take as it is: its command is \
+                 left out.",
+            );
         }
     }
 }

@@ -171,6 +171,27 @@ fn whom_the_configuration_may_protect_is_not_to_be_denied_at_once() {
     assert!(told.contains("a service control policy, a permissions boundary"), "{told}");
 }
 
+/// AWS Health knows of what it reported alone.
+#[test]
+fn only_of_healths_own_findings_health_is_asked() {
+    let mut input = Case::named("escalated-exposed-key").input;
+    input["finding"]["sessions"] = json!([]);
+    input["outcomes"][0]["resource"] = json!("arn:aws:iam::222222222222:user/eve");
+    let custom = "arn:aws:securityhub:us-east-1:222222222222:product/222222222222/default";
+    for (product, is_asked) in
+        [("arn:aws:securityhub:us-east-1::product/aws/health", true), (custom, false)]
+    {
+        input["finding"]["productArn"] = json!(product);
+        let mail = mail(&report(&input));
+        assert_eq!(mail.contains("aws health "), is_asked, "{mail}");
+        assert_eq!(
+            mail.contains(r#""AttributeKey":"Username","AttributeValue":"eve""#),
+            !is_asked,
+            "{mail}"
+        );
+    }
+}
+
 /// A namesake in the finding's account is not to be taken for it.
 #[test]
 fn a_subject_puts_nobody_into_an_account_who_is_elsewhere() {
