@@ -722,7 +722,7 @@ describe('the security stack', () => {
           '"It happened at <when>, in the account <account>, <region>."',
           '"What it says counts for each finding and redrive from then on."',
           '"This message has neither the new value nor who set it."',
-          '"With credentials of that account, see both (Value, LastModifiedUser), the newest last:"',
+          '"With credentials of that account, see both (Value, LastModifiedUser), the newest last; paste without the quotation marks:"',
           '"aws ssm get-parameter-history --region <region> --name <name>"',
           '"The value that counts, alone:"',
           '"aws ssm get-parameter --region <region> --name <name>"',
