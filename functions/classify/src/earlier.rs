@@ -31,11 +31,11 @@ impl Verdict {
             // The state machine tells principals apart by what the finding calls them.
             if self.accused.iter().any(|other| other.resource == resource) {
                 let reason = "before the redrive, the finding meant another by that name";
-                self.leave(account, resource, Refusal::Ambiguous, reason);
+                self.leave(account, resource, accused.unused_days, Refusal::Ambiguous, reason);
             } else if let Some(Because(refusal, reason)) =
                 self.objection(&accused, execution, finding)
             {
-                self.leave(account, resource, refusal, &reason);
+                self.leave(account, resource, accused.unused_days, refusal, &reason);
             } else {
                 kept.push(accused);
             }
@@ -101,6 +101,6 @@ impl Verdict {
         let left = named - self.accused.len() - self.refused.len();
         let resource = format!("{left} more that the finding names by now");
         let reason = "that is more than one execution deals with";
-        self.leave(account, resource, Refusal::TooMany, reason);
+        self.leave(account, resource, None, Refusal::TooMany, reason);
     }
 }

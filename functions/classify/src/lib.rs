@@ -368,7 +368,8 @@ fn judge(
         verdict.reason = format!("{}, but {reason}", verdict.reason);
         verdict.response = Action::Escalate;
         for accused in std::mem::take(&mut verdict.accused) {
-            verdict.leave(account, accused.resource, Refusal::AccountExempt, &reason);
+            let (resource, unused_days) = (accused.resource, accused.unused_days);
+            verdict.leave(account, resource, unused_days, Refusal::AccountExempt, &reason);
         }
     }
     Ok(())
@@ -571,10 +572,19 @@ impl Verdict {
         refusal: Refusal,
         reason: &str,
     ) {
-        self.leave(&finding.brief.account, subject.label(), refusal, reason);
+        self.leave(&finding.brief.account, subject.label(), None, refusal, reason);
     }
 
-    fn leave(&mut self, account: &AccountId, resource: String, refusal: Refusal, reason: &str) {
+    /// Leaves to people, once, what the finding calls so: of unused credentials, unused for how
+    /// many days.
+    fn leave(
+        &mut self,
+        account: &AccountId,
+        resource: String,
+        unused_days: Option<u16>,
+        refusal: Refusal,
+        reason: &str,
+    ) {
         if self.refused.iter().all(|other| other.resource != resource) {
             self.refused.push(Outcome {
                 resource,
@@ -588,7 +598,7 @@ impl Verdict {
                 earlier_evidence: None,
                 read_back: None,
                 tagged: None,
-                unused_days: None,
+                unused_days,
                 failures: vec![Failed {
                     state: STATE.to_owned(),
                     error: refusal.name().to_owned(),

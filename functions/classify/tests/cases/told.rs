@@ -130,7 +130,16 @@ fn what_is_left_to_people_is_an_outcome_with_its_refusals_name() {
         let failures = refused.iter().flat_map(|one| &one.failures);
         let found: Vec<_> = failures.map(|failed| failed.error.as_str()).collect();
         assert_eq!(found, errors, "{name}: {refused:?}");
+        assert!(refused.iter().all(|one| one.unused_days.is_none()), "{name}");
         let size = |one| serde_json::to_vec(one).unwrap().len();
         assert!(refused.iter().all(|one| size(one) <= 5 * 1_024), "{name}");
     }
+}
+
+/// Who has only unused keys to lose is accused of no attack, whoever deals with it.
+#[test]
+fn unused_keys_that_are_left_to_people_are_told_as_that() {
+    let verdict = case("control-unused-exempt-account").judged();
+    let [left] = verdict.refused.as_slice() else { panic!("{:?}", verdict.refused) };
+    assert_eq!((left.failures[0].error.as_str(), left.unused_days), ("AccountExempt", Some(90)));
 }
