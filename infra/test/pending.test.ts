@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { blockOf } from '../commands/pending.ts';
+import { blockOf, isOfAPlan } from '../commands/pending.ts';
 
 const ARN = 'arn:aws:states:eu-west-1:111111111111:execution:cordon-incident-response:one';
 
@@ -24,4 +24,27 @@ it('what waits for a redrive is told with its finding, whose words stay in their
     '  about    unknown',
     `  aws stepfunctions redrive-execution --region eu-west-1 --execution-arn ${ARN}`,
   ]);
+});
+
+it('a restore that has failed waits for a redrive, and a plan does not', () => {
+  const executionArn = ARN.replace('cordon-incident-response', 'cordon-restore');
+  const stopDate = new Date('2026-03-10T12:00:00Z');
+  const of = (input: object) => ({
+    executionArn,
+    stopDate,
+    status: 'FAILED',
+    input: JSON.stringify(input),
+  });
+  const restore = of({ execution: ARN, apply: 'a'.repeat(64), by: 'Ada', reason: 'over\n  now' });
+  assert.deepEqual(blockOf(restore, new Date('2026-03-01T00:00:00Z')).split('\n'), [
+    'FAILED at 2026-03-10T12:00:00.000Z, can be redriven for 9 days more:',
+    `  restore  of what was taken by ${ARN}`,
+    '  asked    by Ada: over? now',
+    '  where the configuration has `restorers`, redriven by the role CordonRestorer:',
+    `  aws stepfunctions redrive-execution --region eu-west-1 --execution-arn ${executionArn}`,
+  ]);
+  assert.equal(isOfAPlan(restore), false);
+  assert.equal(isOfAPlan(of({ execution: ARN, accept: [], activate: [] })), true);
+  // What begins an incident may hold anything.
+  assert.equal(isOfAPlan({ ...of({}), executionArn: ARN }), false);
 });
