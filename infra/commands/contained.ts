@@ -29,28 +29,33 @@ export async function containments(
 ): Promise<{ all: readonly Containment[]; others: readonly string[] }> {
   const others: string[] = [];
   const keys = await bucket.keys('evidence/', since);
-  // Beside a case's original lie those of later incidents, which have joined it. A case may have been
-  // begun before, and contained since.
-  const ofCases = keys.filter((key) => /^([^/]+\/){4}(original|left)\.json$/.test(key));
-  const originals = new Set(ofCases.map((key) => `${folderOf(key)}/original.json`));
   const retired = await bucket.keys('retired/', since);
+  // A case may have been begun before, and joined by another incident or contained since.
+  const ofCases = keys.filter((key) => /^([^/]+\/){4}[^/]+\.json$/.test(key));
+  const folders = new Set(ofCases.map(folderOf));
   const begun = new Map<string, Containment>();
+  const originals = [...folders].map((folder) => `${folder}/original.json`);
   for await (const [key, text] of bucket.texts([...originals, ...retired])) {
     const one = begunBy(key, text);
-    if (one === undefined) others.push(key);
-    else begun.set(one.case === null ? key : folderOf(key), one);
+    const folder = folderOf(key);
+    if (one !== undefined) begun.set(one.case === null ? key : folder, one);
+    // Where there is none, what lies beside its place was planted.
+    else if (text !== '' || keys.includes(key)) others.push(key);
+    else others.push(...ofCases.filter((other) => folderOf(other) === folder));
   }
-  const later = keys.filter(
-    (key) => /\/(left|restored)\.json$/.test(key) && begun.has(folderOf(key)),
-  );
-  for await (const [key, text] of bucket.texts(later)) {
+  const cases = [...folders].filter((folder) => begun.has(folder));
+  const ends = cases.flatMap((folder) => [`${folder}/left.json`, `${folder}/restored.json`]);
+  const joining = ofCases.filter((key) => !/\/(original|left|restored)\.json$/.test(key));
+  for await (const [key, text] of bucket.texts([...ends, ...joining])) {
     const one = begun.get(folderOf(key));
-    if (one === undefined) continue;
+    if (one === undefined || (text === '' && !keys.includes(key))) continue;
     const next = goneOn(one, key, text);
     if (next === undefined) others.push(key);
-    begun.set(folderOf(key), next ?? { ...one, unclear: true });
+    // What lies beside them says nothing of how the case stands.
+    begun.set(folderOf(key), next ?? { ...one, unclear: one.unclear || ends.includes(key) });
   }
-  const isSince = ({ at, readBack }: Containment) => at >= since || (readBack ?? '') >= since;
+  const isSince = ({ at, joined, readBack, unclear }: Containment) =>
+    unclear || [at, joined?.at ?? '', readBack?.at ?? ''].some((time) => time >= since);
   return { all: inOrder([...begun.values()].filter(isSince)), others };
 }
 

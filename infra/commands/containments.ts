@@ -13,11 +13,18 @@ export interface Containment {
   readonly at: string;
   readonly execution: string;
   readonly finding: Said;
-  /** When it was read back as contained. */
-  readonly readBack: string | null;
+  /** The newest incident that has found it in this case already, and joined that. */
+  readonly joined: Incident | null;
+  /** When it was read back as contained, and by which execution. */
+  readonly readBack: Incident | null;
   readonly givenBack: GivenBack | null;
   /** Whether what lies in the case is not all evidence, so that how it stands is not known. */
   readonly unclear: boolean;
+}
+
+interface Incident {
+  readonly at: string;
+  readonly execution: string;
 }
 
 interface GivenBack {
@@ -42,20 +49,32 @@ export function begunBy(key: string, text: string): Containment | undefined {
     at: incident.entered,
     execution: incident.execution,
     finding: saidOf(finding),
+    joined: null,
     readBack: null,
     givenBack: null,
     unclear: false,
   };
 }
 
-/** The case with what its `left.json` or `restored.json` says; nothing, where that is none. */
+/**
+ * The case with what its `left.json`, its `restored.json` or the evidence of a later incident says;
+ * nothing, where that is none.
+ */
 export function goneOn(begun: Containment, key: string, text: string): Containment | undefined {
   const document = documentIn(text);
   switch (document?.schema) {
     case 'cordon/left/2': {
       const isIts = accountOf(document.arn) === begun.account && isOf(document, begun);
       if (!isIts || !key.endsWith('/left.json')) return undefined;
-      return { ...begun, readBack: document.at };
+      const { at, execution } = document;
+      return { ...begun, readBack: { at, execution } };
+    }
+    case 'cordon/evidence/2': {
+      const later = begunBy(key, text);
+      if (later === undefined) return undefined;
+      const { at, execution } = later;
+      const isNewer = execution !== begun.execution && at > (begun.joined?.at ?? begun.at);
+      return isNewer ? { ...begun, joined: { at, execution } } : begun;
     }
     case 'cordon/restored/1': {
       if (!isOf(document, begun) || !key.endsWith('/restored.json')) return undefined;
@@ -93,16 +112,21 @@ function blockOf(one: Containment): string {
     `  ${one.at}  ${standing(one).join('; ')}`,
     ...finding.map((line) => `  ${line}`),
     `  by       ${one.execution}`,
+    ...(one.joined === null ? [] : [`  again    ${one.joined.at}  by ${one.joined.execution}`]),
   ].join('\n');
 }
 
 /** How it stands, by the evidence. */
-function standing({ case: number, readBack, givenBack, unclear }: Containment): string[] {
+function standing(one: Containment): string[] {
+  const { case: number, execution, readBack, givenBack, unclear } = one;
   if (number === null) return ['unused keys to be made inactive: its execution says what was done'];
   if (unclear) return ['not known: something else lies in the place of its evidence'];
   const { at, by, reason } = givenBack ?? {};
+  // Who began a case may have failed, and another one have finished it.
+  const reader =
+    readBack === null || readBack.execution === execution ? '' : ` by ${readBack.execution}`;
   return [
-    ...(readBack === null ? [] : [`contained, as read back at ${readBack}`]),
+    ...(readBack === null ? [] : [`contained, as read back at ${readBack.at}${reader}`]),
     ...(givenBack === null ? [] : [`given back at ${at}, by ${by}: ${reason}`]),
     ...((readBack ?? givenBack)
       ? []

@@ -36,6 +36,7 @@ interface Evidence {
 interface Left {
   readonly schema: 'cordon/left/2';
   readonly case: string;
+  readonly execution: string;
   readonly arn: string;
   readonly id: string;
   readonly at: string;

@@ -90,10 +90,13 @@ const eve: Containment = {
     title: 'a key is out',
     resources: [],
   },
+  joined: null,
   readBack: null,
   givenBack: null,
   unclear: false,
 };
+const by = (execution: string, at: string) => ({ at, execution: `${EXECUTION}${execution}` });
+const READ = by('one', '2026-03-02T09:14:40Z');
 const givenBack = { at: '2026-03-03T10:00:00Z', by: 'ann@example.com', reason: 'it was us' };
 
 describe('who was contained', () => {
@@ -103,13 +106,25 @@ describe('who was contained', () => {
   it('is whose case was opened, as its evidence says that it stands', async () => {
     for (const [objects, stands] of [
       [begun, {}],
-      [readBack, { readBack: '2026-03-02T09:14:40Z' }],
+      [readBack, { readBack: READ }],
       [
         { ...readBack, [`${OF_EVE}0001/restored.json`]: restored() },
-        { readBack: '2026-03-02T09:14:40Z', givenBack },
+        { readBack: READ, givenBack },
       ],
-      // Of a later incident, which has joined the case.
-      [{ ...begun, [`${OF_EVE}0001/two.json`]: original() }, {}],
+      // Of a later pass of the execution.
+      [{ ...begun, [`${OF_EVE}0001/one-1.json`]: original({}, '2026-03-02T10:00:00Z') }, {}],
+      // Of a later incident, which has joined the case, and has finished it.
+      [
+        {
+          ...begun,
+          [`${OF_EVE}0001/two.json`]: original({}, '2026-03-02T10:00:00Z', 'two'),
+          [`${OF_EVE}0001/left.json`]: left(by('two', '2026-03-02T10:00:20Z')),
+        },
+        {
+          joined: by('two', '2026-03-02T10:00:00Z'),
+          readBack: by('two', '2026-03-02T10:00:20Z'),
+        },
+      ],
     ] as const) {
       assert.deepEqual(await said(objects), { all: [{ ...eve, ...stands }], others: [] });
     }
@@ -121,14 +136,34 @@ describe('who was contained', () => {
     const at = '2026-02-20T09:00:00Z';
     assert.deepEqual(await said(objects), { all: [], others: [] });
     assert.deepEqual(await said({ ...objects, [`${OF_EVE}0001/left.json`]: left() }), {
-      all: [{ ...eve, at, readBack: '2026-03-02T09:14:40Z' }],
+      all: [{ ...eve, at, readBack: READ }],
       others: [],
+    });
+    const was = { ...objects, [`${OF_EVE}0001/left.json`]: left({ at: '2026-02-20T09:00:20Z' }) };
+    const readBack = by('one', '2026-02-20T09:00:20Z');
+    const two = original({}, AT, 'two');
+    assert.deepEqual(await said({ ...was, [`${OF_EVE}0001/two.json`]: two }), {
+      all: [{ ...eve, at, joined: by('two', AT), readBack }],
+      others: [],
+    });
+    assert.deepEqual(await said({ ...objects, [`${OF_EVE}0001/left.json`]: '{' }), {
+      all: [{ ...eve, at, unclear: true }],
+      others: [`${OF_EVE}0001/left.json`],
     });
   });
 
-  it('names the original that a planted left.json lacks', async () => {
-    const { all, others } = await said({ [`${OF_EVE}0007/left.json`]: left({ case: '0007' }) });
-    assert.deepEqual([all, others], [[], [`${OF_EVE}0007/original.json`]]);
+  it('names what was planted in a case, which stands as it stands', async () => {
+    const key = `${OF_EVE}0001/planted.json`;
+    const expected = { all: [{ ...eve, readBack: READ }], others: [key] };
+    for (const text of ['{', original({ case: '0002' }), left()]) {
+      assert.deepEqual(await said({ ...readBack, [key]: text }), expected);
+    }
+  });
+
+  it('names what was planted where no case was begun', async () => {
+    const key = `${OF_EVE}0007/left.json`;
+    const { all, others } = await said({ [key]: left({ case: '0007' }) });
+    assert.deepEqual([all, others], [[], [key]]);
   });
 
   it('goes by what the evidence says of time, and is told in that order', async () => {
@@ -201,11 +236,12 @@ describe('who was contained', () => {
   it('reads like this', async () => {
     const of = (key: string) => ({ account: '333333333333', arn: `arn:…:user/${key}` });
     const all: Containment[] = [
-      { ...eve, readBack: '2026-03-02T09:14:40Z', givenBack },
+      { ...eve, readBack: READ, givenBack },
       { ...eve, ...of('a') },
-      { ...eve, ...of('b'), readBack: '2026-03-02T09:14:40Z' },
+      { ...eve, ...of('b'), readBack: READ },
       { ...eve, ...of('c'), unclear: true },
       { ...eve, ...of('d'), case: null },
+      { ...eve, ...of('e'), readBack: by('two', AT), joined: by('two', AT) },
     ];
     const blocks = textOf(all, SINCE).split('\n\n');
     assert.deepEqual(blocks[0]?.split('\n'), [
@@ -223,9 +259,11 @@ describe('who was contained', () => {
         'contained, as read back at 2026-03-02T09:14:40Z',
         'not known: something else lies in the place of its evidence',
         'unused keys to be made inactive: its execution says what was done',
+        `contained, as read back at ${AT} by ${EXECUTION}two`,
       ],
     );
-    assert.equal(blocks.at(-1), '4 cases and 1 retirement since 2026-03-02.');
+    assert.equal(blocks.at(-2)?.split('\n').at(-1), `  again    ${AT}  by ${EXECUTION}two`);
+    assert.equal(blocks.at(-1), '5 cases and 1 retirement since 2026-03-02.');
     assert.equal(
       textOf([], SINCE),
       'No evidence says that anybody was contained since 2026-03-02.',
