@@ -378,6 +378,28 @@ describe('a redriven pass', () => {
     assert.deepEqual(await outcomes([], [refused]), [contained, refused]);
   });
 
+  it('names all of whom nobody knows what became, where it fails as a whole', async () => {
+    const outcomes = async (principals: Json, known: Json): Promise<Json> => {
+      const failed = { errorOutput: GONE, context: CONTEXT };
+      const variables = { outcomes: known, principals, redrives: 1 };
+      const assigned = await computed(state('Principals').Catch?.[0]?.Assign, variables, failed);
+      return (assigned as { outcomes: Json }).outcomes;
+    };
+    const accused = { account: '222222222222', told: true, newly: true };
+    const user = { ...accused, resource: 'user', name: 'eve' };
+    const unused = { ...accused, resource: 'unused', unusedDays: 90 };
+    const told = { account: '222222222222', verdict: 'pending', failures: [], pass: 1 };
+    const [first, second] = [
+      { ...told, resource: 'user' },
+      { ...told, resource: 'unused', unusedDays: 90 },
+    ];
+    assert.deepEqual(await outcomes([user], []), [first]);
+    assert.deepEqual(await outcomes([user, unused], []), [first, second]);
+    const known = { resource: 'user', verdict: 'contained' };
+    assert.deepEqual(await outcomes([user, unused], [known]), [known, second]);
+    assert.deepEqual(await outcomes([user], [known]), [known]);
+  });
+
   it('acts on nobody, and ends nothing, before the response policy was read again', async () => {
     const { Execution } = CONTEXT;
     const redriven = { ...CONTEXT, Execution: { ...Execution, RedriveCount: 1 } };

@@ -504,12 +504,16 @@ pub(crate) fn hidden(outcome: &Outcome) -> Option<Named> {
     words_at_the_door(outcome).filter(|_| !is_refused).and_then(|words| found(outcome, &words))
 }
 
-/// Whom its words are about: an exemption's note may quote something before it.
+/// What follows the ARN in the words of a refusal at the door.
+const AFTER_THE_ARN: [&str; 3] =
+    ["` matches `", "` is never contained by machine: ", "`; it is never contained by machine: "];
+
+/// Whom its words are about. No ARN has a blank, but its path may have backticks: it goes from the
+/// last backtick that begins a word to what follows it. An exemption's note may quote something
+/// before it. Of words that are cut within it nothing is believed.
 fn found(outcome: &Outcome, words: &str) -> Option<Named> {
-    let arn = match words.split_once("` matches `") {
-        Some((before, _)) => before.rsplit('`').next()?,
-        None => words.split('`').nth(1)?,
-    };
+    let before = AFTER_THE_ARN.iter().find_map(|after| Some(words.rsplit_once(after)?.0))?;
+    let arn = before.rsplit_once(" `").map_or_else(|| before.strip_prefix('`'), |it| Some(it.1))?;
     let parsed = PrincipalArn::parse(arn).ok()?;
     let kind = if parsed.resource == "user" { Noun::User } else { Noun::Role };
     let is_here = parsed.account == outcome.account.as_str();
@@ -517,7 +521,8 @@ fn found(outcome: &Outcome, words: &str) -> Option<Named> {
 }
 
 /// Whether nobody knows if a deny stands: the answer was lost of the step that puts it there, or
-/// an earlier pass has reached the principal, and it was not read again.
+/// an earlier pass has reached the principal, and it was not read again, or nothing is known of
+/// what became of it.
 pub(crate) fn is_unclear(outcome: &Outcome) -> bool {
     let lost = |failed: &Failed| {
         let puts_it_there = ["Quarantine", "ReplaceBoundary"].contains(&failed.state.as_str());
@@ -536,7 +541,15 @@ pub(crate) fn is_unclear(outcome: &Outcome) -> bool {
         && (stood
             || vanished
             || is_refused(outcome) && outcome.principal.is_some()
+            || is_unknown(outcome)
             || outcome.failures.iter().any(lost))
+}
+
+/// Whether nobody knows what became of it: the machine failed while it was dealt with.
+pub(crate) fn is_unknown(outcome: &Outcome) -> bool {
+    outcome.verdict == Verdict::Pending
+        && outcome.read_back.is_none()
+        && outcome.failures.is_empty()
 }
 
 /// Whether a deny stood on it before the incident.

@@ -6,7 +6,7 @@ use crate::advice::{Step, Whose, steps};
 use crate::cause::Said;
 use crate::errors::{is_a_decision, meaning};
 use crate::facts::{
-    Ending, Facts, Standing, capitalized, denied_before, is_unclear, named, standing,
+    Ending, Facts, Standing, capitalized, denied_before, is_unclear, is_unknown, named, standing,
 };
 use crate::input::Kind;
 use crate::page::Page;
@@ -348,9 +348,15 @@ fn not_read_back(outcome: &Outcome, page: &mut Page) {
         }
         (_, Standing::Denied) => page.item("a deny stood on it when it was identified"),
         _ if is_unclear(outcome) => page.item("whether a deny stands on it is not known"),
+        (Some(denial), _) if denial.by.is_none() => page.item(
+            "no deny stands on it: no more policies can be attached, and its own boundary is not \
+             replaced before the evidence is stored",
+        ),
         _ => page.item("no step has put a deny on it"),
     }
-    if outcome.evidence.is_none() {
+    if is_unknown(outcome) {
+        page.item("what was taken away, and where the evidence of it lies, is not known");
+    } else if outcome.evidence.is_none() {
         page.item("no evidence is stored, so nothing was taken away");
     } else if let Some(had) = outcome.evidence.as_ref().and_then(|proof| proof.had.as_ref()) {
         page.prose("By the evidence it had:");
@@ -466,7 +472,7 @@ fn the_end(facts: Facts<'_>, most: usize, page: &mut Page) {
     if facts.input.kind == Kind::Abandoned && !facts.has_finding() {
         page.indented(2, "None: what was sent carries no finding.");
     } else {
-        page.word(2, facts.label());
+        page.id(2, facts.label());
     }
     if let Some(url) = &facts.input.finding.source_url {
         page.indented(2, "GuardDuty shows it here:");

@@ -241,7 +241,15 @@ async fn nobody_knows(alone: &Alone<'_>) -> Result<()> {
     let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
     let execution = alone.execution_to_be();
     suspect.start(&execution).await?;
-    let parts = ["It is not known whether the attacker is out", "Principals", "describe-execution"];
+    let name = suspect.before.arn.rsplit('/').next().unwrap_or_default();
+    let deny = format!("aws iam attach-user-policy --region us-east-1 --user-name '{name}'");
+    let parts = [
+        "It is not known whether the attacker is out",
+        "Principals",
+        "get-execution-history",
+        "See whether the deny stands",
+        &deny,
+    ];
     let mail = told(alone, &execution, "FAILED, not clear:", &parts).await?;
     is_true(&mail, &suspect).await
 }

@@ -153,18 +153,21 @@ fn an_outcome_says_that_a_principal_is_dealt_with_only_where_an_iteration_did() 
                 $refused.resource)]; [$kept, $refused[$not(resource in $kept.resource)]]) %}";
     let read_back = "{% ($now := [$states.result[verdict != 'answered'], $refused]; [$outcomes[verdict in \
                      ['contained', 'retired'] and $not(resource in $now.resource)], $now]) %}";
+    let unknown = "{% ($o := $outcomes; [$o, $principals[$not(resource in $o.resource)].{'resource': \
+                   resource, 'account': account, 'verdict': 'pending', 'failures': [], 'pass': \
+                   $redrives, 'unusedDays': unusedDays}]) %}";
     let mut assignments = 0;
     for state in Scope::machine().all() {
-        let rules = state.choices.iter().map(|rule| &rule.assign);
-        let catches = state.catch.iter().map(|catch| &catch.assign);
-        for assign in rules.chain(catches).chain([&state.assign]) {
+        let rules = state.choices.iter().map(|rule| (&rule.assign, kept));
+        let catches = state.catch.iter().map(|catch| (&catch.assign, unknown));
+        let read_back = if state.name == "Principals" { read_back } else { kept };
+        for (assign, expected) in rules.chain(catches).chain([(&state.assign, read_back)]) {
             let Some(outcomes) = assign.get("outcomes") else { continue };
             assignments += 1;
             let Some(text) = outcomes.as_str() else {
                 assert_eq!(*outcomes, serde_json::json!([]), "`{}`", state.name);
                 continue;
             };
-            let expected = if state.name == "Principals" { read_back } else { kept };
             assert_eq!(text, expected, "`{}`", state.name);
         }
     }
