@@ -156,4 +156,4 @@ build: prerequisites
 	cargo build --locked --workspace --bins
 
 prerequisites:
-	tests/prerequisites $(MAKECMDGOALS)
+	tests/prerequisites

@@ -104,6 +104,8 @@ async fn env() -> anyhow::Result<ExitCode> {
     println!("export AWS_ACCESS_KEY_ID={SECURITY}");
     println!("export AWS_SECRET_ACCESS_KEY=local");
     println!("unset AWS_SESSION_TOKEN AWS_PROFILE");
+    // One's own CLI, where there is one, comes first.
+    println!("export PATH=\"$PATH:{}\"", tools::aws_cli().display());
     Ok(ExitCode::SUCCESS)
 }
 
