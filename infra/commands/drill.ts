@@ -92,7 +92,7 @@ async function whatLacks({ findings }: Configuration, security: Account): Promis
   const { mode = 'contain' } = policyIn(text);
   if (mode === 'contain') return {};
   return {
-    containment: `nobody is contained in the mode \`${mode}\`: \`make policy SET=mode=contain\``,
+    containment: `nobody is contained in the mode \`${mode}\`: \`make policy CONFIG=… SET=mode=contain\``,
   };
 }
 

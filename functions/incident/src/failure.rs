@@ -174,7 +174,7 @@ pub enum Failure {
     /// people have to find out who made it up.
     #[error(
         "Security Hub has no such finding: was this execution started by hand? CloudTrail knows \
-         who called states:StartExecution or events:PutEvents"
+         who called states:StartExecution"
     )]
     FindingNotFound,
     /// A finding that was answered says more by now, but not whether the attacker is back.

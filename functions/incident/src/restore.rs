@@ -484,6 +484,8 @@ pub enum Shown {
         /// The policy's ARN.
         arn: String,
     },
+    /// Its boundary was `AWSDenyAll` before the case, and is it still: no restore lifts that.
+    BoundaryDenies,
     /// The evidence does not hold what a policy said that was the boundary, so nobody knows
     /// whether it says something else now.
     NotCompared {

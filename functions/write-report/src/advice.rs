@@ -254,24 +254,29 @@ fn of_a_step(facts: Facts<'_>, failed: &Failed) -> Step {
             Command::aws("ssm get-parameter", region).with("--name", "/cordon/response-policy"),
         ],
         error if error.contains("ParameterNotFound") => vec![
+            Command::make("deploy"),
             Command::aws("ssm put-parameter", region)
                 .with("--name", "/cordon/response-policy")
                 .with("--type", "String")
-                .with("--value", "{}"),
+                .with("--value", r#"{"mode":"observe"}"#),
         ],
         _ if failed.state == "Principals" => vec![
-            Command::aws("stepfunctions describe-execution", region)
+            Command::aws("stepfunctions get-execution-history", region)
                 .with("--execution-arn", facts.execution().arn()),
         ],
         "FindingNotFound" => vec![
             Command::aws("stepfunctions describe-execution", region)
                 .with("--execution-arn", facts.execution().arn()),
             events(region, "EventName", "StartExecution"),
-            events(region, "EventName", "PutEvents"),
         ],
         _ => Vec::new(),
     };
-    Step::of(meaning.todo).run(Whose::Security, commands)
+    let text = match failed.state.as_str() {
+        "Principals" => format!("{} What each step did stands in its history:", meaning.todo),
+        _ if failed.error == "AccessDenied" => refused(failed),
+        _ => meaning.todo.to_owned(),
+    };
+    Step::of(text).run(Whose::Security, commands)
 }
 
 /// What the finding is about was done in its Region, which is not always Cordon's.
@@ -279,22 +284,29 @@ fn calls_by(facts: Facts<'_>, key: &str) -> Command {
     events(facts.finding_region().unwrap_or(facts.region()), "AccessKeyId", key)
 }
 
-/// Says so of a step that asks what a key did, where the finding's Region is not known.
+/// Says of a step that asks what a key did that this is for one Region, and not for the finding's
+/// where that is not known.
 fn in_its_region(facts: Facts<'_>, step: Step) -> Step {
     let asks = |command: &Command| {
         command.line().is_some_and(|line| line.contains(r#""AttributeKey":"AccessKeyId""#))
     };
     let mut commands = step.run.iter().flat_map(|(_, commands)| commands);
     let known = "The finding does not tell its Region";
-    let is_told = step.text.starts_with(known) || facts.finding_region().is_some();
-    if is_told || !commands.any(asks) {
+    let each = "CloudTrail answers for one Region at a time";
+    if step.text.contains(each) || step.text.starts_with(known) || !commands.any(asks) {
         return step;
     }
-    let text = format!(
-        "{known}: to ask what the key did, use that in place of {}. {}",
-        facts.region(),
-        step.text
-    );
+    let text = match step.text.strip_suffix(':') {
+        Some(text) => format!("{text} ({each}):"),
+        None => format!("{} {each}.", step.text),
+    };
+    let text = match facts.finding_region() {
+        Some(_) => text,
+        None => format!(
+            "{known}: to ask what the key did, use that in place of {}. {text}",
+            facts.region()
+        ),
+    };
     Step { text, ..step }
 }
 
@@ -326,7 +338,8 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     let account = Whose::Account(outcome.account.to_string());
     let is_here = !facts.is_elsewhere(outcome);
     let session = facts.session(outcome).filter(|_| is_here);
-    let key = session.and_then(|session| session.key.as_deref());
+    let given = key_in(&outcome.resource).filter(|_| is_here && session.is_none());
+    let key = session.and_then(|session| session.key.as_deref()).or(given);
     let of_key = || -> Vec<Command> { key.map(|key| calls_by(facts, key)).into_iter().collect() };
     let named = named(outcome).filter(|_| is_here);
     let about = named.as_ref().map(|named| About::of(facts, named));
@@ -339,7 +352,7 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     }
     match error {
         "PrincipalProtected" => of_the_protected(facts, outcome, failed),
-        "AccessDenied" => of_a_refused_call(failed),
+        "AccessDenied" => Step::of(refused(failed)),
         "PrincipalMayBeImpostor" => {
             let made = name.map(|name| events(global, "ResourceName", name));
             let commands = about.map(About::get).into_iter().chain(made).collect();
@@ -358,7 +371,7 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
             let id = id_in(&failed.cause).or(outcome.principal.as_ref().map(|one| one.id.as_str()));
             let id = id.map(|id| search(region, id));
             let changed = name.map(|name| events(global, "ResourceName", name));
-            let did = key.or(key_in(&outcome.resource)).filter(|_| is_here && name.is_none());
+            let did = key.filter(|_| name.is_none());
             let did = did.map(|key| calls_by(facts, key));
             let commands = id.into_iter().chain(changed).chain(did).collect();
             Step::of(meaning.todo).run(account, commands)
@@ -421,9 +434,22 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
     }
 }
 
-fn of_a_refused_call(failed: &Failed) -> Step {
-    let meaning = meaning("AccessDenied").unwrap_or(UNKNOWN);
-    Step::of(if is_denied_by_a_role(failed) { DENIED_BY_A_ROLE } else { meaning.todo })
+/// What to do about a call that AWS refuses.
+pub(crate) fn refused(failed: &Failed) -> String {
+    if is_denied_by_a_role(failed) {
+        return DENIED_BY_A_ROLE.to_owned();
+    }
+    let call = Said::of(failed).call.unwrap_or_default();
+    let more = match call.split(':').next() {
+        Some("s3" | "kms") => {
+            " It may also be the policy of the evidence bucket or of its key, or that they are gone."
+        }
+        Some("securityhub") => {
+            " Or this account is no administrator of Security Hub for the finding's any more."
+        }
+        _ => "",
+    };
+    format!("{}{more}", meaning("AccessDenied").unwrap_or(UNKNOWN).todo)
 }
 
 /// Whether it is a policy of a role of ours that denies a call about the principal, as it does of
@@ -663,6 +689,7 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
     let lost = ["PrincipalVanished", "PrincipalNotFound", "PrincipalMismatch"];
     let lost = outcome.failures.iter().any(|failed| lost.contains(&failed.error.as_str()));
     if lost && hidden.is_none() {
+        steps.extend(of_the_vanished(facts, outcome));
         return;
     }
     let named = hidden.or_else(|| named(outcome)).or_else(|| facts.user_by_the_finding(outcome));
@@ -712,7 +739,24 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
             };
             steps.push(Step::of(text).run(account, commands));
         }
-        (Standing::Denied, _) => steps.push(see_the_deny(&who, about, account)),
+        (Standing::Denied, _) => {
+            steps.push(see_the_deny(&who, about, account.clone()));
+            if first_error(outcome) == "PrincipalExempt" {
+                let away = [about.policy(&facts.deny(), false), about.boundary(None)];
+                steps.push(
+                    Step::of(
+                        "Once it is known who put the deny there, and that no attacker uses it, \
+                         take the deny away; the boundary only where that is AWSDenyAll:",
+                    )
+                    .run(account, away.into()),
+                );
+            }
+            if outcome.verdict == Verdict::Pending {
+                let step = containing(facts, outcome, about);
+                let text = step.text.replacen("Deny", "If it does not, deny", 1);
+                steps.push(Step { text, ..step });
+            }
+        }
         (Standing::In, _) => {
             if is_unclear(outcome) && facts.ending() != Ending::NotContained {
                 steps.push(see_the_deny(&who, about, account));
@@ -748,8 +792,12 @@ fn has_no_keys(outcome: &Outcome) -> bool {
 }
 
 /// How the keys of a user become inactive whose ids nobody has read.
-const EACH_KEY: &str = " Then make its keys inactive: the last command takes the first that is active. \
-     Run it again until it complains of `None`.";
+const EACH_KEY: &str = " Then make its keys inactive: the last two commands take the first that is active, \
+     and show all. Run both again until none of them is Active.";
+
+fn each_key(about: About<'_>) -> impl Iterator<Item = Command> {
+    about.deactivate_first_key().into_iter().chain(about.list_keys())
+}
 
 /// Denies a principal everything by hand.
 fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
@@ -780,7 +828,7 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
     if is_listed {
         commands.splice(0..0, about.list_keys());
     } else if may_have_keys && known.is_empty() {
-        commands.extend(about.deactivate_first_key());
+        commands.extend(each_key(about));
     } else if !is_read && outcome.principal.is_none() {
         commands.extend(about.list_keys());
     }
@@ -821,6 +869,9 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
     else {
         return;
     };
+    // The machine cuts the list, maybe within an ARN, and then makes it printable.
+    let is_cut = names.len() >= 512 || names.contains('?');
+    let names = if is_cut { names.rsplit_once(", ").map_or("", |(whole, _)| whole) } else { names };
     let arns = names.split(", ").filter_map(|name| incident::PrincipalArn::parse(name).ok());
     let is_key = |arn: &incident::PrincipalArn<'_>| {
         arn.resource == "user" && arn.path.ends_with("/access-key/")
@@ -839,11 +890,12 @@ fn by_hand_for_names(facts: Facts<'_>, steps: &mut Vec<Step>) {
         let about = About::named(facts.execution(), kind, arn.name);
         let mut commands = about.deny();
         commands.truncate(1);
-        commands.extend(about.deactivate_first_key());
+        commands.extend(each_key(about));
         let more = if kind == incident::Kind::User { EACH_KEY } else { "" };
         steps.push(
             Step::of(format!(
-                "The finding names the {} `{}`. If it is right, deny that one everything.{more}",
+                "The finding names the {} `{}`. If it accuses that one of an attack and is right, and \
+                 nothing exempts or protects it, deny that one everything.{more}",
                 kind.noun(),
                 arn.name
             ))
@@ -891,7 +943,13 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let all = left(facts).filter(|one| one.verdict == Verdict::Escalated);
     of_each(facts, all, most, steps, |outcome, steps| left_to_you(facts, outcome, steps));
     if steps.is_empty() {
-        steps.push(Step::of("Read the finding, and decide. Cordon does nothing more about it."));
+        let named = left(facts).next().is_some() || facts.input.outcomes.is_empty();
+        steps.push(Step::of(if named {
+            "Read the finding, and decide. Cordon does nothing more about it."
+        } else {
+            "Cordon does nothing more about the finding. If that is not meant, change the response \
+             policy."
+        }));
     }
     if facts.observes() && !facts.by_person() && facts.input.redrives == 0 {
         steps.push(Step::of(
@@ -1002,19 +1060,44 @@ fn of_the_hidden(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
 fn of_the_restless(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Option<Step> {
     let words = Said::of(failed).words;
     let key = words.strip_prefix("the owner of the access key `")?.split('`').next()?;
-    let whose = last_used(facts.region(), key).with("--query", "UserName").with("--output", "text");
-    let set = Command::aws("iam update-access-key", facts.region())
-        .flag("--user-name")
-        .flag(&format!("\"$({})\"", whose.line()?))
-        .with("--access-key-id", key)
-        .with("--status", "Inactive");
     Some(
         Step::of(
-            "Its owner has another name each time. Make the key inactive under the name of the \
-             moment, again if need be, and stop who renames it (CloudTrail: UpdateUser):",
+            "Its owner has another name each time. Deny whoever has the key everything, and make \
+             the key inactive, under the name of the moment, again if need be. Stop who renames it \
+             (CloudTrail: UpdateUser):",
         )
-        .run(Whose::Account(outcome.account.to_string()), vec![set]),
+        .run(Whose::Account(outcome.account.to_string()), by_its_key(facts, key)),
     )
+}
+
+/// Who was identified and is not to be found by its name may have one of its keys still.
+fn of_the_vanished(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
+    let vanished = |failed: &Failed| failed.error == "PrincipalVanished";
+    let failed = outcome.failures.iter().find(|failed| vanished(failed))?;
+    let key = outcome.principal.as_ref()?.access_keys.first()?;
+    of_the_restless(facts, outcome, failed).is_none().then(|| {
+        Step::of(
+            "If it lives on, and has its key still, that tells its name of the moment. Deny this \
+             user everything, and make the key inactive:",
+        )
+        .run(Whose::Account(outcome.account.to_string()), by_its_key(facts, key))
+    })
+}
+
+/// Denies the user everything that has the key, whatever its name, and makes the key inactive.
+///
+/// Source: IAM API Reference, `GetAccessKeyLastUsed`.
+fn by_its_key(facts: Facts<'_>, key: &str) -> Vec<Command> {
+    let whose = last_used(facts.region(), key).with("--query", "UserName").with("--output", "text");
+    let Some(whose) = whose.line() else { return Vec::new() };
+    let user = |operation: &str| {
+        let command = Command::aws(operation, facts.region());
+        command.flag("--user-name").flag(&format!("\"$({whose})\""))
+    };
+    vec![
+        user("iam attach-user-policy").with("--policy-arn", &facts.deny()),
+        user("iam update-access-key").with("--access-key-id", key).with("--status", "Inactive"),
+    ]
 }
 
 /// Whether what a rule has people do is for anybody here.
@@ -1120,19 +1203,20 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             "the roles under `Roles` below"
         };
         let how = match sessions.len() {
-            0 => "See in CloudTrail (AssumeRole) which it assumed.",
+            0 => "",
             ended if ended == roles.first.len() + roles.more => {
-                "This ends every session of them that began before this mail, whoever uses it:"
+                " Of those, and of no others, end every session that began before this mail, \
+                 whoever uses it:"
             }
             _ => {
-                "See in CloudTrail (AssumeRole) which it assumed. For some of them, this ends every \
-                 session that began before this mail, whoever uses it. Do the same for the others:"
+                " Of those, and of no others, end every session that began before this mail, \
+                 whoever uses it. Not all of them are here:"
             }
         };
         let account = Whose::Account(outcome.account.to_string());
         let text = format!(
             "Sessions of roles that {who} assumed before live on. Its policies let it assume \
-             {which}. {how}"
+             {which}. See in CloudTrail (AssumeRole) which it assumed.{how}"
         );
         steps.push(Step::of(text).run(account, sessions));
     }
@@ -1228,12 +1312,15 @@ fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
 fn keys_back(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let retired = facts.fresh().filter(|one| one.unused_days.is_some() && has_lost_keys(one));
     of_each(facts, retired, most, steps, |outcome, steps| {
+        let made = outcome.read_back.iter().flat_map(|read| &read.done.credentials.first);
+        let keys: Vec<&str> = made.map(|one| one.id.as_str()).collect();
         let text = format!(
-            "If {} still needs a key, have the way back planned, where Cordon's sources are. That changes nothing, and tells \
-             the command that makes it active again:",
+            "If {} still needs a key, have the way back planned for that one, where Cordon's \
+             sources are. That changes nothing, and tells the command that makes it active again:",
             facts.called(outcome)
         );
-        steps.push(Step::of(text).run(Whose::Restorer, vec![plan_of_restore(facts, outcome)]));
+        let plan = plan_of_restore(facts, outcome).set("ACTIVATE", &keys.join(" "));
+        steps.push(Step::of(text).run(Whose::Restorer, vec![plan]));
     });
 }
 

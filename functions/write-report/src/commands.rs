@@ -68,7 +68,8 @@ impl<'a> About<'a> {
             .with("--policy-document", &document.to_string())
     }
 
-    /// Ends the role's sessions that began before `now`.
+    /// Ends the role's sessions that began before `now`. The policy's name has the time in it: one of
+    /// an earlier time is not to take the place of a later one.
     ///
     /// Source: IAM User Guide, "Revoke IAM role temporary security credentials".
     pub(crate) fn revoke(self, now: &str) -> Command {
@@ -79,8 +80,9 @@ impl<'a> About<'a> {
             }],
             "Version": "2012-10-17",
         });
+        let digits: String = now.chars().filter(char::is_ascii_digit).take(14).collect();
         self.iam("put", "policy")
-            .with("--policy-name", "AWSRevokeOlderSessions")
+            .with("--policy-name", &format!("AWSRevokeOlderSessions-{digits}"))
             .with("--policy-document", &document.to_string())
     }
 

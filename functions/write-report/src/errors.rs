@@ -160,7 +160,8 @@ fn of_steps(error: &str) -> Option<Words> {
         "FindingNotFound" => (
             "Security Hub does not have the finding",
             "Find out who started this execution. If it was not Security Hub, somebody has made the \
-             finding up. If it was, the finding has been deleted since.",
+             finding up; who put an event on the bus (PutEvents) is recorded only where a trail has \
+             its data events. If it was, the finding has been deleted since.",
         ),
         "FindingNotUpdated" => (
             "Security Hub did not update the finding",
@@ -189,8 +190,8 @@ fn of_principals(error: &str) -> Option<Words> {
         "PrincipalVanished" => (
             "it vanished while it was dealt with",
             "It was renamed or deleted while Cordon dealt with it. If this finds it, stop who \
-             renames it. If it finds nobody, it was deleted, and who has the name now is somebody \
-             else, who may be under a deny that is not meant for it:",
+             renames it. If it finds nobody, it was deleted, and whoever has the name by now is \
+             somebody else, who may be under a deny that is not meant for them:",
         ),
         "PrincipalExempt" => (
             "the response policy exempts it",
@@ -254,7 +255,7 @@ fn of_refusals(error: &str) -> Option<Words> {
         "RolesNotContained" => (
             "the response policy lets no finding contain a role",
             "Others may use the role beside the attacker: to contain it ends all of their sessions, \
-             and those that begin later. See what this session did. To end by hand only those \
+             and those that begin later. See what this session did (CloudTrail answers for one Region at a time). To end by hand only those \
              sessions that have begun before this mail, put this policy on the role:",
         ),
         "Unnamed" => (
@@ -406,8 +407,10 @@ fn of_the_machine(error: &str) -> Option<Words> {
         ),
         _ if is_of("Ssm", error) && error.contains("ParameterNotFound") => (
             "the response policy is missing",
-            "The parameter /cordon/response-policy is missing. Put the policy back. `{}` is one, \
-             with all defaults: it contains, everywhere, and exempts nobody.",
+            "The parameter /cordon/response-policy is missing. Put the policy back: the first \
+             command deploys the configuration's, which may be the one of a pilot. Where nobody has \
+             that, the second puts a policy there that only observes, everywhere, and exempts \
+             nobody. Write into it what is to be:",
         ),
         _ if is_of("Ssm", error) => (
             "the response policy could not be read",
@@ -449,8 +452,8 @@ fn of_restores(error: &str) -> Option<Words> {
         ),
         "NothingToRestore" => (
             "there is nothing to give back",
-            "Nothing was taken away by the execution, or its history is gone: then the evidence \
-             in the bucket says what there was.",
+            "Nothing was taken away by the execution, or it was given back already, or its history \
+             is gone: then the evidence in the bucket says what there was.",
         ),
         "ChoiceUnclear" => {
             ("what was chosen is not clear", "Choose one of what the words above name.")
@@ -466,8 +469,8 @@ fn of_restores(error: &str) -> Option<Words> {
         ),
         "EvidenceMismatch" => (
             "the evidence is not what the execution's history says",
-            "Somebody has planted or changed evidence. CloudTrail knows who called s3:PutObject. \
-             Give nothing back by it.",
+            "Somebody has planted or changed evidence. Give nothing back by it. Who called \
+             s3:PutObject is recorded only where a trail has the bucket's data events.",
         ),
         "AccountChanged" => (
             "the account has changed since the plan",

@@ -59,6 +59,11 @@ impl Page {
         if text.contains(' ') { self.quote(indent, text) } else { self.alone(indent, text) }
     }
 
+    /// The id of a finding, which whoever sends it chooses: a link to fish with is no line of ours.
+    pub(crate) fn id(&mut self, indent: usize, id: String) {
+        if id.starts_with("arn:") { self.word(indent, id) } else { self.quote(indent, id) }
+    }
+
     pub(crate) fn alone(&mut self, indent: usize, text: impl Into<String>) {
         self.0.push(Line::Alone(indent, said(text)));
     }

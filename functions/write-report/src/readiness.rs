@@ -141,7 +141,7 @@ impl Checked {
         let first = match (not_entered, calls) {
             _ if *accounts == 0 => "Security Hub's administrator, or the organization, lists no \
                  account that could be entered: nothing in a member account is contained, and its \
-                 findings may not even arrive. `make preflight` says who administers Security Hub."
+                 findings may not even arrive. `make preflight CONFIG=…` says who administers Security Hub."
                 .to_owned(),
             (0, false) => format!(
                 "Each of Cordon's {steps} steps can enter each of the {accounts} accounts. {}",
@@ -224,13 +224,9 @@ impl Checked {
             if let (Hindrance::PolicyUnusable, Some(why)) = (one, why) {
                 page.quote(2, one_line(why, 700));
             }
-            page.indented(2, todo(*one));
-            if *one == Hindrance::RuleDisabled {
-                let enable = Command::aws("events enable-rule", region);
-                if let Some(line) = enable.with("--name", "cordon-findings").line() {
-                    page.alone(2, line);
-                }
-            }
+            let (todo, command) = todo(*one, region);
+            page.indented(2, todo);
+            command.line().into_iter().for_each(|line| page.alone(2, line));
         }
     }
 
@@ -287,9 +283,11 @@ impl Checked {
         let Some(proved) = &self.proved else {
             page.indented(
                 2,
-                "Each step's way into the account, and no call there. `make readiness DEEP=1` tries \
-                 the write calls, too, on a name that nobody has.",
+                "Each step's way into the account, and no call there. This tries the write calls, \
+                 too, on a name that nobody has:",
             );
+            let deep = Command::make("readiness").set("DEEP", "1");
+            deep.line().into_iter().for_each(|line| page.alone(2, line));
             return;
         };
         page.indented(2, format!("Write calls were last tried at {proved}. These were not:"));
@@ -313,24 +311,29 @@ fn phrase(one: Hindrance) -> &'static str {
     }
 }
 
-fn todo(one: Hindrance) -> &'static str {
+/// What to do, with credentials of the security account.
+fn todo(one: Hindrance, region: &str) -> (&'static str, Command) {
     match one {
-        Hindrance::ModeOff => {
-            "No finding is answered until somebody sets it: `make policy CONFIG=cordon.json \
-                 SET=mode=contain`. Those that have come since are not answered by that."
-        }
-        Hindrance::PolicyUnusable => {
-            "Each finding is told, and nobody is contained. `make policy CONFIG=cordon.json` \
-                 shows it, and sets one field with SET."
-        }
-        Hindrance::RuleDisabled => {
+        Hindrance::ModeOff => (
+            "No finding is answered until somebody sets it, where Cordon's sources are. Those that \
+             have come since are not answered by that:",
+            Command::make("policy").set("SET", "mode=contain"),
+        ),
+        Hindrance::PolicyUnusable => (
+            "Each finding is told, and nobody is contained. This shows it, and sets one field with \
+             `SET`:",
+            Command::make("policy"),
+        ),
+        Hindrance::RuleDisabled => (
             "Nothing starts for a finding. CloudTrail knows who disabled it \
-                 (events:DisableRule). With credentials of the security account:"
-        }
-        Hindrance::NobodySubscribed => {
-            "Cordon answers findings, and no responder hears of it. `make preflight \
-                 CONFIG=cordon.json` names who has not confirmed, or has unsubscribed, and what to do."
-        }
+             (events:DisableRule). With credentials of the security account:",
+            Command::aws("events enable-rule", region).with("--name", "cordon-findings"),
+        ),
+        Hindrance::NobodySubscribed => (
+            "Cordon answers findings, and no responder hears of it. This names who has not \
+             confirmed, or has unsubscribed, and what to do:",
+            Command::make("preflight"),
+        ),
     }
 }
 

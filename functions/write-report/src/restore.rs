@@ -1,7 +1,7 @@
 //! The words of a restore's plan: what it would give back, what stays as it is, what does not
 //! come back, and the same as commands. Nothing has been changed where these are read.
 
-use incident::restore::{Change, Drift, Item, Plan, States, Why};
+use incident::restore::{Change, Drift, Item, Plan, Shown, States, Why};
 use incident::{Failure, PrincipalArn, Stored, ascii, cut, deny_policy, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use crate::advice::{Step, Whose};
+use crate::commands;
 use crate::give_back::GiveBack;
 use crate::message::{Message, Notification, OfARestore};
 use crate::page::Page;
@@ -197,7 +198,7 @@ impl RestorePlan {
         page.word(2, one_line(&principal.arn, 700));
         page.indented(2, format!("As read at {}.", one_line(&self.plan.at, 40)));
         let what = match case {
-            Some(case) if plan.kept.contains(&Item::Deny) => {
+            Some(case) if denied_before(plan) => {
                 format!("It was denied already when case {} took the rest", one_line(case, 40))
             }
             Some(case) => format!("Case {} contained it", one_line(case, 40)),
@@ -248,15 +249,8 @@ impl RestorePlan {
             };
             steps.push(Step::of(text).run(account(), commands.remove));
         }
-        if !plan.changes.is_empty() {
-            steps.push(
-                Step::of(
-                    "Have Cordon do exactly this, where `restorers` of its configuration lets \
-                     somebody; say who you are, and why. Or do it by hand, as below:",
-                )
-                .run(Whose::Restorer, vec![self.apply()]),
-            );
-        }
+        self.choices(&mut steps);
+        steps.extend(self.carry_out());
         let denied = !commands.lift.is_empty();
         if !commands.under_the_deny.is_empty() {
             let text = self.under_the_deny(denied);
@@ -280,21 +274,36 @@ impl RestorePlan {
             steps.push(Step::of(text).run(account(), commands.lift));
         }
         if !commands.close.is_empty() {
-            let text = "Take the tag away by which people know who is contained:";
+            let text = if plan.case.is_some() {
+                "Take the tag away by which people know who is contained:"
+            } else {
+                "Take the tag of the retirement away:"
+            };
             steps.push(Step::of(text).run(account(), commands.close));
         }
         if !plan.changes.is_empty() {
             steps.push(
-                Step::of("Plan again: then there is nothing to give back.")
-                    .run(Whose::Restorer, vec![self.plan_again()]),
+                Step::of(
+                    "If you have done it by hand, plan again: then nothing is to be given back.",
+                )
+                .run(Whose::Restorer, vec![self.plan_again()]),
             );
         }
+        if steps.is_empty() {
+            steps.push(Step::of("Nothing."));
+        }
+        steps
+    }
+
+    /// What may be chosen, in a plan that takes the place of this one.
+    fn choices(&self, steps: &mut Vec<Step>) {
+        let plan = &self.plan;
         if !plan.inactive.is_empty() {
             let ids: Vec<String> = plan.inactive.iter().map(|one| word(&one.id)).collect();
             steps.push(
                 Step::of(
                     "Whoever still needs a credential is given a new one. To have old ones made \
-                     active all the same, name them in a new plan:",
+                     active all the same, name them in a new plan, before this one is carried out:",
                 )
                 .run(Whose::Restorer, vec![self.plan_again().set("ACTIVATE", &ids.join(" "))]),
             );
@@ -305,13 +314,30 @@ impl RestorePlan {
             .collect();
         if !accepted.is_empty() {
             let text = "What has changed since becomes as it was before where you accept it by \
-                        name in a new plan, several names with a space between them:";
+                        name in a new plan, before this one is carried out, several names with a \
+                        space between them:";
             steps.push(Step::of(text).run(Whose::Restorer, accepted));
         }
-        if steps.is_empty() {
-            steps.push(Step::of("Nothing."));
+    }
+
+    /// How all of it is done by Cordon.
+    fn carry_out(&self) -> Option<Step> {
+        let plan = &self.plan;
+        if plan.changes.is_empty() {
+            return None;
         }
-        steps
+        if bears_the_tag(plan) {
+            let text = "Have Cordon do exactly this, where `restorers` of its configuration lets \
+                        somebody; say who you are, and why. Or do it by hand, as below:";
+            return Some(Step::of(text).run(Whose::Restorer, vec![self.apply()]));
+        }
+        let Plan { principal, execution, .. } = plan;
+        let about = commands::About::named(execution, principal.kind, &principal.name);
+        let text = "Cordon itself gives nothing back to whoever does not bear the tag \
+                    `SecurityIncident`. Put it there, and plan again; or do it by hand, as below:";
+        let tag = about.tag(&[("SecurityIncident", "true")]);
+        let step = Step::of(text).run(Whose::Account(principal.account.to_string()), vec![tag]);
+        Some(step.run(Whose::Restorer, vec![self.plan_again()]))
     }
 
     /// What is done while a deny stands, where one does.
@@ -367,7 +393,7 @@ impl RestorePlan {
         page.indented(2, "and as it is now:");
         object(&evidence.now, page);
         page.heading("Finding");
-        page.word(2, one_line(&finding.id, 512));
+        page.id(2, one_line(&finding.id, 512));
         page.heading("Execution");
         page.indented(2, "This plan's:");
         page.alone(2, execution.arn());
@@ -454,6 +480,18 @@ fn pattern(arn: &str) -> String {
         .map_or_else(|| arn.to_owned(), |begin| format!("{begin}/*/{}", parsed.name))
 }
 
+/// Whether it bears the tag without which the role that gives back may do nothing about who was
+/// contained.
+fn bears_the_tag(plan: &Plan) -> bool {
+    let changed = plan.changes.iter().map(|one| &one.states.item);
+    plan.case.is_none() || changed.chain(&plan.kept).any(|item| *item == Item::Incident)
+}
+
+/// Whether it was under `AWSDenyAll` before its case, and is it still.
+fn denied_before(plan: &Plan) -> bool {
+    plan.kept.contains(&Item::Deny) || plan.shown.contains(&Shown::BoundaryDenies)
+}
+
 /// Whether it can't act whatever a restore takes away: a deny was there before, or is no longer
 /// as it was left, or stands in the place of a boundary that is not given back.
 pub(crate) fn stays_denied(plan: &Plan) -> bool {
@@ -462,7 +500,7 @@ pub(crate) fn stays_denied(plan: &Plan) -> bool {
         matches!(one.states.item, Item::Deny | Item::Boundary)
             && one.states.now.as_deref() == Some(&deny)
     };
-    plan.kept.contains(&Item::Deny) || plan.drift.iter().any(stands)
+    denied_before(plan) || plan.drift.iter().any(stands)
 }
 
 /// How many of what come back that the principal had and has not.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::Duration;
 
-use crate::advice::{Step, Whose};
+use crate::advice::{self, Step, Whose};
 use crate::cause::Said;
 use crate::commands::{self, search};
 use crate::errors::{UNKNOWN, meaning};
@@ -88,13 +88,14 @@ struct About<'a> {
 /// Writes what was given back.
 pub(crate) fn write(restored: &Restored) -> Result<Told, Failure> {
     let Restored { plan, execution, by, reason, disposition, .. } = restored;
+    let is_whole = restored.by_hand.is_empty() && plan.drift.is_empty();
     let about = About {
         execution,
         incident: plan.incident.arn(),
         principal: Some(&plan.principal),
         finding: Some(&plan.finding),
-        verdict: if restored.by_hand.is_empty() { "restored" } else { "restoredInPart" },
-        phrase: if restored.by_hand.is_empty() { "given back" } else { "given back in part" },
+        verdict: if is_whole { "restored" } else { "restoredInPart" },
+        phrase: if is_whole { "given back" } else { "given back in part" },
         mark: "RESTORE",
     };
     let what = match disposition {
@@ -213,6 +214,11 @@ impl Words<'_> {
             1 => Some("One group is left to you.".to_owned()),
             n => Some(format!("{n} groups are left to you.")),
         });
+        said.extend(match plan.drift.len() {
+            0 => None,
+            1 => Some("One thing has changed since, and was left alone.".to_owned()),
+            n => Some(format!("{n} things have changed since, and were left alone.")),
+        });
         said.push(match self.0.disposition {
             Disposition::Recovered if plan.case.is_none() => {
                 "The finding stays what it was, with a note.".to_owned()
@@ -249,7 +255,7 @@ impl Words<'_> {
         page.heading("Plan");
         object(&self.0.stored, &mut page);
         page.heading("Finding");
-        page.word(2, one_line(&plan.finding.id, 512));
+        page.id(2, one_line(&plan.finding.id, 512));
         page.heading("Execution");
         page.indented(2, "This one:");
         page.alone(2, self.0.execution.arn());
@@ -451,7 +457,7 @@ impl RestoreFailure {
         }
         page.heading("Finding");
         let finding = self.finding.as_ref();
-        page.word(2, finding.map_or_else(|| "unknown".into(), |one| one_line(&one.id, 512)));
+        page.id(2, finding.map_or_else(|| "unknown".into(), |one| one_line(&one.id, 512)));
         page.heading("Execution");
         page.indented(2, "This one:");
         page.alone(2, self.execution.arn());
@@ -487,7 +493,10 @@ impl RestoreFailure {
             "InvalidInput" => NOT_READ,
             _ => meaning(error).unwrap_or(UNKNOWN).todo,
         };
-        let mut step = Step::of(todo);
+        let mut step = Step::of(match error {
+            "AccessDenied" => advice::refused(&self.failure),
+            _ => todo.to_owned(),
+        });
         match &self.principal {
             Some(principal) if error == "PrincipalVanished" => {
                 let account = Whose::Account(principal.account.to_string());
@@ -498,7 +507,7 @@ impl RestoreFailure {
             _ => {}
         }
         steps.push(step);
-        if PLAN_AGAIN.contains(&error) {
+        if PLAN_AGAIN.contains(&error) || self.apply.is_none() {
             let mut plan = Command::make("restore").set("EXECUTION", &self.incident);
             if let Some(principal) = &self.principal {
                 plan = plan.set("PRINCIPAL", &word(&principal.id));
@@ -507,11 +516,20 @@ impl RestoreFailure {
                 Step::of("Then plan anew, and read the plan:").run(Whose::Restorer, vec![plan]),
             );
         } else {
+            let (partition, here) = (self.execution.partition(), self.execution.account());
+            let role = format!("arn:{partition}:iam::{here}:role/cordon/CordonRestorer");
+            let enter = Command::aws("sts assume-role", region)
+                .with("--role-arn", &role)
+                .with("--role-session-name", "redrive");
             let redrive = Command::aws("stepfunctions redrive-execution", region)
                 .with("--execution-arn", self.execution.arn());
             steps.push(
-                Step::of("Then redrive this execution, which goes on where the account is:")
-                    .run(Whose::Security, vec![redrive]),
+                Step::of(
+                    "Then redrive this execution, which goes on where the account is. Where the \
+                     configuration has `restorers`, this role does it, whose credentials the first \
+                     command prints:",
+                )
+                .run(Whose::Restorer, vec![enter, redrive]),
             );
         }
         steps

@@ -258,10 +258,13 @@ fn escalated(facts: Facts<'_>) -> Vec<String> {
         said.extend(of_all(facts, &all));
         return said;
     }
-    let part = all.iter().any(|one| one.verdict != Verdict::Escalated);
-    // Of one alone its own sentence says so.
-    let mut said: Vec<String> =
-        part.then(|| "Part of this is left to you.".to_owned()).into_iter().collect();
+    let left = all.iter().filter(|one| one.verdict == Verdict::Escalated).count();
+    let mut said = match left {
+        0 => vec!["No more is done here, for the reason below.".to_owned()],
+        left if left < all.len() => vec!["Part of this is left to you.".to_owned()],
+        // Each one's own sentence says so.
+        _ => Vec::new(),
+    };
     said.extend(of_all(facts, &all));
     said
 }

@@ -211,7 +211,7 @@ fn one_lost(lost: &Lost, password: Password, page: &mut Page) {
                      (UpdateLoginProfile), and hand it over in person"
                 }
                 Password::CountsNow => {
-                    "and counts, unless it was changed since the case: who knows it can sign in"
+                    "and counts, unless it was changed since then: who knows it can sign in"
                 }
             };
             page.item(format!(
@@ -329,6 +329,10 @@ fn one_shown(shown: &Shown, page: &mut Page) {
             page.item("AWS itself restricts the user, and will take that back at its own request:");
             page.word(2, one_line(arn, 700));
         }
+        Shown::BoundaryDenies => page.item(
+            "its boundary was AWSDenyAll before the case, and is it still: it can do nothing until \
+             somebody takes that away",
+        ),
         Shown::NotCompared { arn } => {
             page.item(
                 "the evidence does not hold what the boundary policy said: read it before it is \

@@ -178,7 +178,7 @@ async fn answering(alone: &Alone<'_>) -> Result<()> {
     let mail = tells(alone, &check(alone, false).await?).await?;
     let subject = "[NOT READY] the response policy's mode is off";
     ensure!(mail.subject == subject, "{}", mail.subject);
-    ensure!(mail.text.contains("SET=mode=contain"), "{}", mail.page);
+    ensure!(mail.text.contains("SET='mode=contain'"), "{}", mail.page);
     // Again, since it is so still.
     let printed = alone.command("readiness", &[]).await?;
     ensure!(printed.status.code() == Some(1), "it ended {}: {}", printed.status, printed.text);

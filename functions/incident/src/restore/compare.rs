@@ -497,6 +497,13 @@ impl Past {
             .filter(|_| self.original.case.is_some());
         shown.extend(unknown.map(|arn| Shown::NotCompared { arn }));
         let deny = deny_policy(&self.partition);
+        let denies = |boundary: Option<&String>| boundary == Some(&deny);
+        if self.original.case.is_some()
+            && denies(self.before().get(&Item::Boundary))
+            && denies(now.boundary.as_ref())
+        {
+            shown.push(Shown::BoundaryDenies);
+        }
         let by_aws = now.attached_policies.iter();
         let by_aws = by_aws.filter(|arn| **arn != deny && is_kept(&self.partition, arn));
         shown.extend(by_aws.cloned().map(|arn| Shown::QuarantinedByAws { arn }));
@@ -708,6 +715,8 @@ mod tests {
             past.original.boundary_before = before.map(str::to_owned);
             let comparison = planned(&past, &now(&json!({ "boundary": now_is })));
             assert_eq!(judged(&comparison, "boundary"), expected, "{before:?} {now_is:?}");
+            let denies = comparison.shown.contains(&Shown::BoundaryDenies);
+            assert_eq!(denies, before == Some(DENY) && now_is == before, "{before:?} {now_is:?}");
         }
     }
 

@@ -14,6 +14,11 @@ fn errors() -> impl Iterator<Item = &'static str> {
 /// What no redrive gets over.
 const HOPELESS: [&str; 2] = ["DenyUnavailable", "States.DataLimitExceeded"];
 
+/// So many characters.
+fn begin(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
 /// What the mail says under its heading.
 fn to_do(mail: &str) -> &str {
     let (_, rest) = mail.split_once("What to do now\n").unwrap();
@@ -115,8 +120,16 @@ fn whom_something_was_taken_from_can_have_it_back_by_one_command() {
             } else {
                 String::new()
             };
-            let command =
-                format!("     make restore CONFIG=cordon.json EXECUTION='{execution}'{whom}");
+            let keys = one["readBack"]["done"]["credentials"]["first"].as_array();
+            let keys = keys.into_iter().flatten().map(|key| key["id"].as_str().unwrap());
+            let keys = keys.collect::<Vec<_>>().join(" ");
+            let active = match one["unusedDays"] {
+                Value::Null => String::new(),
+                _ => format!(" ACTIVATE='{keys}'"),
+            };
+            let command = format!(
+                "     make restore CONFIG=cordon.json EXECUTION='{execution}'{whom}{active}"
+            );
             assert!(mail.lines().any(|line| line == command), "{}: {mail}", case.name);
         }
         assert_eq!(mail.matches("make restore").count(), taken.len(), "{}: {mail}", case.name);
@@ -143,8 +156,76 @@ fn whether_a_key_is_the_users_is_asked_first_where_iam_can_tell() {
     assert!(then.contains("attach-user-policy"), "{of_iam}");
     input["finding"]["sessions"][0]["key"] = json!("ASIAIOSFODNN7EXAMPLE");
     let temporary = mail(&report(&input));
-    assert!(!temporary.contains(list), "{temporary}");
+    let (first, _) = temporary.split_once("attach-user-policy").expect("it is not denied");
+    assert!(!first.contains(list), "{temporary}");
     assert!(temporary.contains("--status 'Inactive' --access-key-id \"$("), "{temporary}");
+}
+
+/// IAM's paths may have backticks, and the words that name whom the account has set names between
+/// them.
+#[test]
+fn a_path_makes_nobody_else_the_one_who_is_meant() {
+    let arn = "arn:aws:iam::222222222222:user/break-glass-ann`/eve";
+    let why = "the configuration protects `arn:aws:iam::*:user/break-glass-*`";
+    let hidden = "the user of the id `AIDACKCEVSQ6C2EXAMPLE` was \
+                  `arn:aws:iam::222222222222:user/eve` when it was identified, and has hidden \
+                  since under a name that protects it; rename it back: ";
+    let impostor = format!(
+        "it may be an impostor, since whoever may create users or roles in the account could have \
+         made `{arn}`; it is never contained by machine: {why}"
+    );
+    let protected = format!("`{arn}` is never contained by machine: {why}");
+    let exempt = format!(
+        "the response policy exempts it (`a release`): `{arn}` matches `arn:aws:iam::*:user/*`"
+    );
+    for (case, words) in [
+        ("escalated-impostor", impostor.clone()),
+        ("escalated-protected-by-configuration", protected.clone()),
+        ("escalated-exempt", exempt.clone()),
+        ("hidden", format!("{hidden}{impostor}")),
+        ("hidden", format!("{hidden}{exempt}")),
+    ] {
+        // Of a long list of principals each cause is cut, wherever that is.
+        let end = words.find(arn).unwrap() + arn.len();
+        for words in [words.len(), end, end + 1, end - 4].map(|most| begin(&words, most)) {
+            let mut input = Case::named(case).input;
+            let failed = &mut input["outcomes"][0]["failures"][0];
+            failed["cause"] = json!(json!({ "errorMessage": words }).to_string());
+            let mail = mail(&report(&input));
+            for command in ["--user-name 'break-glass-ann'", "user/break-glass-ann in"] {
+                assert!(!mail.contains(command), "{words}: {mail}");
+            }
+        }
+        let mut input = Case::named(case).input;
+        input["outcomes"][0]["failures"][0]["cause"] =
+            json!(json!({ "errorMessage": words }).to_string());
+        let mail = mail(&report(&input));
+        assert!(mail.contains("--user-name 'eve'"), "{words}: {mail}");
+    }
+}
+
+/// The machine keeps the first of the names.
+#[test]
+fn nobody_is_named_by_a_list_that_is_cut() {
+    let mut input = Case::named("failed-response-policy").input;
+    let arn = |name: &str| format!("arn:aws:iam::222222222222:user/{name}");
+    let long = "x".repeat(512);
+    for (names, denied) in [
+        (format!("{}, {}", arn("bob"), arn("admin")), vec!["bob", "admin"]),
+        (begin(&format!("{}, {long}", arn("bob")), 512), vec!["bob"]),
+        (begin(&format!("{}, {}", begin(&long, 474), arn("admin-backup")), 512), vec![]),
+        // Characters that are none of ASCII take the room of many, and are one by now.
+        (format!("{}, ?, {}", arn("bob"), arn("admin")), vec!["bob"]),
+        (arn("admin?"), vec![]),
+    ] {
+        input["finding"]["names"] = json!(names);
+        let mail = mail(&report(&input));
+        for name in ["bob", "admin"] {
+            let deny =
+                format!("aws iam attach-user-policy --region us-east-1 --user-name '{name}'");
+            assert_eq!(mail.contains(&deny), denied.contains(&name), "{names}: {mail}");
+        }
+    }
 }
 
 #[test]

@@ -88,6 +88,19 @@ fn a_title_forges_no_line() {
     assert_eq!(mail.matches("\nWhat to do now\n").count(), 1, "{mail}");
 }
 
+/// Whoever sends a finding chooses its id.
+#[test]
+fn an_id_is_no_line_to_click_on() {
+    let mut input = Case::named("contained").input;
+    for id in ["https://aws.example.net/finding/1", "aws.example.net/1"] {
+        input["finding"]["label"] = json!(id);
+        let mail = mail(&report(&input));
+        let lines: Vec<&str> = mail.lines().filter(|line| line.contains(id)).collect();
+        assert!(!lines.is_empty(), "{id}: {mail}");
+        assert!(lines.iter().all(|line| line.starts_with("  > ")), "{id}: {mail}");
+    }
+}
+
 /// What a program `aws` gets for arguments, if a person pastes a mail's commands.
 pub(crate) fn pasted(mail: &str) -> Vec<Vec<String>> {
     let lines = mail.lines().filter_map(|line| line.strip_prefix("     aws "));

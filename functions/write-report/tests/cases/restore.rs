@@ -77,6 +77,24 @@ fn a_plan_says_first_that_nothing_has_been_changed() {
     }
 }
 
+/// The role that gives back is for whoever bears the tag. What is to be chosen is chosen before.
+#[test]
+fn cordon_is_asked_only_for_what_it_can_do_and_last() {
+    let planned_text = planned(&case("planned")).text;
+    let (before, _) = planned_text.split_once(" APPLY=").unwrap();
+    assert!(before.contains(" ACTIVATE="), "{planned_text}");
+    let drifted = planned(&case("changed-since")).text;
+    assert!(drifted.split_once(" APPLY=").unwrap().0.contains(" ACCEPT="), "{drifted}");
+    let mut input = case("planned");
+    let plan = &mut input["restorePlan"]["plan"];
+    let changes = plan["changes"].as_array_mut().unwrap();
+    changes.retain(|one| one["item"]["type"] != "incident");
+    let unmarked = planned(&input).text;
+    assert!(!unmarked.contains(" APPLY="), "{unmarked}");
+    let tag = r#"aws iam tag-user --region us-east-1 --user-name 'bob' --tags '[{"Key":"SecurityIncident","Value":"true"}]'"#;
+    assert!(unmarked.contains(tag), "{unmarked}");
+}
+
 #[test]
 fn the_readme_names_every_plan_and_its_verdict() {
     let readme = include_str!("../../README.md");
