@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use incident::{
     Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Protection, Verdict, one_line,
 };
+use serde_json::json;
 
 use crate::cause::Said;
 use crate::commands::{About, events, search, taken};
@@ -95,9 +96,8 @@ pub(crate) fn steps(facts: Facts<'_>, most: usize) -> Vec<Step> {
                 by_hand(facts, outcome, steps);
             });
             if steps.is_empty() {
-                steps.push(Step::of(
-                    "Read the finding, and act by hand on whom it names if that is dangerous.",
-                ));
+                let text = "Read the finding, and act by hand on whom it names if that is dangerous:";
+                steps.push(Step::of(text).run(Whose::Security, vec![the_finding(facts)]));
             }
         }
         _ => after_a_failure(facts, most, &mut steps),
@@ -944,12 +944,15 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     of_each(facts, all, most, steps, |outcome, steps| left_to_you(facts, outcome, steps));
     if steps.is_empty() {
         let named = left(facts).next().is_some() || facts.input.outcomes.is_empty();
-        steps.push(Step::of(if named {
-            "Read the finding, and decide. Cordon does nothing more about it."
+        steps.push(if named {
+            Step::of("Read the finding, and decide. Cordon does nothing more about it:")
+                .run(Whose::Security, vec![the_finding(facts)])
         } else {
-            "Cordon does nothing more about the finding. If that is not meant, change the response \
-             policy."
-        }));
+            Step::of(
+                "Cordon does nothing more about the finding. If that is not meant, change the \
+                 response policy.",
+            )
+        });
     }
     if facts.observes() && !facts.by_person() && facts.input.redrives == 0 {
         steps.push(Step::of(
@@ -1349,15 +1352,29 @@ fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     }
 }
 
+/// Prints the finding, by its id.
+///
+/// Source: Security Hub API Reference, `AwsSecurityFindingFilters`, `OcsfStringFilter`.
+fn the_finding(facts: Facts<'_>) -> Command {
+    let is = json!({ "Comparison": "EQUALS", "Value": facts.input.finding.label });
+    let (operation, filters) = if facts.without_cspm() {
+        let by_id = json!([{ "FieldName": "finding_info.uid", "Filter": is }]);
+        ("securityhub get-findings-v2", json!({ "CompositeFilters": [{ "StringFilters": by_id }] }))
+    } else {
+        ("securityhub get-findings", json!({ "Id": [is] }))
+    };
+    Command::aws(operation, facts.region()).with("--filters", &filters.to_string())
+}
+
 fn after_an_overflow(facts: Facts<'_>, steps: &mut Vec<Step>) {
     let account = &facts.input.finding.account;
     if facts.without_cspm() {
-        let of_account = serde_json::json!([{
+        let of_account = json!([{
             "FieldName": "cloud.account.uid",
             "Filter": { "Comparison": "EQUALS", "Value": account },
         }]);
-        let new = serde_json::json!([{ "FieldName": "status_id", "Filter": { "Eq": 1 } }]);
-        let filters = serde_json::json!({ "CompositeFilters": [
+        let new = json!([{ "FieldName": "status_id", "Filter": { "Eq": 1 } }]);
+        let filters = json!({ "CompositeFilters": [
             { "NumberFilters": new, "Operator": "AND", "StringFilters": of_account },
         ] });
         let command = Command::aws("securityhub get-findings-v2", facts.region())
@@ -1368,8 +1385,8 @@ fn after_an_overflow(facts: Facts<'_>, steps: &mut Vec<Step>) {
         );
         return;
     }
-    let equals = |value: &str| serde_json::json!([{ "Comparison": "EQUALS", "Value": value }]);
-    let filters = serde_json::json!({
+    let equals = |value: &str| json!([{ "Comparison": "EQUALS", "Value": value }]);
+    let filters = json!({
         "AwsAccountId": equals(account),
         "RecordState": equals("ACTIVE"),
         "WorkflowStatus": equals("NEW"),
