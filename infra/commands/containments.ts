@@ -70,7 +70,7 @@ export function goneOn(begun: Containment, key: string, text: string): Containme
       return { ...begun, readBack: { at, execution } };
     }
     case 'cordon/evidence/2': {
-      const later = begunBy(key, text);
+      const later = /\/(left|restored)\.json$/.test(key) ? undefined : begunBy(key, text);
       if (later === undefined) return undefined;
       const { at, execution } = later;
       const isNewer = execution !== begun.execution && at > (begun.joined?.at ?? begun.at);

@@ -221,10 +221,13 @@ describe('who was contained', () => {
     ['left', 'of another principal', left({ id: 'AIDABOB' })],
     ['left', 'of another account', left({ arn: 'arn:aws:iam::333333333333:user/eve' })],
     ['left', 'that of a restore', restored()],
+    ['left', 'the evidence', original()],
+    ['left', 'of another incident', original({}, '2026-03-02T10:00:00Z', 'two')],
     ['restored', 'no JSON', '{'],
     ['restored', 'of another case', restored({ case: null })],
     ['restored', 'of another principal', restored({ id: 'AIDABOB' })],
     ['restored', 'what was left', left()],
+    ['restored', 'of another incident', original({}, '2026-03-02T10:00:00Z', 'two')],
   ] as const) {
     it(`stands nobody knows how where ${file}.json is ${what}`, async () => {
       const key = `${OF_EVE}0001/${file}.json`;
