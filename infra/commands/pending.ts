@@ -70,7 +70,7 @@ function about(waiting: Waiting): string[] {
   return [
     `restore  of what was taken by ${said(execution)}`,
     `asked    by ${said(by)}: ${said(reason)}`,
-    'where the configuration has `restorers`, redriven by the role CordonRestorer:',
+    'unless its mail says to plan anew; with `restorers`, by the role CordonRestorer:',
   ];
 }
 

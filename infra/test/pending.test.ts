@@ -40,7 +40,7 @@ it('a restore that has failed waits for a redrive, and a plan does not', () => {
     'FAILED at 2026-03-10T12:00:00.000Z, can be redriven for 9 days more:',
     `  restore  of what was taken by ${ARN}`,
     '  asked    by Ada: over? now',
-    '  where the configuration has `restorers`, redriven by the role CordonRestorer:',
+    '  unless its mail says to plan anew; with `restorers`, by the role CordonRestorer:',
     `  aws stepfunctions redrive-execution --region eu-west-1 --execution-arn ${executionArn}`,
   ]);
   assert.equal(isOfAPlan(restore), false);

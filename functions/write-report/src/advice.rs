@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
 use incident::{
-    Credential, CredentialKind, Failed, Holdings, Mode, Outcome, Protection, Verdict, one_line,
+    Credential, CredentialKind, DenyBy, Failed, Holdings, Mode, Outcome, Protection, Verdict,
+    one_line,
 };
 use serde_json::json;
 
@@ -9,8 +10,8 @@ use crate::cause::Said;
 use crate::commands::{About, events, search, taken};
 use crate::errors::{DENIED_BY_A_ROLE, TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
-    Ending, Facts, Named, Standing, capitalized, first_error, has_lost_keys, hidden, is_retired,
-    is_unclear, key_in, named, standing,
+    Ending, Facts, Named, Standing, capitalized, denied_before, first_error, has_lost_keys, hidden,
+    is_retired, is_unclear, is_unknown, key_in, named, seen_by, standing,
 };
 use crate::input::Kind;
 use crate::mail::number;
@@ -35,6 +36,10 @@ pub(crate) enum Whose {
     Security,
     /// Of whoever may have a restore planned.
     Restorer,
+    /// Of whoever may take on the role that carries it out.
+    RestorerAlone,
+    /// Of that role.
+    Restoring,
     /// Of a member account.
     Account(String),
     /// Of the account that administers GuardDuty for the organization.
@@ -742,18 +747,14 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
         (Standing::Denied, _) => {
             steps.push(see_the_deny(&who, about, account.clone()));
             if first_error(outcome) == "PrincipalExempt" {
-                let away = [about.policy(&facts.deny(), false), about.boundary(None)];
-                steps.push(
-                    Step::of(
-                        "Once it is known who put the deny there, and that no attacker uses it, \
-                         take the deny away; the boundary only where that is AWSDenyAll:",
-                    )
-                    .run(account, away.into()),
-                );
+                steps.push(out_of_the_deny(facts, outcome, about, account.clone()));
             }
             if outcome.verdict == Verdict::Pending {
                 let step = containing(facts, outcome, about);
-                let text = step.text.replacen("Deny", "If it does not, deny", 1);
+                let text = match step.text.strip_prefix("Deny") {
+                    Some(rest) => format!("If it does not, deny{rest}"),
+                    None => format!("If it does not: {}", step.text),
+                };
                 steps.push(Step { text, ..step });
             }
         }
@@ -764,6 +765,23 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
             steps.push(containing(facts, outcome, about));
         }
     }
+}
+
+/// How an exempt principal gets out of a deny, whoever put that there.
+fn out_of_the_deny(facts: Facts<'_>, outcome: &Outcome, about: About<'_>, account: Whose) -> Step {
+    if outcome.evidence.is_some() && !denied_before(outcome) {
+        let text = "Cordon put the deny there before the redrive. If no attacker uses it, have the \
+                    way back planned, where Cordon's sources are. That changes nothing:";
+        return Step::of(text).run(Whose::Restorer, vec![plan_of_restore(facts, outcome)]);
+    }
+    let is_boundary = seen_by(outcome) == Some(DenyBy::Boundary)
+        || outcome.denial.as_ref().is_some_and(|denial| denial.boundary);
+    let is_attached = seen_by(outcome) != Some(DenyBy::Boundary);
+    let attached = is_attached.then(|| about.policy(&facts.deny(), false));
+    let boundary = is_boundary.then(|| about.boundary(None));
+    let text = "Once it is known who put the deny there, and that no attacker uses it, take it away. \
+                The boundary that it had before, if any, does not come back by that:";
+    Step::of(text).run(account, attached.into_iter().chain(boundary).collect())
 }
 
 fn see_the_deny(who: &str, about: About<'_>, account: Whose) -> Step {
@@ -781,6 +799,11 @@ fn has_no_room_beside_its_boundary(outcome: &Outcome) -> bool {
     };
     outcome.denial.as_ref().is_some_and(|denial| denial.by.is_none())
         || outcome.failures.iter().any(at_the_boundary)
+}
+
+/// Whether Quarantine could put the deny there as the boundary alone.
+fn is_by_boundary(outcome: &Outcome) -> bool {
+    outcome.denial.as_ref().is_some_and(|denial| denial.by == Some(DenyBy::Boundary))
 }
 
 /// Whether it is known of a user that it has no access key that is active.
@@ -805,7 +828,7 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
     let mut commands = about.deny();
     if failed("DenyUnavailable") || has_no_room_beside_its_boundary(outcome) {
         commands = vec![about.deny_inline()];
-    } else if failed("LimitExceeded") {
+    } else if failed("LimitExceeded") || is_by_boundary(outcome) {
         // No more policies fit: the boundary has no such limit.
         commands.remove(0);
     } else {
@@ -844,6 +867,8 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
             "Where the configuration does not protect it, or it is an impostor, deny"
         }
         Verdict::Escalated => "If it is dangerous, deny",
+        // Whether it may be contained at all AssumeRole has said, and its answer is lost.
+        _ if is_unknown(outcome) => "If it does not, and nothing exempts or protects it, deny",
         _ => "Deny",
     };
     let text = if is_listed {
@@ -948,10 +973,7 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             Step::of("Read the finding, and decide. Cordon does nothing more about it:")
                 .run(Whose::Security, vec![the_finding(facts)])
         } else {
-            Step::of(
-                "Cordon does nothing more about the finding. If that is not meant, change the \
-                 response policy.",
-            )
+            Step::of("Cordon does nothing more about the finding, for the reason above.")
         });
     }
     if facts.observes() && !facts.by_person() && facts.input.redrives == 0 {
@@ -1063,44 +1085,50 @@ fn of_the_hidden(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
 fn of_the_restless(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Option<Step> {
     let words = Said::of(failed).words;
     let key = words.strip_prefix("the owner of the access key `")?.split('`').next()?;
-    Some(
-        Step::of(
-            "Its owner has another name each time. Deny whoever has the key everything, and make \
-             the key inactive, under the name of the moment, again if need be. Stop who renames it \
-             (CloudTrail: UpdateUser):",
-        )
-        .run(Whose::Account(outcome.account.to_string()), by_its_key(facts, key)),
-    )
+    let denied = if outcome.unused_days.is_none() {
+        "Deny whoever has the key everything, and make the key inactive,"
+    } else {
+        "Make the key inactive"
+    };
+    let text = format!(
+        "Its owner has another name each time. {denied} under the name of the moment, again if \
+         need be. Stop who renames it (CloudTrail: UpdateUser):"
+    );
+    let commands = by_its_key(facts, outcome, key);
+    Some(Step::of(text).run(Whose::Account(outcome.account.to_string()), commands))
 }
 
 /// Who was identified and is not to be found by its name may have one of its keys still.
 fn of_the_vanished(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
     let vanished = |failed: &Failed| failed.error == "PrincipalVanished";
     let failed = outcome.failures.iter().find(|failed| vanished(failed))?;
-    let key = outcome.principal.as_ref()?.access_keys.first()?;
-    of_the_restless(facts, outcome, failed).is_none().then(|| {
-        Step::of(
-            "If it lives on, and has its key still, that tells its name of the moment. Deny this \
-             user everything, and make the key inactive:",
-        )
-        .run(Whose::Account(outcome.account.to_string()), by_its_key(facts, key))
-    })
+    let keys = &outcome.principal.as_ref()?.access_keys;
+    let is_other = keys.is_empty() || outcome.unused_days.is_some();
+    if is_other || of_the_restless(facts, outcome, failed).is_some() {
+        return None;
+    }
+    let text = "If it lives on, any key that it has still tells its name of the moment. Deny this \
+                user everything, and make the keys inactive:";
+    let commands = keys.iter().flat_map(|key| by_its_key(facts, outcome, key)).collect();
+    Some(Step::of(text).run(Whose::Account(outcome.account.to_string()), commands))
 }
 
-/// Denies the user everything that has the key, whatever its name, and makes the key inactive.
+/// Denies the user everything that has the key, whatever its name, and makes the key inactive; of
+/// whom only unused keys are to be taken, that alone.
 ///
 /// Source: IAM API Reference, `GetAccessKeyLastUsed`.
-fn by_its_key(facts: Facts<'_>, key: &str) -> Vec<Command> {
+fn by_its_key(facts: Facts<'_>, outcome: &Outcome, key: &str) -> Vec<Command> {
     let whose = last_used(facts.region(), key).with("--query", "UserName").with("--output", "text");
     let Some(whose) = whose.line() else { return Vec::new() };
     let user = |operation: &str| {
         let command = Command::aws(operation, facts.region());
         command.flag("--user-name").flag(&format!("\"$({whose})\""))
     };
-    vec![
-        user("iam attach-user-policy").with("--policy-arn", &facts.deny()),
-        user("iam update-access-key").with("--access-key-id", key).with("--status", "Inactive"),
-    ]
+    let deny = user("iam attach-user-policy").with("--policy-arn", &facts.deny());
+    let set = user("iam update-access-key");
+    let set = set.with("--access-key-id", key).with("--status", "Inactive");
+    let deny = outcome.unused_days.is_none().then_some(deny);
+    deny.into_iter().chain([set]).collect()
 }
 
 /// Whether what a rule has people do is for anybody here.

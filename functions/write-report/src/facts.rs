@@ -480,6 +480,11 @@ fn seen_denied(outcome: &Outcome) -> Option<bool> {
     Some(answered.denied_by.is_some())
 }
 
+/// By what a deny stood on whom `AssumeRole` leaves to people, by its words.
+pub(crate) fn seen_by(outcome: &Outcome) -> Option<DenyBy> {
+    DenyBy::in_words(&words_at_the_door(outcome)?)
+}
+
 /// Why `AssumeRole` leaves whom it has found to people.
 fn refused_at_the_door(outcome: &Outcome) -> Option<&Failed> {
     let refused = ["PrincipalExempt", "PrincipalProtected", "PrincipalMayBeImpostor"];

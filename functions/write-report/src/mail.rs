@@ -355,7 +355,7 @@ fn not_read_back(outcome: &Outcome, page: &mut Page) {
         _ => page.item("no step has put a deny on it"),
     }
     if is_unknown(outcome) {
-        page.item("what was taken away, and where the evidence of it lies, is not known");
+        page.item("what was taken away, if anything, and its evidence are not known");
     } else if outcome.evidence.is_none() {
         page.item("no evidence is stored, so nothing was taken away");
     } else if let Some(had) = outcome.evidence.as_ref().and_then(|proof| proof.had.as_ref()) {
@@ -424,6 +424,10 @@ pub(crate) fn step(page: &mut Page, number: usize, step: &Step) {
             Whose::Security => "the security account, where Cordon runs".to_owned(),
             Whose::Restorer => {
                 "one of `restorers`; without any, of the security account".to_owned()
+            }
+            Whose::RestorerAlone => "one of `restorers`, where there are any".to_owned(),
+            Whose::Restoring => {
+                "this role; without `restorers`, of the security account".to_owned()
             }
             Whose::Account(account) => format!("account {account}"),
             Whose::GuardDuty => "the account that administers GuardDuty".to_owned(),

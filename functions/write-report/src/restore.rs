@@ -1,7 +1,7 @@
 //! The words of a restore's plan: what it would give back, what stays as it is, what does not
 //! come back, and the same as commands. Nothing has been changed where these are read.
 
-use incident::restore::{Change, Drift, Item, Plan, Shown, States, Why};
+use incident::restore::{Change, Drift, Item, Plan, RETIREMENT, Shown, States, Why};
 use incident::{Failure, PrincipalArn, Stored, ascii, cut, deny_policy, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -333,8 +333,14 @@ impl RestorePlan {
         }
         let Plan { principal, execution, .. } = plan;
         let about = commands::About::named(execution, principal.kind, &principal.name);
+        if plan.case.is_none() {
+            let text = "Cordon itself makes no key active of a user without the tag of the \
+                        retirement. Do it by hand, as below.";
+            return Some(Step::of(text));
+        }
         let text = "Cordon itself gives nothing back to whoever does not bear the tag \
-                    `SecurityIncident`. Put it there, and plan again; or do it by hand, as below:";
+                    `SecurityIncident`. Put it there, in the place of another where it has fifty, \
+                    and plan again; or do it by hand, as below:";
         let tag = about.tag(&[("SecurityIncident", "true")]);
         let step = Step::of(text).run(Whose::Account(principal.account.to_string()), vec![tag]);
         Some(step.run(Whose::Restorer, vec![self.plan_again()]))
@@ -480,11 +486,14 @@ fn pattern(arn: &str) -> String {
         .map_or_else(|| arn.to_owned(), |begin| format!("{begin}/*/{}", parsed.name))
 }
 
-/// Whether it bears the tag without which the role that gives back may do nothing about who was
-/// contained.
+/// Whether it bears the tag without which the role that gives back may do nothing about it.
 fn bears_the_tag(plan: &Plan) -> bool {
-    let changed = plan.changes.iter().map(|one| &one.states.item);
-    plan.case.is_none() || changed.chain(&plan.kept).any(|item| *item == Item::Incident)
+    let needed = match plan.case {
+        Some(_) => Item::Incident,
+        None => Item::Tag { key: RETIREMENT.to_owned() },
+    };
+    let is_there = |one: &States| one.item == needed && one.now.is_some();
+    plan.changes.iter().any(|one| is_there(&one.states)) || plan.kept.contains(&needed)
 }
 
 /// Whether it was under `AWSDenyAll` before its case, and is it still.

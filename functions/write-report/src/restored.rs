@@ -526,10 +526,11 @@ impl RestoreFailure {
             steps.push(
                 Step::of(
                     "Then redrive this execution, which goes on where the account is. Where the \
-                     configuration has `restorers`, this role does it, whose credentials the first \
+                     configuration has `restorers`, only this role may, whose credentials the first \
                      command prints:",
                 )
-                .run(Whose::Restorer, vec![enter, redrive]),
+                .run(Whose::RestorerAlone, vec![enter])
+                .run(Whose::Restoring, vec![redrive]),
             );
         }
         steps

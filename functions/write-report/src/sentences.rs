@@ -4,7 +4,7 @@ use crate::advice::is_hopeless;
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
     Ending, Facts, Standing, capitalized, denied_before, first_error, has_lost_keys, hidden,
-    is_retired, is_unclear, standing,
+    is_retired, is_unclear, is_unknown, standing,
 };
 
 /// How it stands with the attacker, by the facts: what a mail says first.
@@ -109,6 +109,9 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
         Verdict::Pending if is_retired(outcome) => {
             let read = if before.is_empty() { ", as read back" } else { before };
             format!("unused keys of {who} are inactive{read}, but not all is done.")
+        }
+        Verdict::Pending if outcome.unused_days.is_some() && is_unknown(outcome) => {
+            format!("nobody knows whether unused keys of {who} are inactive.")
         }
         Verdict::Pending if outcome.unused_days.is_some() => {
             format!("unused keys of {who} are not all inactive.")

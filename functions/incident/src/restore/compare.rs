@@ -429,11 +429,15 @@ impl Past {
     }
 
     /// The tags of the execution that tagged it last: of whom the principal itself says so, if
-    /// that one is of the case.
+    /// that one is of the case. Where none has, people may have put the one there without which
+    /// nothing is given back.
     fn our_tags(&self, now: &Snapshot) -> Vec<(Item, String)> {
         let says = now.tags.get("CordonExecution");
         let by = self.tagged.iter().find(|one| says == Some(&tag_value(one.execution.arn())));
-        let Some(by) = by.or(self.tagged.last()) else { return Vec::new() };
+        let Some(by) = by.or(self.tagged.last()) else {
+            let mark = self.original.case.as_ref().map(|_| (Item::tag(MARK), "true".to_owned()));
+            return mark.into_iter().collect();
+        };
         let tags = [
             (MARK, "true"),
             ("RemediationDate", &by.remediation_date),
@@ -717,6 +721,16 @@ mod tests {
             assert_eq!(judged(&comparison, "boundary"), expected, "{before:?} {now_is:?}");
             let denies = comparison.shown.contains(&Shown::BoundaryDenies);
             assert_eq!(denies, before == Some(DENY) && now_is == before, "{before:?} {now_is:?}");
+        }
+    }
+
+    /// Of whom had no room for our tags people make some for the one that a restore asks for.
+    #[test]
+    fn the_mark_that_people_put_there_is_taken_away_with_the_deny() {
+        for (value, expected) in [("true", Judged::Changed), ("false", Judged::Drifted)] {
+            let marked = now(&denied(json!({ "tags": { "SecurityIncident": value } })));
+            let comparison = planned(&past(&json!({})), &marked);
+            assert_eq!(judged(&comparison, "tag/SecurityIncident"), expected, "{value}");
         }
     }
 

@@ -204,6 +204,30 @@ fn a_path_makes_nobody_else_the_one_who_is_meant() {
     }
 }
 
+#[test]
+fn nobody_is_denied_who_has_only_unused_keys_to_lose() {
+    for case in ["vanished", "restless"] {
+        let mut input = Case::named(case).input;
+        assert!(mail(&report(&input)).contains("aws iam attach-user-policy"), "{case}");
+        input["outcomes"][0]["unusedDays"] = json!(90);
+        let unused = mail(&report(&input));
+        assert!(!unused.contains("aws iam attach-user-policy"), "{unused}");
+    }
+}
+
+/// What is said of a deny that may not stand is said of it, whatever the name.
+#[test]
+fn a_name_is_no_word_of_a_sentence() {
+    let text = Case::named("failed-not-read-back").input.to_string().replace("bob", "DenyBot");
+    let mut input: Value = serde_json::from_str(&text).unwrap();
+    for mode in ["contain", "observe"] {
+        input["mode"] = json!(mode);
+        let mail = mail(&report(&input)).replace("\n   ", " ");
+        assert!(mail.contains("If it does not"), "{mail}");
+        assert!(!mail.contains("`If it does not"), "{mail}");
+    }
+}
+
 /// The machine keeps the first of the names.
 #[test]
 fn nobody_is_named_by_a_list_that_is_cut() {
