@@ -815,8 +815,8 @@ fn has_no_keys(outcome: &Outcome) -> bool {
 }
 
 /// How the keys of a user become inactive whose ids nobody has read.
-const EACH_KEY: &str = " Then make its keys inactive: the last two commands take the first that is active, \
-     and show all. Run both again until none of them is Active.";
+const EACH_KEY: &str = " Then make its keys inactive: the last two commands take the first that \
+     is active, and show all. Run both again until none of them is Active.";
 
 fn each_key(about: About<'_>) -> impl Iterator<Item = Command> {
     about.deactivate_first_key().into_iter().chain(about.list_keys())

@@ -255,8 +255,9 @@ fn of_refusals(error: &str) -> Option<Words> {
         "RolesNotContained" => (
             "the response policy lets no finding contain a role",
             "Others may use the role beside the attacker: to contain it ends all of their sessions, \
-             and those that begin later. See what this session did (CloudTrail answers for one Region at a time). To end by hand only those \
-             sessions that have begun before this mail, put this policy on the role:",
+             and those that begin later. See what this session did (CloudTrail answers for one \
+             Region at a time). To end by hand only those sessions that have begun before this \
+             mail, put this policy on the role:",
         ),
         "Unnamed" => (
             "the finding does not say who is meant",

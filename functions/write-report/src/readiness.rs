@@ -141,7 +141,8 @@ impl Checked {
         let first = match (not_entered, calls) {
             _ if *accounts == 0 => "Security Hub's administrator, or the organization, lists no \
                  account that could be entered: nothing in a member account is contained, and its \
-                 findings may not even arrive. `make preflight CONFIG=…` says who administers Security Hub."
+                 findings may not even arrive. `make preflight CONFIG=cordon.json` says who \
+                 administers Security Hub."
                 .to_owned(),
             (0, false) => format!(
                 "Each of Cordon's {steps} steps can enter each of the {accounts} accounts. {}",
