@@ -29,6 +29,7 @@ export async function containments(
 ): Promise<{ all: readonly Containment[]; others: readonly string[] }> {
   const others: string[] = [];
   const keys = await bucket.keys('evidence/', since);
+  const there = new Set(keys);
   const retired = await bucket.keys('retired/', since);
   // A case may have been begun before, and joined by another incident or contained since.
   const ofCases = keys.filter((key) => /^([^/]+\/){4}[^/]+\.json$/.test(key));
@@ -40,7 +41,7 @@ export async function containments(
     const folder = folderOf(key);
     if (one !== undefined) begun.set(one.case === null ? key : folder, one);
     // Where there is none, what lies beside its place was planted.
-    else if (text !== '' || keys.includes(key)) others.push(key);
+    else if (text !== '' || there.has(key)) others.push(key);
     else others.push(...ofCases.filter((other) => folderOf(other) === folder));
   }
   const cases = [...folders].filter((folder) => begun.has(folder));
@@ -48,7 +49,7 @@ export async function containments(
   const joining = ofCases.filter((key) => !/\/(original|left|restored)\.json$/.test(key));
   for await (const [key, text] of bucket.texts([...ends, ...joining])) {
     const one = begun.get(folderOf(key));
-    if (one === undefined || (text === '' && !keys.includes(key))) continue;
+    if (one === undefined || (text === '' && !there.has(key))) continue;
     const next = goneOn(one, key, text);
     if (next === undefined) others.push(key);
     // What lies beside them says nothing of how the case stands.
