@@ -388,7 +388,7 @@ describe('a redriven pass', () => {
     const accused = { account: '222222222222', told: true, newly: true };
     const user = { ...accused, resource: 'user', name: 'eve' };
     const unused = { ...accused, resource: 'unused', unusedDays: 90 };
-    const told = { account: '222222222222', verdict: 'pending', failures: [], pass: 1 };
+    const told = { account: '222222222222', verdict: 'pending', unknown: true, pass: 1 };
     const [first, second] = [
       { ...told, resource: 'user' },
       { ...told, resource: 'unused', unusedDays: 90 },

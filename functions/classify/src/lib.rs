@@ -605,6 +605,7 @@ impl Verdict {
                     cause: cut(reason, 200),
                 }],
                 told: false,
+                unknown: false,
                 pass: 0,
             });
         }

@@ -47,6 +47,10 @@ pub struct Outcome {
     /// where the principal was to be contained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused_days: Option<u16>,
+    /// Whether the machine failed as a whole while an earlier pass, or this one, dealt with it:
+    /// what was done then, nobody has said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
     /// What failed, and why it is left to people, in the order in which it came.
     #[serde(default)]
     pub failures: Vec<Failed>,
@@ -136,10 +140,13 @@ pub struct Proof {
     /// Whether the user has a console password, which a containment does not take away.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub console_password: bool,
-    /// What original and snapshot hold together, cut; nothing in an outcome that was read back,
-    /// which tells what of it is done and what is left.
+    /// What the execution has found, cut; nothing in an outcome that was read back, which tells
+    /// what of it is done and what is left.
     #[serde(default)]
     pub had: Option<Holdings>,
+    /// How the execution met the case; nothing, where it has opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Joined>,
     /// ARN patterns of roles that the principal could assume, cut.
     pub assumable_roles: Names,
     /// What people have to know of the evidence.
@@ -148,6 +155,15 @@ pub struct Proof {
     /// same day.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told_today: bool,
+}
+
+/// How an execution met a case that another one had opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// How much of what the original holds was gone already.
+    pub gone: usize,
+    /// Whether it had something again after it was read back, and found contained.
+    pub regained: bool,
 }
 
 /// What Verify read of a principal, cut.
@@ -193,7 +209,7 @@ const LONGEST_PATH: usize = 100;
 /// an execution carries the outcomes of all of them at once.
 #[must_use]
 pub fn room(principals: usize) -> usize {
-    (11_200 / principals.max(1)).clamp(LEAST_ROOM, 800)
+    (11_200 / principals.max(1)).clamp(LEAST_ROOM, 770)
 }
 
 /// So many bytes of JSON are enough for a name or two.
@@ -231,6 +247,13 @@ impl Holdings {
         let size = |one: &Self| serde_json::to_string(one).map_or(0, |json| json.len());
         let names = size(self).saturating_sub(size(&Self::default()));
         room.saturating_sub(names).max(LEAST_ROOM)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let Self { credentials, policies, inline_policies, groups } = self;
+        credentials.len() + policies.len() + inline_policies.len() + groups.len()
     }
 
     /// Whether there is nothing.
@@ -275,6 +298,12 @@ impl<T: PartialEq + Clone> Names<T> {
 }
 
 impl<T> Names<T> {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.first.len() + self.more
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -286,7 +315,7 @@ impl<T: Serialize> Names<T> {
     /// As many of the first as there is `room` for, in bytes of JSON; the others are counted.
     #[must_use]
     pub fn cut(self, room: &mut usize) -> Self {
-        let all = self.first.len() + self.more;
+        let all = self.len();
         let fits = |name: &T| {
             let size = serde_json::to_string(name).map_or(usize::MAX, |json| json.len() + 1);
             let left = room.checked_sub(size);

@@ -86,6 +86,17 @@ pub(crate) struct Incident {
     pub(crate) reach: Reach,
 }
 
+impl Incident {
+    /// What its objects are called.
+    pub(crate) fn name(&self) -> String {
+        let name = self.execution.name();
+        match self.pass {
+            0 => name.to_owned(),
+            pass => format!("{name}-{pass}"),
+        }
+    }
+}
+
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Added {
     /// ARNs of attached policies: the deny.

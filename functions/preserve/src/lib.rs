@@ -18,9 +18,10 @@ mod present;
 mod snapshot;
 mod today;
 
+use aws_sdk_s3::primitives::DateTime;
 use incident::{
-    Denial, Evidence, Execution, Failure, Held, Names, Principal, Proof, Reach, Stored, ascii,
-    case_number, cut, listed, newest_case, room,
+    Denial, Evidence, Execution, Failure, Held, Holdings, Joined, Names, Principal, Proof, Reach,
+    Stored, ascii, case_number, cut, listed, newest_case, room,
 };
 use lambda::Measured;
 use member::deny::is_denied_by_boundary;
@@ -44,6 +45,11 @@ const ROLES: usize = 200;
 
 /// So many characters tell people what lies in the way of the evidence.
 const TOLD: usize = 200;
+
+/// So many seconds a session of a role lives at most that a principal has assumed.
+///
+/// Source: STS API Reference, `AssumeRole` (`DurationSeconds`).
+const SESSION: i64 = 12 * 60 * 60;
 
 /// How often a case is opened beside others who open one, before it is left to a retry.
 const ATTEMPTS: usize = 4;
@@ -238,7 +244,7 @@ pub async fn preserve(entry: &Entry, bucket: &Bucket, input: Input) -> Result<Ou
         }
         None => false,
     };
-    let mut evidence = stock.evidence(deposit.incident.execution.partition(), room(principals));
+    let mut evidence = stock.evidence(deposit.incident.execution.partition(), room(principals))?;
     evidence.proof.told_today = told_today;
     Ok(Output::Evidence(Box::new(evidence)))
 }
@@ -261,11 +267,17 @@ struct Kept {
 }
 
 impl Kept {
+    /// When it was stored.
+    fn at(&self) -> Result<DateTime, Failure> {
+        time(&self.document.incident.entered)
+            .map_err(|failure| bucket::unreadable(&self.stored.uri, failure))
+    }
+
     /// With what it says as the original of a case, all of whose times have to be some.
     fn opened(self) -> Result<(Self, Opened), Failure> {
-        let Incident { entered, reach, .. } = &self.document.incident;
-        let at = time(entered).and_then(|at| time(&reach.since).map(|_| at));
-        let at = at.map_err(|failure| bucket::unreadable(&self.stored.uri, failure))?;
+        let at = self.at()?;
+        time(&self.document.incident.reach.since)
+            .map_err(|failure| bucket::unreadable(&self.stored.uri, failure))?;
         let denied = self.document.denied();
         Ok((self, Opened { at, denied }))
     }
@@ -277,43 +289,63 @@ struct Stock {
     original: Kept,
     /// Nothing, where the original is of this pass.
     snapshot: Option<Kept>,
+    /// Nothing, where the original is of this execution.
+    met: Option<Met>,
     told: Vec<String>,
 }
 
+/// A case that another execution has opened, as this one met it.
+struct Met {
+    /// The first that the execution has stored in it; nothing, where that is this pass's.
+    first: Option<Kept>,
+    left: Left,
+}
+
 impl Stock {
-    fn evidence(self, partition: &str, room: usize) -> Evidence {
-        let Self { case, original, snapshot, told } = self;
-        let stored = original.stored.clone();
-        let (original, snapshot, at) = match snapshot {
-            Some(snapshot) => {
-                (original.document.principal, snapshot.document.principal, snapshot.stored)
-            }
-            None => {
-                (original.document.principal.clone(), original.document.principal, original.stored)
-            }
+    fn evidence(self, partition: &str, room: usize) -> Result<Evidence, Failure> {
+        let Self { case, original, snapshot: own, met, told } = self;
+        let now = own.as_ref().unwrap_or(&original);
+        let first = match &met {
+            None => &original,
+            Some(met) => met.first.as_ref().unwrap_or(now),
         };
-        let had = snapshot.together_with(&original, partition);
-        let roles = snapshot.assumable_roles.iter().map(|role| cut(role, ROLES / 2));
+        let snapshot = &now.document.principal;
+        let had = snapshot.together_with(&first.document.principal, partition);
+        let joined = match &met {
+            None => None,
+            Some(met) => Some(met.joined(&original, first, &had, partition)?),
+        };
+        let mut roles = Vec::new();
+        for one in [now, first, &original] {
+            if now.at()?.secs() - one.at()?.secs() <= SESSION {
+                roles.extend(&one.document.principal.assumable_roles);
+            }
+        }
+        let roles = roles.into_iter().map(|role| cut(role, ROLES / 2));
         let proof = Proof {
             case: case.clone(),
-            original: stored.uri.clone(),
-            sha256: stored.sha256.clone(),
-            snapshot: at.uri.clone(),
-            snapshot_sha256: at.sha256.clone(),
-            bare: snapshot.together_with(&snapshot, partition).is_empty()
+            original: original.stored.uri.clone(),
+            sha256: original.stored.sha256.clone(),
+            snapshot: now.stored.uri.clone(),
+            snapshot_sha256: now.stored.sha256.clone(),
+            bare: snapshot.together_with(snapshot, partition).is_empty()
                 && snapshot
                     .boundary
                     .as_deref()
                     .is_none_or(|boundary| is_denied_by_boundary(partition, Some(boundary))),
             console_password: snapshot.has_console_password(),
             had: Some(had.clone().cut(room)),
+            joined,
             assumable_roles: roles.collect::<Names>().cut(&mut ROLES.clone()),
             told: in_brief(&told),
             told_today: false,
         };
-        Evidence {
+        let at = now.stored.clone();
+        let original_at = original.stored.clone();
+        let snapshot = own.unwrap_or(original).document.principal;
+        Ok(Evidence {
             case,
-            original: stored,
+            original: original_at,
             snapshot: at,
             had,
             proof,
@@ -322,7 +354,27 @@ impl Stock {
                 inline_policies: snapshot.inline_policies.into_iter().map(Into::into).collect(),
                 groups: snapshot.groups.into_iter().map(|group| group.name).collect(),
             },
-        }
+        })
+    }
+}
+
+impl Met {
+    /// How the case was met whose original is this by an execution that has found so much, first
+    /// in such a document.
+    fn joined(
+        &self,
+        original: &Kept,
+        first: &Kept,
+        had: &Holdings,
+        partition: &str,
+    ) -> Result<Joined, Failure> {
+        let before = &original.document.principal;
+        let regained = match self.left {
+            Left::At(left) => !had.is_empty() && left <= first.at()?,
+            Left::NotYet | Left::Unreadable => false,
+        };
+        let gone = before.together_with(before, partition).without(had).len();
+        Ok(Joined { gone, regained })
     }
 }
 
@@ -338,8 +390,9 @@ impl Deposit<'_> {
             let newest = self.newest(of_principal, &mut told).await?;
             let case = newest.as_ref().map(|newest| &newest.case);
             match (cases::decide(case, reached, now)?, newest) {
-                (Decision::Join(number), Some(Newest { original: Some(original), .. })) => {
-                    return self.joined(of_principal, number, original, told).await;
+                (Decision::Join(number), Some(Newest { original: Some(original), case, keys })) => {
+                    let folder = format!("{of_principal}{number:04}/");
+                    return self.joined(&folder, original, (case, &keys), told).await;
                 }
                 (Decision::Open(number) | Decision::Join(number), _) => {
                     let case = format!("{number:04}");
@@ -348,7 +401,8 @@ impl Deposit<'_> {
                     // Taken meanwhile: whose case it is decides anew.
                     let Some(opened) = self.bucket.create(&key, &bytes).await? else { continue };
                     let original = self.kept(&opened)?;
-                    return Ok(Stock { case: Some(case), original, snapshot: None, told });
+                    let case = Some(case);
+                    return Ok(Stock { case, original, snapshot: None, met: None, told });
                 }
             }
         }
@@ -361,19 +415,26 @@ impl Deposit<'_> {
 
     async fn joined(
         &self,
-        of_principal: &str,
-        number: u16,
+        folder: &str,
         original: Kept,
+        (case, keys): (Case, &[String]),
         mut told: Vec<String>,
     ) -> Result<Stock, Failure> {
-        let case = format!("{number:04}");
-        if original.document.is_of(&self.incident) {
-            return Ok(Stock { case: Some(case), original, snapshot: None, told });
-        }
-        let place = Place::Joins(&case, &original.document, &original.stored.uri);
-        let bytes = self.document(place)?;
-        let snapshot = self.own(&format!("{of_principal}{case}/"), &bytes, &mut told).await?;
-        Ok(Stock { case: Some(case), original, snapshot: Some(snapshot), told })
+        let number = format!("{:04}", case.number);
+        let Incident { execution, .. } = &original.document.incident;
+        let is_ours = *execution == self.incident.execution;
+        let place = Place::Joins(&number, &original.document, &original.stored.uri);
+        let snapshot = if original.document.is_of(&self.incident) {
+            None
+        } else {
+            Some(self.own(folder, &self.document(place)?, &mut told).await?)
+        };
+        let met = if is_ours {
+            None
+        } else {
+            Some(Met { first: self.first(folder, keys, &mut told).await?, left: case.left })
+        };
+        Ok(Stock { case: Some(number), original, snapshot, met, told })
     }
 
     /// Apart from all cases. Of a later pass, the execution's first snapshot is the original.
@@ -381,16 +442,40 @@ impl Deposit<'_> {
         let mut told = Vec::new();
         let bytes = self.document(Place::NoCase)?;
         let own = self.own(of_principal, &bytes, &mut told).await?;
-        let name = format!("{}.json", self.incident.execution.name());
-        if self.incident.pass > 0 && self.bucket.list(of_principal).await?.contains(&name) {
-            match self.read(&format!("{of_principal}{name}")).await {
-                Ok(original) => {
-                    return Ok(Stock { case: None, original, snapshot: Some(own), told });
+        let keys = match self.incident.pass {
+            0 => Vec::new(),
+            _ => self.bucket.list(of_principal).await?,
+        };
+        let keys: Vec<String> = keys.iter().map(|key| format!("{of_principal}{key}")).collect();
+        let (original, snapshot) = match self.first(of_principal, &keys, &mut told).await? {
+            Some(first) => (first, Some(own)),
+            None => (own, None),
+        };
+        Ok(Stock { case: None, original, snapshot, met: None, told })
+    }
+
+    /// What an earlier pass of this execution has stored first in the folder, by these keys.
+    async fn first(
+        &self,
+        folder: &str,
+        keys: &[String],
+        told: &mut Vec<String>,
+    ) -> Result<Option<Kept>, Failure> {
+        for pass in 0..self.incident.pass {
+            let earlier = Incident { pass, ..self.incident.clone() };
+            let key = format!("{folder}{}.json", earlier.name());
+            if !keys.contains(&key) {
+                continue;
+            }
+            match self.read(&key).await {
+                Ok(kept) if kept.document.is_of(&earlier) && kept.at().is_ok() => {
+                    return Ok(Some(kept));
                 }
+                Ok(kept) => told.push(format!("`{}` is another pass's", kept.stored.uri)),
                 Err(failure) => told.push(told_of(failure)?),
             }
         }
-        Ok(Stock { case: None, original: own, snapshot: None, told })
+        Ok(None)
     }
 
     /// Stores the snapshot under this pass's own name, or returns what a former attempt of
@@ -402,11 +487,7 @@ impl Deposit<'_> {
         bytes: &[u8],
         told: &mut Vec<String>,
     ) -> Result<Kept, Failure> {
-        let name = self.incident.execution.name();
-        let name = match self.incident.pass {
-            0 => name.to_owned(),
-            pass => format!("{name}-{pass}"),
-        };
+        let name = self.incident.name();
         for n in 1..=ATTEMPTS {
             let again = if n == 1 { String::new() } else { format!(".{n}") };
             let key = format!("{folder}{name}{again}.json");
@@ -471,7 +552,8 @@ impl Deposit<'_> {
             if has("left.json") { self.left(&key("left.json"), told).await? } else { Left::NotYet };
         let (original, opened) = original.unzip();
         let case = Case { number, opened, left, restored: has("restored.json") };
-        Ok(Some(Newest { case, original }))
+        let keys = keys.iter().map(|key| format!("{of_principal}{key}")).collect();
+        Ok(Some(Newest { case, original, keys }))
     }
 
     async fn left(&self, key: &str, told: &mut Vec<String>) -> Result<Left, Failure> {
@@ -508,6 +590,8 @@ async fn leave(bucket: &Bucket, read: ReadBack) -> Result<Written, Failure> {
 struct Newest {
     case: Case,
     original: Option<Kept>,
+    /// Of all that lies about the principal.
+    keys: Vec<String>,
 }
 
 /// What people are told, in one piece: whoever plants a thousand objects gets no thousand

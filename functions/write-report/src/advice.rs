@@ -1,8 +1,7 @@
 use std::collections::BTreeSet;
 
 use incident::{
-    Credential, CredentialKind, DenyBy, Failed, Holdings, Mode, Outcome, Protection, Verdict,
-    one_line,
+    Credential, CredentialKind, DenyBy, Failed, Mode, Outcome, Protection, Verdict, one_line,
 };
 use serde_json::json;
 
@@ -10,8 +9,8 @@ use crate::cause::Said;
 use crate::commands::{About, events, search, taken};
 use crate::errors::{DENIED_BY_A_ROLE, TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
-    Ending, Facts, Named, Standing, capitalized, denied_before, first_error, has_lost_keys, hidden,
-    is_retired, is_unclear, is_unknown, key_in, named, seen_by, standing,
+    Ending, Facts, Named, Standing, capitalized, denied_before, first_error, has_lost_keys,
+    has_regained, hidden, is_retired, is_unclear, is_unknown, key_in, named, seen_by, standing,
 };
 use crate::input::Kind;
 use crate::mail::number;
@@ -702,7 +701,7 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
     let about = About::of(facts, &named);
     let account = Whose::Account(outcome.account.to_string());
     let who = format!("the {} `{}`", named.kind.noun(), one_line(&named.name, 128));
-    let left = outcome.read_back.as_ref().map(|read| &read.left).filter(|left| !is_empty(left));
+    let left = outcome.read_back.as_ref().map(|read| &read.left).filter(|left| !left.is_empty());
     if is_retired(outcome) {
         return;
     }
@@ -729,7 +728,7 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
                 )
             } else {
                 let shown = commands.len() - taken(left);
-                let all = if taken(left) < size(left) { "; this is not all of it" } else { "" };
+                let all = if taken(left) < left.len() { "; this is not all of it" } else { "" };
                 let keep = if shown > 0 {
                     " Save what the first of these commands print, before you run the others: a \
                      policy that was made after the evidence was stored is in no evidence."
@@ -779,8 +778,11 @@ fn out_of_the_deny(facts: Facts<'_>, outcome: &Outcome, about: About<'_>, accoun
     let is_attached = seen_by(outcome) != Some(DenyBy::Boundary);
     let attached = is_attached.then(|| about.policy(&facts.deny(), false));
     let boundary = is_boundary.then(|| about.boundary(None));
-    let text = "Once it is known who put the deny there, and that no attacker uses it, take it away. \
-                The boundary that it had before, if any, does not come back by that:";
+    let who = if outcome.unknown { " (maybe Cordon, before the redrive)" } else { "" };
+    let text = format!(
+        "Once it is known who put the deny there{who}, and that no attacker uses it, take it away. \
+         The boundary that it had before, if any, does not come back by that:"
+    );
     Step::of(text).run(account, attached.into_iter().chain(boundary).collect())
 }
 
@@ -949,16 +951,6 @@ fn keys(facts: Facts<'_>, outcome: &Outcome) -> Vec<Credential> {
     keys.map(|id| Credential { kind: CredentialKind::AccessKey, id: id.clone() }).collect()
 }
 
-fn is_empty(holdings: &Holdings) -> bool {
-    *holdings == Holdings::default()
-}
-
-fn size(holdings: &Holdings) -> usize {
-    let Holdings { credentials, policies, inline_policies, groups } = holdings;
-    let names = [policies, inline_policies, groups].map(|names| names.first.len() + names.more);
-    credentials.first.len() + credentials.more + names.iter().sum::<usize>()
-}
-
 fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let verdict = facts.input.verdict.as_ref();
     let instruction = verdict.and_then(|verdict| verdict.instruction.as_deref());
@@ -1008,6 +1000,16 @@ fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
         by_hand(facts, outcome, steps);
     }
     steps.extend(of_its_instance(facts, outcome));
+    steps.extend(what_was_taken(facts, outcome));
+}
+
+/// How people learn what the passes did of which nobody has said anything.
+fn what_was_taken(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
+    let text = "Cordon may have taken something away before the redrive. Have the way back planned, \
+                where Cordon's sources are. That changes nothing, and tells what is gone; where it \
+                is refused since no evidence was stored, nothing but a deny was put there:";
+    let plan = || Step::of(text).run(Whose::Restorer, vec![plan_of_restore(facts, outcome)]);
+    is_unknown(outcome).then(plan)
 }
 
 /// What there is to do about the EC2 instance whose credentials were used, where it was one's.
@@ -1209,6 +1211,7 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let all = || facts.input.outcomes.iter().filter(|one| one.verdict == Verdict::Contained);
     let contained = || all().take(most);
     for outcome in contained() {
+        steps.extend(who_gave_it(facts, outcome));
         steps.push(look_back(facts, outcome));
         steps.extend(of_its_instance(facts, outcome));
     }
@@ -1235,7 +1238,7 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         };
         let how = match sessions.len() {
             0 => "",
-            ended if ended == roles.first.len() + roles.more => {
+            ended if ended == roles.len() => {
                 " Of those, and of no others, end every session that began before this mail, \
                  whoever uses it:"
             }
@@ -1307,6 +1310,19 @@ fn role_of<'a>(facts: Facts<'_>, pattern: &'a str, outcome: &Outcome) -> Option<
     let is_here = arn.resource == "role" && arn.account == outcome.account.as_str();
     // By those the organization lives, and maybe whoever reads this.
     (is_here && facts.protection_of(&arn).is_none()).then_some(arn.name)
+}
+
+/// Who gave back what was taken away.
+fn who_gave_it(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
+    let named = named(outcome).filter(|_| has_regained(outcome))?;
+    let text = format!(
+        "Find out who gave {} something again since it was contained: an attacker with other \
+         credentials, or somebody who did not know.",
+        facts.called(outcome)
+    );
+    let account = Whose::Account(outcome.account.to_string());
+    let changes = events(facts.global_region(), "ResourceName", &named.name);
+    Some(Step::of(text).run(account, vec![changes]))
 }
 
 /// What the attacker did with it.

@@ -546,25 +546,31 @@ pub(crate) fn is_unclear(outcome: &Outcome) -> bool {
         && (stood
             || vanished
             || is_refused(outcome) && outcome.principal.is_some()
-            || is_unknown(outcome)
+            || is_unknown(outcome) && seen_denied(outcome).is_none()
             || outcome.failures.iter().any(lost))
 }
 
-/// Whether nobody knows what became of it: the machine failed while it was dealt with.
+/// Whether nobody knows what was taken away: the machine failed while it was dealt with.
 pub(crate) fn is_unknown(outcome: &Outcome) -> bool {
-    outcome.verdict == Verdict::Pending
-        && outcome.read_back.is_none()
-        && outcome.failures.is_empty()
+    outcome.unknown && outcome.read_back.is_none() && outcome.evidence.is_none()
 }
 
-/// Whether a deny stood on it before the incident.
+/// Whether a deny stood on it before the incident. Where nobody knows what an earlier pass did,
+/// the deny may be that one's.
 pub(crate) fn denied_before(outcome: &Outcome) -> bool {
     let known = match &outcome.principal {
         Some(one) => one.denied_before.is_some(),
         // No earlier pass has identified it, so none has touched it.
         None => refused_at_the_door(outcome).is_some(),
     };
-    known || outcome.denial.as_ref().is_some_and(|denial| denial.already)
+    !outcome.unknown && (known || outcome.denial.as_ref().is_some_and(|denial| denial.already))
+}
+
+/// Whether it had something again since it was read back, and found contained.
+pub(crate) fn has_regained(outcome: &Outcome) -> bool {
+    let joined = outcome.evidence.as_ref().and_then(|proof| proof.joined);
+    let acted = matches!(outcome.verdict, Verdict::Contained | Verdict::Pending);
+    acted && joined.is_some_and(|joined| joined.regained)
 }
 
 /// Whether no access key is active that was to be made inactive, as read back.

@@ -227,9 +227,22 @@ fn read_back(facts: Facts<'_>, outcome: &Outcome, read: &ReadBack, page: &mut Pa
         page.item("its own permissions boundary is replaced by that:");
         page.word(2, one_line(boundary, 700));
     }
-    any |= holdings(page, &read.done, Tense::Done);
+    let taken = holdings(page, &read.done, Tense::Done);
+    any |= taken;
     if !any {
         page.item("nothing");
+    }
+    if let Some(joined) = outcome.evidence.as_ref().and_then(|proof| proof.joined) {
+        if any && !taken {
+            page.item("nothing was taken away in this incident");
+        }
+        if joined.gone > 0 {
+            page.item(format!(
+                "gone before this incident: {} of what it had when its case began; the case's \
+                 original, under `Evidence`, names all of it",
+                joined.gone
+            ));
+        }
     }
     page.part("Left:");
     let mut any = false;
@@ -321,7 +334,7 @@ fn holdings(page: &mut Page, holdings: &Holdings, tense: Tense) -> bool {
         });
     }
     more(page, &holdings.groups, "groups");
-    *holdings != Holdings::default()
+    !holdings.is_empty()
 }
 
 fn more<T>(page: &mut Page, names: &Names<T>, noun: &str) {

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use incident::{DenyBy, Holdings, Outcome, Proof, Verdict, cut, one_line};
 
-use crate::facts::{Facts, Standing, is_retired, is_unclear, named, standing};
+use crate::facts::{Facts, Standing, denied_before, is_retired, is_unclear, named, standing};
 use crate::input::Kind;
 use crate::sentences::{earlier_case, why};
 
@@ -66,8 +66,9 @@ fn describe(facts: Facts<'_>, one: &Outcome) -> String {
                 Some(DenyBy::Boundary) => "AWSDenyAll as permissions boundary",
                 _ => "AWSDenyAll attached",
             };
+            let before = if denied_before(one) { ", as before this incident" } else { "" };
             format!(
-                "{who} is contained, as read back: {deny}; {}.{tags}{evidence} Sessions of roles \
+                "{who} is contained, as read back: {deny}{before}; {}.{tags}{evidence} Sessions of roles \
                  that it assumed before live on.",
                 counted(one)
             )
@@ -75,7 +76,7 @@ fn describe(facts: Facts<'_>, one: &Outcome) -> String {
         Verdict::Retired => format!(
             "{who} has no unused access key that is active, as read back: {} made inactive.{tags}\
              {evidence}",
-            done(one, |done| done.credentials.first.len() + done.credentials.more)
+            done(one, |done| done.credentials.len())
         ),
         Verdict::Observed => {
             let before = earlier_case(one).map_or_else(String::new, |case| {
@@ -123,10 +124,10 @@ fn done(one: &Outcome, of: fn(&Holdings) -> usize) -> usize {
 type Count = (&'static str, fn(&Holdings) -> usize);
 
 const COUNTS: [Count; 4] = [
-    ("CordonCredentialsDeactivated", |it| it.credentials.first.len() + it.credentials.more),
-    ("CordonPoliciesDetached", |it| it.policies.first.len() + it.policies.more),
-    ("CordonInlinePoliciesDeleted", |it| it.inline_policies.first.len() + it.inline_policies.more),
-    ("CordonGroupsLeft", |it| it.groups.first.len() + it.groups.more),
+    ("CordonCredentialsDeactivated", |it| it.credentials.len()),
+    ("CordonPoliciesDetached", |it| it.policies.len()),
+    ("CordonInlinePoliciesDeleted", |it| it.inline_policies.len()),
+    ("CordonGroupsLeft", |it| it.groups.len()),
 ];
 
 fn counted(one: &Outcome) -> String {

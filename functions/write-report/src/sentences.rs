@@ -1,10 +1,10 @@
-use incident::{Holdings, Outcome, Verdict, one_line};
+use incident::{Outcome, Verdict, listed, one_line};
 
 use crate::advice::is_hopeless;
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
-    Ending, Facts, Standing, capitalized, denied_before, first_error, has_lost_keys, hidden,
-    is_retired, is_unclear, is_unknown, standing,
+    Ending, Facts, Standing, capitalized, denied_before, first_error, has_lost_keys, has_regained,
+    hidden, is_retired, is_unclear, is_unknown, standing,
 };
 
 /// How it stands with the attacker, by the facts: what a mail says first.
@@ -37,10 +37,24 @@ pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
         Ending::Denied | Ending::NotContained => pending(facts),
         Ending::NotRetired => not_retired(facts),
     };
+    said.extend(regained(facts));
     said.extend(recurrence(facts));
     said.retain(|sentence| !sentence.is_empty());
     said.extend(of_the_finding(facts));
     said
+}
+
+/// That somebody has given it back what it can't use under the deny.
+fn regained(facts: Facts<'_>) -> Option<String> {
+    let regained = facts.sorted().into_iter().filter(|one| has_regained(one));
+    let names: Vec<String> = regained.map(|one| facts.called(one)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let who = listed(&names, 2);
+    Some(format!(
+        "Since it was contained in an earlier incident, somebody gave {who} rights or keys again."
+    ))
 }
 
 /// That it is not the first time.
@@ -279,9 +293,10 @@ fn acted(outcome: &Outcome) -> bool {
         || standing(outcome) == Standing::Denied && !denied_before(outcome)
         || outcome.denial.as_ref().is_some_and(|denial| denial.by.is_some() && !denial.already)
         || is_unclear(outcome)
+        || outcome.unknown
         || outcome.evidence.as_ref().is_some_and(|proof| !is_observation(&proof.original))
         || earlier_case(outcome).is_some()
-        || read.is_some_and(|read| read.done != Holdings::default())
+        || read.is_some_and(|read| !read.done.is_empty())
 }
 
 /// The original of a pass that acted, of whom this pass only observes.

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use crate::cases;
 use crate::incident::{Incident, shows, texts, workflow};
 use crate::trials::Trials;
+use crate::truth;
 
 /// A boundary of the customer's own.
 const POWER_USER: &str = "arn:aws:iam::aws:policy/PowerUserAccess";
@@ -452,7 +453,9 @@ async fn added_right(aws: &LocalAws) -> Result<()> {
     contained(aws, &user, 1).await?;
     let added = "arn:aws:iam::aws:policy/ReadOnlyAccess";
     user.attach(added).await?;
+    let between = user.read_back().await?;
     let second = contained(aws, &user, 1).await?;
+    is_told_apart(aws, &user, &between, &second).await?;
     number_of_cases(aws, &user, 1).await?;
     original(aws, &user, 1, &before, &[DENY_ALL]).await?;
     let case = aws.case(&user, 1).await?;
@@ -465,6 +468,29 @@ async fn added_right(aws: &LocalAws) -> Result<()> {
     ensure!(snapshot["added"]["policies"] == json!([DENY_ALL]), "{:#}", snapshot["added"]);
     let tags = snapshot["added"]["tags"].as_array().map(Vec::len);
     ensure!(tags == Some(6), "{:#}", snapshot["added"]);
+    Ok(())
+}
+
+/// What this incident took, and not what an earlier one of its case did.
+async fn is_told_apart(
+    aws: &LocalAws,
+    user: &User,
+    between: &Snapshot,
+    execution: &Execution,
+) -> Result<()> {
+    let alerts = &aws.topics().alerts;
+    let mail = alerts.message("what is new", |mail| mail.tells(Telling::Done, &execution.arn));
+    let mail = mail.await?;
+    truth::holds(&mail.page, between, &user.read_back().await?)?;
+    let text = mail.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let given = format!("somebody gave the user `{}` rights or keys again", user.name);
+    for part in [&given, "gone before this incident: 3 of", "Find out who gave the user"] {
+        ensure!(text.contains(part), "`{part}` is not in the mail: {text}");
+    }
+    for taken_before in between.credentials.keys() {
+        let told = format!("`{taken_before}` is inactive");
+        ensure!(!text.contains(&told), "not now: {text}");
+    }
     Ok(())
 }
 

@@ -234,22 +234,47 @@ async fn retired_beside(alone: &Alone<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What fails the iterations as a whole, no step of ours does.
+/// What fails the iterations as a whole, no step of ours does: here all is done by then. Nor is
+/// it forgotten by a redrive that does nothing more.
 async fn nobody_knows(alone: &Alone<'_>) -> Result<()> {
-    let begin = "/States/Principals/ItemProcessor/States/BeginPrincipal/Assign/rounds";
-    alone.redefine(begin, json!("{% $error('no round') %}")).await?;
-    let suspect = Suspect::new(alone, MEMBERS[0], Case::User).await?;
-    let execution = alone.execution_to_be();
-    suspect.start(&execution).await?;
-    let name = suspect.before.arn.rsplit('/').next().unwrap_or_default();
-    let deny = format!("aws iam attach-user-policy --region us-east-1 --user-name '{name}'");
-    let parts = [
-        "It is not known whether the attacker is out",
-        "Principals",
-        "get-execution-history",
-        "See whether the deny stands",
-        &deny,
-    ];
-    let mail = told(alone, &execution, "FAILED, not clear:", &parts).await?;
-    is_true(&mail, &suspect).await
+    let end = "/States/Principals/ItemProcessor/States/PrincipalContained/Output/pass";
+    let fails_once = "{% $redrives = 0 ? $error('no outcome') : $redrives %}";
+    alone.redefine(end, json!(fails_once)).await?;
+    let account = MEMBERS[0];
+    for (said, by_account) in [
+        ("Cordon had begun with it, and nobody knows whether a deny stands", true),
+        ("It was denied everything before, and that is not undone", false),
+    ] {
+        let suspect = Suspect::new(alone, account, Case::User).await?;
+        let execution = alone.execution_to_be();
+        suspect.start(&execution).await?;
+        let name = suspect.before.arn.rsplit('/').next().unwrap_or_default();
+        let deny = format!("aws iam attach-user-policy --region us-east-1 --user-name '{name}'");
+        let parts = [
+            "It is not known whether the attacker is out",
+            "Principals",
+            "get-execution-history",
+            "See whether the deny stands",
+            &deny,
+        ];
+        let mail = told(alone, &execution, "FAILED, not clear:", &parts).await?;
+        is_true(&mail, &suspect).await?;
+        ensure!(suspect.read_back().await?.left().is_empty(), "it was contained");
+        let exempt = if by_account {
+            json!({ "exemptAccounts": [account] })
+        } else {
+            json!({ "exemptPrincipals": [suspect.before.arn] })
+        };
+        amend(alone, &exempt).await?;
+        execution.redrive().await?;
+        execution.succeeds().await?;
+        let left = |mail: &Message| mail.tells(Telling::LeftToPeople, &execution.arn);
+        let mail = alone.topics().alerts.message("that it is left to people", left).await?;
+        is_true(&mail, &suspect).await?;
+        let text = mail.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(text.contains(said), "`{said}` is not in the mail: {text}");
+        ensure!(!text.contains("before this incident"), "{text}");
+        amend(alone, &json!({ "exemptAccounts": [], "exemptPrincipals": [] })).await?;
+    }
+    Ok(())
 }

@@ -154,7 +154,7 @@ fn an_outcome_says_that_a_principal_is_dealt_with_only_where_an_iteration_did() 
     let read_back = "{% ($now := [$states.result[verdict != 'answered'], $refused]; [$outcomes[verdict in \
                      ['contained', 'retired'] and $not(resource in $now.resource)], $now]) %}";
     let unknown = "{% ($o := $outcomes; [$o, $principals[$not(resource in $o.resource)].{'resource': \
-                   resource, 'account': account, 'verdict': 'pending', 'failures': [], 'pass': \
+                   resource, 'account': account, 'verdict': 'pending', 'unknown': true, 'pass': \
                    $redrives, 'unusedDays': unusedDays}]) %}";
     let mut assignments = 0;
     for state in Scope::machine().all() {
