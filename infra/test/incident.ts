@@ -233,7 +233,7 @@ function incident(size: Size): Incident {
       snapshot: stored(`${'e'.repeat(80)}-22.json`).uri,
       snapshotSha256: '0'.repeat(64),
       had: holdings,
-      joined: { gone: longest ? 1_000 : 3, regained: true },
+      before: { joined: { gone: longest ? 1_000 : 3, regained: true } },
       bare: true,
       assumableRoles: names(longest ? ['r'.repeat(197)] : ['arn:aws:iam::222222222222:role/app']),
       told: times(longest ? 1 : 0, () => 't'.repeat(200)),

@@ -78,7 +78,7 @@ describe('an outcome has at most 5 KiB', () => {
   for (const principals of [1, 2, 8, 11, 16, 32]) {
     it(`where ${principals} principals have and fail with whatever they may`, async (test) => {
       const { variables } = typical();
-      const [least, most] = [350, 770];
+      const [least, most] = [350, 760];
       const room = Math.min(Math.max(Math.floor(11_200 / principals), least), most);
       const readBack = { done: holdings(least), left: holdings(room) };
       const one = await outcome('PrincipalPending', {

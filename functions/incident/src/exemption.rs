@@ -83,10 +83,10 @@ impl ExemptPrincipal {
         }
     }
 
-    pub(crate) fn stands(&self, now: OffsetDateTime) -> bool {
+    pub(crate) fn ends(&self) -> Option<OffsetDateTime> {
         match self {
-            Self::Pattern(_) => true,
-            Self::Noted(noted) => stands(noted.until.as_ref(), now),
+            Self::Pattern(_) => None,
+            Self::Noted(noted) => noted.until.as_ref().map(|until| until.time),
         }
     }
 }
@@ -108,16 +108,12 @@ impl ExemptAccount {
         }
     }
 
-    pub(crate) fn stands(&self, now: OffsetDateTime) -> bool {
+    pub(crate) fn ends(&self) -> Option<OffsetDateTime> {
         match self {
-            Self::Account(_) => true,
-            Self::Noted(noted) => stands(noted.until.as_ref(), now),
+            Self::Account(_) => None,
+            Self::Noted(noted) => noted.until.as_ref().map(|until| until.time),
         }
     }
-}
-
-fn stands(until: Option<&Until>, now: OffsetDateTime) -> bool {
-    until.is_none_or(|until| now < until.time)
 }
 
 fn note(until: Option<&Until>, reason: Option<&str>) -> String {
@@ -209,6 +205,26 @@ mod tests {
             assert_eq!(accounts(&policy), [true, !ended], "{now}");
         }
         assert!(!exempt(&policy, "eve"));
+    }
+
+    #[test]
+    fn of_two_exemptions_of_one_principal_the_one_that_ends_last_is_told() {
+        let until = |day: u8| {
+            format!(
+                r#"{{"principal": "arn:aws:iam::*:user/eve", "until": "2026-12-{day:02}T00:00:00Z"}}"#
+            )
+        };
+        let always = r#""arn:aws:iam::*:user/*""#.to_owned();
+        for (written, told) in [
+            ([until(2), until(3), until(1)], " until 2026-12-03T00:00:00Z"),
+            ([until(2), always.clone(), until(1)], ""),
+        ] {
+            let policy = format!(r#"{{"exemptPrincipals": [{}]}}"#, written.join(","));
+            let policy = ResponsePolicy::parse(&policy).unwrap();
+            let policy = policy.at(time("2026-11-30T00:00:00Z"));
+            let first = policy.exempt_principals.first().unwrap();
+            assert_eq!(first.note(), told);
+        }
     }
 
     #[test]

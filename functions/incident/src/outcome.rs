@@ -144,9 +144,9 @@ pub struct Proof {
     /// what of it is done and what is left.
     #[serde(default)]
     pub had: Option<Holdings>,
-    /// How the execution met the case; nothing, where it has opened it.
+    /// What had been done with it before the execution; nothing, where nothing is known of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub joined: Option<Joined>,
+    pub before: Option<Before>,
     /// ARN patterns of roles that the principal could assume, cut.
     pub assumable_roles: Names,
     /// What people have to know of the evidence.
@@ -157,13 +157,19 @@ pub struct Proof {
     pub told_today: bool,
 }
 
-/// How an execution met a case that another one had opened.
+/// What had been done with a principal before an execution reached it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Joined {
-    /// How much of what the original holds was gone already.
-    pub gone: usize,
-    /// Whether it had something again after it was read back, and found contained.
-    pub regained: bool,
+#[serde(rename_all = "camelCase")]
+pub enum Before {
+    /// Another execution had opened the case.
+    Joined {
+        /// How much of what the original holds was gone already.
+        gone: usize,
+        /// Whether it had something again after it was read back, and found contained.
+        regained: bool,
+    },
+    /// What the case before had taken was given back from its evidence.
+    Restored,
 }
 
 /// What Verify read of a principal, cut.
@@ -209,7 +215,7 @@ const LONGEST_PATH: usize = 100;
 /// an execution carries the outcomes of all of them at once.
 #[must_use]
 pub fn room(principals: usize) -> usize {
-    (11_200 / principals.max(1)).clamp(LEAST_ROOM, 770)
+    (11_200 / principals.max(1)).clamp(LEAST_ROOM, 760)
 }
 
 /// So many bytes of JSON are enough for a name or two.

@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::{fmt, marker::PhantomData};
 
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
@@ -173,11 +174,15 @@ impl ResponsePolicy {
         Ok(policy)
     }
 
-    /// The policy as it is at this time: without the exemptions that have ended.
+    /// The policy as it is at this time: without the exemptions that have ended, and with those
+    /// first that end last.
     #[must_use]
     pub fn at(mut self, now: OffsetDateTime) -> Self {
-        self.exempt_principals.retain(|one| one.stands(now));
-        self.exempt_accounts.retain(|one| one.stands(now));
+        self.exempt_principals.retain(|one| one.ends().is_none_or(|end| now < end));
+        self.exempt_accounts.retain(|one| one.ends().is_none_or(|end| now < end));
+        let last = |end: Option<OffsetDateTime>| (end.is_some(), Reverse(end));
+        self.exempt_principals.sort_by_key(|one| last(one.ends()));
+        self.exempt_accounts.sort_by_key(|one| last(one.ends()));
         self
     }
 

@@ -20,8 +20,8 @@ mod today;
 
 use aws_sdk_s3::primitives::DateTime;
 use incident::{
-    Denial, Evidence, Execution, Failure, Held, Holdings, Joined, Names, Principal, Proof, Reach,
-    Stored, ascii, case_number, cut, listed, newest_case, room,
+    Before, Denial, Evidence, Execution, Failure, Held, Names, Principal, Proof, Reach, Stored,
+    ascii, case_number, cut, listed, newest_case, room,
 };
 use lambda::Measured;
 use member::deny::is_denied_by_boundary;
@@ -289,31 +289,48 @@ struct Stock {
     original: Kept,
     /// Nothing, where the original is of this pass.
     snapshot: Option<Kept>,
-    /// Nothing, where the original is of this execution.
-    met: Option<Met>,
+    met: Met,
     told: Vec<String>,
 }
 
-/// A case that another execution has opened, as this one met it.
-struct Met {
-    /// The first that the execution has stored in it; nothing, where that is this pass's.
-    first: Option<Kept>,
-    left: Left,
+/// How an execution meets a case, or opens one.
+enum Met {
+    /// It is this execution's own.
+    Own { after_restore: bool },
+    /// Another execution has opened it.
+    Others {
+        /// The first that this one has stored in it; nothing, where that is this pass's.
+        first: Option<Box<Kept>>,
+        left: Left,
+    },
 }
 
 impl Stock {
+    fn of(case: Option<String>, original: Kept) -> Self {
+        let met = Met::Own { after_restore: false };
+        Self { case, original, snapshot: None, met, told: Vec::new() }
+    }
+
     fn evidence(self, partition: &str, room: usize) -> Result<Evidence, Failure> {
         let Self { case, original, snapshot: own, met, told } = self;
         let now = own.as_ref().unwrap_or(&original);
         let first = match &met {
-            None => &original,
-            Some(met) => met.first.as_ref().unwrap_or(now),
+            Met::Own { .. } => &original,
+            Met::Others { first, .. } => first.as_deref().unwrap_or(now),
         };
         let snapshot = &now.document.principal;
         let had = snapshot.together_with(&first.document.principal, partition);
-        let joined = match &met {
-            None => None,
-            Some(met) => Some(met.joined(&original, first, &had, partition)?),
+        let before = match met {
+            Met::Own { after_restore } => after_restore.then_some(Before::Restored),
+            Met::Others { left, .. } => {
+                let original = &original.document.principal;
+                let gone = original.together_with(original, partition).without(&had).len();
+                let regained = match left {
+                    Left::At(left) => !had.is_empty() && left <= first.at()?,
+                    Left::NotYet | Left::Unreadable => false,
+                };
+                Some(Before::Joined { gone, regained })
+            }
         };
         let mut roles = Vec::new();
         for one in [now, first, &original] {
@@ -335,7 +352,7 @@ impl Stock {
                     .is_none_or(|boundary| is_denied_by_boundary(partition, Some(boundary))),
             console_password: snapshot.has_console_password(),
             had: Some(had.clone().cut(room)),
-            joined,
+            before,
             assumable_roles: roles.collect::<Names>().cut(&mut ROLES.clone()),
             told: in_brief(&told),
             told_today: false,
@@ -358,26 +375,6 @@ impl Stock {
     }
 }
 
-impl Met {
-    /// How the case was met whose original is this by an execution that has found so much, first
-    /// in such a document.
-    fn joined(
-        &self,
-        original: &Kept,
-        first: &Kept,
-        had: &Holdings,
-        partition: &str,
-    ) -> Result<Joined, Failure> {
-        let before = &original.document.principal;
-        let regained = match self.left {
-            Left::At(left) => !had.is_empty() && left <= first.at()?,
-            Left::NotYet | Left::Unreadable => false,
-        };
-        let gone = before.together_with(before, partition).without(had).len();
-        Ok(Joined { gone, regained })
-    }
-}
-
 impl Deposit<'_> {
     async fn in_a_case(&self, of_principal: &str) -> Result<Stock, Failure> {
         let reached = Reached {
@@ -389,10 +386,10 @@ impl Deposit<'_> {
             let mut told = Vec::new();
             let newest = self.newest(of_principal, &mut told).await?;
             let case = newest.as_ref().map(|newest| &newest.case);
+            let after_restore = case.is_some_and(|case| case.restored);
             match (cases::decide(case, reached, now)?, newest) {
-                (Decision::Join(number), Some(Newest { original: Some(original), case, keys })) => {
-                    let folder = format!("{of_principal}{number:04}/");
-                    return self.joined(&folder, original, (case, &keys), told).await;
+                (Decision::Join(_), Some(Newest { original: Some(original), case, keys })) => {
+                    return self.joined(of_principal, original, (case, &keys), told).await;
                 }
                 (Decision::Open(number) | Decision::Join(number), _) => {
                     let case = format!("{number:04}");
@@ -402,7 +399,8 @@ impl Deposit<'_> {
                     let Some(opened) = self.bucket.create(&key, &bytes).await? else { continue };
                     let original = self.kept(&opened)?;
                     let case = Some(case);
-                    return Ok(Stock { case, original, snapshot: None, met: None, told });
+                    let met = Met::Own { after_restore };
+                    return Ok(Stock { met, told, ..Stock::of(case, original) });
                 }
             }
         }
@@ -415,26 +413,30 @@ impl Deposit<'_> {
 
     async fn joined(
         &self,
-        folder: &str,
+        of_principal: &str,
         original: Kept,
         (case, keys): (Case, &[String]),
         mut told: Vec<String>,
     ) -> Result<Stock, Failure> {
         let number = format!("{:04}", case.number);
+        let folder = format!("{of_principal}{number}/");
         let Incident { execution, .. } = &original.document.incident;
         let is_ours = *execution == self.incident.execution;
         let place = Place::Joins(&number, &original.document, &original.stored.uri);
         let snapshot = if original.document.is_of(&self.incident) {
             None
         } else {
-            Some(self.own(folder, &self.document(place)?, &mut told).await?)
+            Some(self.own(&folder, &self.document(place)?, &mut told).await?)
         };
         let met = if is_ours {
-            None
+            let before = case.number.saturating_sub(1);
+            let restored = format!("{of_principal}{before:04}/restored.json");
+            Met::Own { after_restore: keys.contains(&restored) }
         } else {
-            Some(Met { first: self.first(folder, keys, &mut told).await?, left: case.left })
+            let first = self.first(&folder, keys, &mut told).await?;
+            Met::Others { first: first.map(Box::new), left: case.left }
         };
-        Ok(Stock { case: Some(number), original, snapshot, met, told })
+        Ok(Stock { snapshot, met, told, ..Stock::of(Some(number), original) })
     }
 
     /// Apart from all cases. Of a later pass, the execution's first snapshot is the original.
@@ -451,7 +453,7 @@ impl Deposit<'_> {
             Some(first) => (first, Some(own)),
             None => (own, None),
         };
-        Ok(Stock { case: None, original, snapshot, met: None, told })
+        Ok(Stock { snapshot, told, ..Stock::of(None, original) })
     }
 
     /// What an earlier pass of this execution has stored first in the folder, by these keys.

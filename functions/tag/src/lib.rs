@@ -149,7 +149,7 @@ mod tests {
                     snapshot: String::new(),
                     snapshot_sha256: String::new(),
                     had: None,
-                    joined: None,
+                    before: None,
                     bare: false,
                     console_password: false,
                     assumable_roles: Names::default(),

@@ -1,6 +1,7 @@
 use incident::{
-    AccountId, DenyBy, Execution, Failed, Failure, Kind as Noun, Mode, Outcome, PrincipalArn,
-    Protection, Session, Severity, Verdict, deny_policy, is_name, one_line, protection_by_name,
+    AccountId, Before, DenyBy, Execution, Failed, Failure, Kind as Noun, Mode, Outcome,
+    PrincipalArn, Protection, Session, Severity, Verdict, deny_policy, is_name, one_line,
+    protection_by_name,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -568,9 +569,18 @@ pub(crate) fn denied_before(outcome: &Outcome) -> bool {
 
 /// Whether it had something again since it was read back, and found contained.
 pub(crate) fn has_regained(outcome: &Outcome) -> bool {
-    let joined = outcome.evidence.as_ref().and_then(|proof| proof.joined);
+    let before = outcome.evidence.as_ref().and_then(|proof| proof.before);
     let acted = matches!(outcome.verdict, Verdict::Contained | Verdict::Pending);
-    acted && joined.is_some_and(|joined| joined.regained)
+    acted && matches!(before, Some(Before::Joined { regained: true, .. }))
+}
+
+/// What says how an earlier case was given back, where one was before the execution opened
+/// another: the address of its `restored.json`.
+pub(crate) fn given_back(outcome: &Outcome) -> Option<String> {
+    let proof = outcome.evidence.as_ref()?;
+    let Some(Before::Restored) = proof.before else { return None };
+    let before = proof.case.as_ref()?.parse::<u16>().ok()?.checked_sub(1)?;
+    Some(format!("{}/{before:04}/restored.json", holder(&proof.original)))
 }
 
 /// Whether no access key is active that was to be made inactive, as read back.

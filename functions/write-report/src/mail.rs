@@ -1,12 +1,14 @@
 use incident::{
-    DenyBy, Execution, Holdings, Names, Outcome, Proof, ReadBack, Verdict, hex_digest, one_line,
+    Before, DenyBy, Execution, Holdings, Names, Outcome, Proof, ReadBack, Verdict, hex_digest,
+    one_line,
 };
 
 use crate::advice::{Step, Whose, steps};
 use crate::cause::Said;
 use crate::errors::{is_a_decision, meaning};
 use crate::facts::{
-    Ending, Facts, Standing, capitalized, denied_before, is_unclear, is_unknown, named, standing,
+    Ending, Facts, Standing, capitalized, denied_before, given_back, is_unclear, is_unknown, named,
+    standing,
 };
 use crate::input::Kind;
 use crate::page::Page;
@@ -232,15 +234,15 @@ fn read_back(facts: Facts<'_>, outcome: &Outcome, read: &ReadBack, page: &mut Pa
     if !any {
         page.item("nothing");
     }
-    if let Some(joined) = outcome.evidence.as_ref().and_then(|proof| proof.joined) {
+    let before = outcome.evidence.as_ref().and_then(|proof| proof.before);
+    if let Some(Before::Joined { gone, .. }) = before {
         if any && !taken {
             page.item("nothing was taken away in this incident");
         }
-        if joined.gone > 0 {
+        if gone > 0 {
             page.item(format!(
-                "gone before this incident: {} of what it had when its case began; the case's \
-                 original, under `Evidence`, names all of it",
-                joined.gone
+                "gone before this incident: {gone} of what it had when its case began; the case's \
+                 original, under `Evidence`, names all of it"
             ));
         }
     }
@@ -479,6 +481,10 @@ fn the_end(facts: Facts<'_>, most: usize, page: &mut Page) {
         for told in &proof.told {
             page.quote(2, one_line(told, 400));
         }
+    }
+    for restored in facts.sorted().into_iter().take(most).filter_map(given_back) {
+        page.indented(2, "and of when, by whom and why it had been given back before:");
+        page.word(2, one_line(&restored, 1_000));
     }
     for case in facts.sorted().into_iter().take(most).filter_map(sentences::earlier_case) {
         page.indented(2, "and of what was done before the redrive:");

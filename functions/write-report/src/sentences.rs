@@ -3,8 +3,8 @@ use incident::{Outcome, Verdict, listed, one_line};
 use crate::advice::is_hopeless;
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
-    Ending, Facts, Standing, capitalized, denied_before, first_error, has_lost_keys, has_regained,
-    hidden, is_retired, is_unclear, is_unknown, standing,
+    Ending, Facts, Standing, capitalized, denied_before, first_error, given_back, has_lost_keys,
+    has_regained, hidden, is_retired, is_unclear, is_unknown, standing,
 };
 
 /// How it stands with the attacker, by the facts: what a mail says first.
@@ -38,6 +38,7 @@ pub(crate) fn first(facts: Facts<'_>) -> Vec<String> {
         Ending::NotRetired => not_retired(facts),
     };
     said.extend(regained(facts));
+    said.extend(after_a_restore(facts));
     said.extend(recurrence(facts));
     said.retain(|sentence| !sentence.is_empty());
     said.extend(of_the_finding(facts));
@@ -55,6 +56,18 @@ fn regained(facts: Facts<'_>) -> Option<String> {
     Some(format!(
         "Since it was contained in an earlier incident, somebody gave {who} rights or keys again."
     ))
+}
+
+/// That what was given back is taken away again.
+fn after_a_restore(facts: Facts<'_>) -> Option<String> {
+    let given_back = facts.sorted().into_iter().filter(|one| given_back(one).is_some());
+    let names: Vec<String> = given_back.map(|one| facts.called(one)).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "Cordon had contained {} before, and people had it given back what was taken then.",
+            listed(&names, 2)
+        )
+    })
 }
 
 /// That it is not the first time.

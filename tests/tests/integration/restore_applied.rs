@@ -15,6 +15,7 @@ use harness::execution::Execution;
 use harness::faults::Strike;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
+use harness::messages::{Message, Telling};
 use harness::place::repository;
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot, User, allow_all};
 use serde_json::{Value, json};
@@ -325,6 +326,10 @@ async fn twice(aws: &LocalAws) -> Result<()> {
         keys.push(user.access_key().await?.id);
         let before = user.read_back().await?;
         let incident = contain(aws, &user).await?;
+        let is_it = |mail: &Message| mail.tells(Telling::Done, &incident.arn);
+        let mail = aws.topics().alerts.message("that it is contained", is_it).await?;
+        let said = mail.text.contains("0001/restored.json");
+        ensure!(said == (case == 2), "case {case}: {}", mail.text);
         let digest = plan(aws, &incident, &json!({ "activate": keys })).await?;
         restore(aws, &asks(&incident, &digest, "recovered")).await?;
         let after = user.read_back().await?;
