@@ -12,6 +12,7 @@ import {
   type Policy,
   policyIn,
   readResponsePolicy,
+  saidOfFirst,
   writeResponsePolicy,
 } from './response-policy.ts';
 
@@ -22,6 +23,7 @@ export async function policy(config: string, { SET }: NodeJS.ProcessEnv): Promis
   const live = await readResponsePolicy(account);
   if (!SET) {
     console.log(live.text);
+    console.error(saidOfFirst(policyIn(live.text))[0]);
     const wrong = mistakes(configuration, policyIn(live.text));
     if (wrong.length > 0) throw new Failure(wrong.join('\n'));
     warn({ responsePolicy: policyIn(live.text) }, 'responsePolicy');
@@ -32,6 +34,7 @@ export async function policy(config: string, { SET }: NodeJS.ProcessEnv): Promis
   const { made, kept } = madeBy(configuration, before, after);
   if (made.length > 0) throw new Failure(made.join('\n'));
   for (const each of kept) console.error(`warning: ${each}`);
+  for (const each of replaced(before, after)) console.error(`in the place of ${each}`);
   warn({ responsePolicy: after }, 'responsePolicy');
   if (isDeepStrictEqual(before, after)) {
     console.log(`version ${live.version} says so already:\n${live.text}`);
@@ -69,11 +72,31 @@ export function changed(policy: Policy, set: string): Policy {
   }
   if (sign === '+') {
     const there = list.some((one) => isDeepStrictEqual(one, named));
-    return { ...others, [field]: there ? list : [...list, named] };
+    const kept = list.filter((one) => !isOfTheSame(one, named));
+    return { ...others, [field]: there ? list : [...kept, named] };
   }
   const rest = list.filter((one) => !isNamed(one, named));
   if (rest.length === list.length) throw new Failure(`\`${field}\` has no ${text}`);
   return { ...others, [field]: rest };
+}
+
+/** Whether an entry has an end or a reason, as another has, for whom or what that one is about. */
+function isOfTheSame(entry: unknown, other: unknown): boolean {
+  const about = (one: unknown): unknown =>
+    typeof one === 'object' && one !== null
+      ? ((one as Policy)['principal'] ?? (one as Policy)['account'])
+      : undefined;
+  return about(entry) !== undefined && about(entry) === about(other);
+}
+
+/** The exemptions that are in the policy no more once something was added, as JSON. */
+export function replaced(before: Policy, after: Policy): readonly string[] {
+  return ['exemptPrincipals', 'exemptAccounts'].flatMap((field) => {
+    const [was, is] = [before[field], after[field]];
+    if (!Array.isArray(was) || !Array.isArray(is) || is.length < was.length) return [];
+    const gone = was.filter((one) => !is.some((other) => isDeepStrictEqual(one, other)));
+    return gone.map((one) => JSON.stringify(one));
+  });
 }
 
 /** Whether an entry is what somebody names: whole, or by the text that it is about. */

@@ -1,6 +1,7 @@
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { Failure } from './failure.ts';
 import { DeployedMachine } from './machines.ts';
+import { withConfiguration } from './shell.ts';
 import { isSet } from './variables.ts';
 
 /**
@@ -20,6 +21,7 @@ export async function readiness(config: string, variables: NodeJS.ProcessEnv): P
   const { status, output = '{}', error = '', cause = '' } = await machine.ended(executionArn);
   if (status !== 'SUCCEEDED') throw new Failure(`the check ended ${status}: ${error} ${cause}`);
   const { message, notReady } = JSON.parse(output) as { message: string; notReady: boolean };
-  console.log((JSON.parse(message) as { email: string }).email);
+  const { email } = JSON.parse(message) as { email: string };
+  console.log(withConfiguration(email, config));
   if (notReady) process.exitCode = 1;
 }

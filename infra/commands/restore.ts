@@ -14,6 +14,7 @@ import {
 import { type Configuration, readConfiguration } from '../lib/config.ts';
 import { RESTORER_ROLE, ROLE_PATH } from '../lib/names.ts';
 import { Failure, inALine } from './failure.ts';
+import { withConfiguration } from './shell.ts';
 import { DeployedMachine } from './machines.ts';
 
 /** What a person decides on, as people write it and as the machine reads it. */
@@ -40,7 +41,7 @@ export async function restore(config: string, variables: NodeJS.ProcessEnv): Pro
     throw new Failure(`${what}: ${await whatFailed(machine, executionArn)}`);
   }
   const { text, digest } = JSON.parse(output) as { text: string; digest?: string };
-  console.log(text);
+  console.log(withConfiguration(text, config));
   if (digest !== undefined) console.log(`Plan ${digest}`);
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Failure } from '../commands/failure.ts';
-import { changed, madeBy } from '../commands/policy.ts';
+import { changed, madeBy, replaced } from '../commands/policy.ts';
 import { policyIn, saidOfFirst } from '../commands/response-policy.ts';
 import { configuration } from './fixture.ts';
 
@@ -40,6 +40,26 @@ describe('one field of the response policy', () => {
     const whole = JSON.stringify({ until, principal: whom });
     assert.deepEqual(changed(exempt, `exemptPrincipals-=${whole}`), left);
     assert.throws(() => changed(exempt, 'exemptPrincipals-=arn:aws:iam::*:user/deploy'), Failure);
+  });
+
+  it('has one exemption with an end for one principal or account, the last that was given', () => {
+    const whom = 'arn:aws:iam::222222222222:user/deploy';
+    const [first, second] = ['2026-12-31T00:00:00Z', '2027-01-31T00:00:00Z'].map((until) => ({
+      principal: whom,
+      until,
+    }));
+    const former = { exemptPrincipals: [whom, first, 'arn:aws:iam::*:user/x'] };
+    const after = changed(former, `exemptPrincipals+=${JSON.stringify(second)}`);
+    assert.deepEqual(after, { exemptPrincipals: [whom, 'arn:aws:iam::*:user/x', second] });
+    assert.deepEqual(replaced(former, after), [JSON.stringify(first)]);
+    assert.deepEqual(changed(after, `exemptPrincipals+=${JSON.stringify(second)}`), after);
+    const accounts = {
+      exemptAccounts: [{ account: '222222222222', until: '2026-12-31T00:00:00Z' }],
+    };
+    const account = { account: '222222222222', reason: 'tests' };
+    const noted = changed(accounts, `exemptAccounts+=${JSON.stringify(account)}`);
+    assert.deepEqual(noted, { exemptAccounts: [account] });
+    assert.deepEqual(replaced(policy, changed(policy, 'exemptAccounts-=222222222222')), []);
   });
 
   it('is not kept from a change by what was wrong before', () => {

@@ -478,6 +478,17 @@ pub enum Shown {
     TakenLater {
         /// What it found.
         item: Item,
+        /// The ARN of its execution. Plans before this was kept have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        execution: Option<String>,
+    },
+    /// Another incident of the case had a finding of its own, whose note says that the principal is
+    /// contained: a restore does not change it.
+    OtherFinding {
+        /// The finding.
+        finding: Finding,
+        /// The ARN of its execution.
+        execution: String,
     },
     /// AWS itself restricts the user, and no restore touches that.
     QuarantinedByAws {

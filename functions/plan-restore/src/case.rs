@@ -1,7 +1,7 @@
 //! What is known of a principal from before: what the history of its incident has stored, checked
 //! to the byte, and what else lies in its case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::primitives::DateTime;
@@ -130,6 +130,7 @@ impl Reader<'_> {
             }
         }
         past.tagged.extend(of.tagged.clone());
+        shown.extend(asked.other_findings().filter(|_| case.is_some()));
         if let Some(stored) = left.as_ref().filter(|_| case.is_some()) {
             let read: Left = self.document(stored, LEFT).await?;
             if read.id != *id || Some(&read.case) != case.as_ref() {
@@ -193,6 +194,19 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// The findings of the case's other incidents, each once.
+    fn other_findings(&self) -> impl Iterator<Item = Shown> {
+        let mut known: BTreeSet<&str> =
+            self.own.finding.iter().map(|finding| finding.id.as_str()).collect();
+        let others = self.writers.values().flatten().filter(|other| other.of(self.id).is_some());
+        others.filter_map(move |other| {
+            let finding = other.finding.clone()?;
+            let execution = other.execution.arn().to_owned();
+            let is_new = known.insert(other.finding.as_ref()?.id.as_str());
+            is_new.then_some(Shown::OtherFinding { finding, execution })
+        })
+    }
+
     /// The objects of the case that is planned, but for how it was left; of a retirement there
     /// are none. It has to be the newest, and not given back yet.
     async fn files(

@@ -325,6 +325,9 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
     {
         return of_the_claimed(facts, outcome, &known);
     }
+    if failed.error == "PrincipalExempt" {
+        return of_the_exempt(failed);
+    }
     in_its_region(facts, by_its_error(facts, outcome, failed))
 }
 
@@ -462,6 +465,23 @@ fn is_denied_by_a_role(failed: &Failed) -> bool {
     let is_of_iam = Said::of(failed).call.is_some_and(|call| call.starts_with("iam:"));
     let phrase = "explicit deny in an identity-based policy";
     failed.error == "AccessDenied" && is_of_iam && failed.cause.contains(phrase)
+}
+
+/// Whom the response policy exempts. For a while it may be by an earlier mail's own advice.
+fn of_the_exempt(failed: &Failed) -> Step {
+    let todo = meaning("PrincipalExempt").unwrap_or(UNKNOWN).todo;
+    let words = Said::of(failed).words;
+    let pattern =
+        words.rsplit_once("` matches `").and_then(|(_, pattern)| pattern.strip_suffix('`'));
+    let Some(pattern) = pattern.filter(|_| words.contains("exempts it until ")) else {
+        return Step::of(todo);
+    };
+    let end = Command::make("policy").set("SET", &format!("exemptPrincipals-={pattern}"));
+    let text = format!(
+        "{todo} Or end the exemption now, which may be of others, too; then Cordon contains it when \
+         a finding about it comes again:"
+    );
+    Step::of(text).run(Whose::Security, vec![end])
 }
 
 /// What people do about credentials that were found where they should not be.
@@ -818,7 +838,8 @@ fn has_no_keys(outcome: &Outcome) -> bool {
 
 /// How the keys of a user become inactive whose ids nobody has read.
 const EACH_KEY: &str = " Then make its keys inactive: the last two commands take the first that \
-     is active, and show all. Run both again until none of them is Active.";
+     is active, and show all. Run both again until none of them is Active; an error about the \
+     length of `accessKeyId` says that none is.";
 
 fn each_key(about: About<'_>) -> impl Iterator<Item = Command> {
     about.deactivate_first_key().into_iter().chain(about.list_keys())

@@ -195,8 +195,8 @@ fn of_principals(error: &str) -> Option<Words> {
         ),
         "PrincipalExempt" => (
             "the response policy exempts it",
-            "The response policy exempts it (`exemptPrincipals`), so Cordon never touches it. If an \
-             attacker uses it, act by hand.",
+            "The response policy exempts it (`exemptPrincipals`), and for as long as it does, Cordon \
+             does not touch it. If an attacker uses it, act by hand.",
         ),
         "RecurrenceUnclear" => (
             "it was contained before and given back, and it is not known whether the attacker is \

@@ -438,11 +438,13 @@ pub(crate) fn step(page: &mut Page, number: usize, step: &Step) {
         let whose = match whose {
             Whose::Security => "the security account, where Cordon runs".to_owned(),
             Whose::Restorer => {
-                "one of `restorers`; without any, of the security account".to_owned()
+                "one of `restorers`, or of the security account if the configuration names none"
+                    .to_owned()
             }
             Whose::RestorerAlone => "one of `restorers`, where there are any".to_owned(),
             Whose::Restoring => {
-                "this role; without `restorers`, of the security account".to_owned()
+                "this role, or of the security account if the configuration names no `restorers`"
+                    .to_owned()
             }
             Whose::Account(account) => format!("account {account}"),
             Whose::GuardDuty => "the account that administers GuardDuty".to_owned(),
@@ -524,7 +526,10 @@ fn roles(facts: Facts<'_>, most: usize, page: &mut Page) {
     page.heading("Roles");
     for names in roles {
         for pattern in &names.first {
-            page.word(2, one_line(pattern, 700));
+            match pattern.as_str() {
+                "*" => page.indented(2, "`*`: any role that lets it in"),
+                _ => page.word(2, one_line(pattern, 700)),
+            }
         }
         more(page, names, "roles");
     }

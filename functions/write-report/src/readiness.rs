@@ -297,8 +297,8 @@ impl Checked {
         }
         page.indented(
             2,
-            "Those that take policies away IAM allows only on a principal under AWSDenyAll, of \
-             which there is none to try them on; the others read.",
+            "Those that take policies away IAM allows only on a principal under AWSDenyAll, and \
+             nobody who is contained is used to try them; the others read.",
         );
     }
 }

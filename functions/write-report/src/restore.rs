@@ -2,7 +2,7 @@
 //! come back, and the same as commands. Nothing has been changed where these are read.
 
 use incident::restore::{Change, Drift, Item, Plan, RETIREMENT, Shown, States, Why};
-use incident::{Failure, PrincipalArn, Stored, ascii, cut, deny_policy, one_line};
+use incident::{Credential, Failure, PrincipalArn, Stored, ascii, cut, deny_policy, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
@@ -55,6 +55,9 @@ pub(crate) fn write(input: &RestorePlan) -> Result<Planned, Failure> {
     }
     Ok(planned)
 }
+
+/// So many bytes of what was chosen for a plan are repeated in commands for another.
+const MOST_CHOSEN: usize = 1_000;
 
 /// All of it, none of the commands, and the first of what there is.
 const ROOMS: [Room; 3] = [
@@ -215,6 +218,38 @@ impl RestorePlan {
             .set("PRINCIPAL", &self.plan.principal.id)
     }
 
+    /// What was chosen for this one: names of items, and ids of credentials.
+    fn chosen(&self) -> (Vec<String>, Vec<String>) {
+        let accepted = self.plan.changes.iter().filter(|one| one.accepted);
+        let accepted = accepted.map(|one| word(&one.states.item.to_string())).collect();
+        (accepted, activated(&self.plan).map(|one| word(&one.id)).collect())
+    }
+
+    /// Plans it anew with these choices, each beside those of this plan; it says so where there is
+    /// no room for those.
+    fn choose(&self, text: &str, choices: &[(Option<&Item>, &[Credential])]) -> Step {
+        let (accepted, active) = self.chosen();
+        let size: usize = accepted.iter().chain(&active).map(String::len).sum();
+        let has_room = size <= MOST_CHOSEN;
+        let commands = choices.iter().map(|(item, credentials)| {
+            let item = item.map(|item| word(&item.to_string()));
+            let credentials = credentials.iter().map(|one| word(&one.id));
+            let chosen = |of: &[String]| if has_room { of.to_vec() } else { Vec::new() };
+            let accept: Vec<String> = chosen(&accepted).into_iter().chain(item).collect();
+            let activate: Vec<String> = chosen(&active).into_iter().chain(credentials).collect();
+            let named = [("ACTIVATE", activate), ("ACCEPT", accept)];
+            let named = named.into_iter().filter(|(_, words)| !words.is_empty());
+            named.fold(self.plan_again(), |command, (name, words)| {
+                command.set(name, &words.join(" "))
+            })
+        });
+        let text = match text.strip_suffix(':').filter(|_| !has_room) {
+            Some(text) => format!("{text}. Name what you had named for this plan, too:"),
+            None => text.to_owned(),
+        };
+        Step::of(text).run(Whose::Restorer, commands.collect())
+    }
+
     /// The command that has Cordon carry it out.
     fn apply(&self) -> Command {
         self.plan_again().set("APPLY", &self.stored.sha256).set("REASON", "why").set("BY", "who")
@@ -252,6 +287,7 @@ impl RestorePlan {
         self.choices(&mut steps);
         steps.extend(self.carry_out());
         let denied = !commands.lift.is_empty();
+        let by_hand = steps.len();
         if !commands.under_the_deny.is_empty() {
             let text = self.under_the_deny(denied);
             steps.push(Step::of(text).run(account(), commands.under_the_deny));
@@ -281,17 +317,21 @@ impl RestorePlan {
             };
             steps.push(Step::of(text).run(account(), commands.close));
         }
-        if !plan.changes.is_empty() {
-            steps.push(
-                Step::of(
-                    "If you have done it by hand, plan again: then nothing is to be given back.",
-                )
-                .run(Whose::Restorer, vec![self.plan_again()]),
-            );
+        if let Some(first) = steps.get_mut(by_hand) {
+            first.text = format!("Or by hand, in this step and those after it. {}", first.text);
         }
-        if steps.is_empty() {
-            steps.push(Step::of("Nothing."));
-        }
+        steps.push(if !plan.changes.is_empty() {
+            let text = "If you have done it by hand, plan again: that plan finds nothing to be \
+                        given back, and tells how the case is closed.";
+            Step::of(text).run(Whose::Restorer, vec![self.plan_again()])
+        } else if plan.case.is_some() {
+            let text = "If it was given back by hand, close the case, since until then \
+                        `make contained` lists it as contained. This changes nothing in the \
+                        account; say who you are, and why:";
+            Step::of(text).run(Whose::Restorer, vec![self.apply()])
+        } else {
+            Step::of("Nothing is to be done.")
+        });
         steps
     }
 
@@ -299,24 +339,19 @@ impl RestorePlan {
     fn choices(&self, steps: &mut Vec<Step>) {
         let plan = &self.plan;
         if !plan.inactive.is_empty() {
-            let ids: Vec<String> = plan.inactive.iter().map(|one| word(&one.id)).collect();
-            steps.push(
-                Step::of(
-                    "Whoever still needs a credential is given a new one. To have old ones made \
-                     active all the same, name them in a new plan, before this one is carried out:",
-                )
-                .run(Whose::Restorer, vec![self.plan_again().set("ACTIVATE", &ids.join(" "))]),
-            );
+            let text = "Whoever still needs a credential is given a new one. To have old ones made \
+                        active all the same, name them in a new plan, before this one is carried \
+                        out:";
+            steps.push(self.choose(text, &[(None, &plan.inactive)]));
         }
         let accepted = plan.drift.iter().filter(|one| one.why != Why::Gone);
-        let accepted: Vec<Command> = accepted
-            .map(|one| self.plan_again().set("ACCEPT", &word(&one.states.item.to_string())))
-            .collect();
+        let accepted: Vec<(Option<&Item>, &[Credential])> =
+            accepted.map(|one| (Some(&one.states.item), [].as_slice())).collect();
         if !accepted.is_empty() {
             let text = "What has changed since becomes as it was before where you accept it by \
                         name in a new plan, before this one is carried out, several names with a \
                         space between them:";
-            steps.push(Step::of(text).run(Whose::Restorer, accepted));
+            steps.push(self.choose(text, &accepted));
         }
     }
 
@@ -327,23 +362,24 @@ impl RestorePlan {
             return None;
         }
         if bears_the_tag(plan) {
-            let text = "Have Cordon do exactly this, where `restorers` of its configuration lets \
-                        somebody; say who you are, and why. Or do it by hand, as below:";
+            let text = "Either by Cordon, which does exactly this, where `restorers` of its \
+                        configuration lets somebody; say who you are, and why:";
             return Some(Step::of(text).run(Whose::Restorer, vec![self.apply()]));
         }
         let Plan { principal, execution, .. } = plan;
         let about = commands::About::named(execution, principal.kind, &principal.name);
         if plan.case.is_none() {
             let text = "Cordon itself makes no key active of a user without the tag of the \
-                        retirement. Do it by hand, as below.";
+                        retirement.";
             return Some(Step::of(text));
         }
         let text = "Cordon itself gives nothing back to whoever does not bear the tag \
                     `SecurityIncident`. Put it there, in the place of another where it has fifty, \
-                    and plan again; or do it by hand, as below:";
+                    and plan again:";
         let tag = about.tag(&[("SecurityIncident", "true")]);
-        let step = Step::of(text).run(Whose::Account(principal.account.to_string()), vec![tag]);
-        Some(step.run(Whose::Restorer, vec![self.plan_again()]))
+        let mut step = self.choose(text, &[(None, &[])]);
+        step.run.insert(0, (Whose::Account(principal.account.to_string()), vec![tag]));
+        Some(step)
     }
 
     /// What is done while a deny stands, where one does.
@@ -379,11 +415,9 @@ impl RestorePlan {
 
     /// Where the commands are that a mail has no room for.
     fn elsewhere(&self) -> Step {
-        Step::of(
-            "This mail has no room for the commands. Do nothing by it: the plan's object, which is \
-             named below, holds all of it, and this prints all of it, as it is then:",
-        )
-        .run(Whose::Restorer, vec![self.plan_again()])
+        let text = "This mail has no room for the commands. Do nothing by it: the plan's object, \
+                    which is named below, holds all of it, and this prints all of it, as it is then:";
+        self.choose(text, &[(None, &[])])
     }
 
     fn the_end(&self, page: &mut Page) {
@@ -431,6 +465,15 @@ impl RestorePlan {
         }
         .notification()
     }
+}
+
+/// The credentials that a plan makes active again.
+pub(crate) fn activated(plan: &Plan) -> impl Iterator<Item = &Credential> {
+    let changes = plan.changes.iter().map(|one| &one.states);
+    changes.filter_map(|states| match &states.item {
+        Item::Credential(one) if states.before.as_deref() == Some("Active") => Some(one),
+        _ => None,
+    })
 }
 
 /// A name as one of several in a variable of `make restore`.

@@ -1,7 +1,9 @@
 //! The words of a restore that was carried out, or that failed on the way.
 
-use incident::restore::{Disposition, Finding, Item, Lost, Plan, Restored};
-use incident::{Execution, Failed, Failure, Kind, Principal, Stored, ascii, cut, one_line};
+use incident::restore::{Disposition, Finding, Item, Lost, Plan, Restored, Shown};
+use incident::{
+    Execution, Failed, Failure, Kind, Principal, Stored, ascii, cut, is_in_ocsf, listed, one_line,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::Duration;
@@ -13,7 +15,7 @@ use crate::errors::{UNKNOWN, meaning};
 use crate::give_back::about;
 use crate::message::{Message, Notification, OfARestore};
 use crate::page::Page;
-use crate::restore::{exempt, object, severity, stays_denied, word};
+use crate::restore::{activated, exempt, object, severity, stays_denied, word};
 use crate::shell::Command;
 use crate::told::{Room, after};
 use crate::{LARGEST, mail, unwritable};
@@ -189,6 +191,14 @@ impl About<'_> {
     }
 }
 
+/// The findings of the case's other incidents.
+fn other_findings(plan: &Plan) -> impl Iterator<Item = &Finding> {
+    plan.shown.iter().filter_map(|one| match one {
+        Shown::OtherFinding { finding, .. } => Some(finding),
+        _ => None,
+    })
+}
+
 fn who(principal: &Principal) -> String {
     let name = one_line(&principal.name, 128);
     format!("the {} `{name}` in account {}", principal.kind.noun(), principal.account)
@@ -256,6 +266,16 @@ impl Words<'_> {
         object(&self.0.stored, &mut page);
         page.heading("Finding");
         page.id(2, one_line(&plan.finding.id, 512));
+        let others: Vec<_> = other_findings(plan).collect();
+        if !others.is_empty() {
+            page.indented(2, "and others of the case:");
+        }
+        for other in others.iter().take(items) {
+            page.id(2, one_line(&other.id, 512));
+        }
+        if let more @ 1.. = others.len().saturating_sub(items) {
+            page.indented(2, format!("and {more} more, in the plan's object"));
+        }
         page.heading("Execution");
         page.indented(2, "This one:");
         page.alone(2, self.0.execution.arn());
@@ -297,10 +317,63 @@ impl Words<'_> {
         if plan.lost.iter().any(|one| !matches!(one, Lost::PasswordToChange { .. })) {
             steps.push(Step::of("See to what does not come back, if that is not done yet."));
         }
-        if steps.is_empty() {
-            steps.push(Step::of("Nothing. Tell the principal's owner."));
-        }
+        steps.extend(self.other_findings());
+        let activated: Vec<String> =
+            activated(plan).map(|one| format!("`{}`", one_line(&one.id, 128))).collect();
+        steps.push(Step::of(match activated.len() {
+            0 => "Tell the principal's owner.".to_owned(),
+            _ => format!(
+                "Tell the principal's owner, and have what is active again replaced, since an \
+                 attacker may know it: {}.",
+                listed(&activated, 10)
+            ),
+        }));
         steps
+    }
+
+    /// The notes of other findings of the case, which only people correct.
+    fn other_findings(&self) -> Option<Step> {
+        let Restored { plan, execution, by, .. } = self.0;
+        let findings: Vec<_> = other_findings(plan).collect();
+        if findings.is_empty() {
+            return None;
+        }
+        // What Security Hub without CSPM has for a note holds our mark, too.
+        let (others, noted): (Vec<&Finding>, Vec<&Finding>) =
+            findings.iter().copied().partition(|one| is_in_ocsf(&one.product_arn));
+        let ids: Vec<_> = noted
+            .iter()
+            .take(4)
+            .map(|one| json!({ "Id": one.id, "ProductArn": one.product_arn }))
+            .collect();
+        let note = json!({
+            "Text": format!(
+                "{} {} was given back what it had. Execution {}.",
+                plan.principal.kind.noun(),
+                one_line(&plan.principal.name, 64),
+                one_line(execution.name(), 80)
+            ),
+            "UpdatedBy": one_line(by, 100),
+        });
+        let command = Command::aws("securityhub batch-update-findings", execution.region())
+            .with("--finding-identifiers", &json!(ids).to_string())
+            .with("--note", &note.to_string());
+        let which = match findings.len() {
+            1 => "Another finding of the case still says that it is contained; it stands below."
+                .to_owned(),
+            n => format!(
+                "{n} other findings of the case still say that it is contained; they stand below."
+            ),
+        };
+        let how = match (ids.is_empty(), ids.len() < noted.len(), others.is_empty()) {
+            (true, ..) => "Leave their comments as they are: Cordon knows them by those.",
+            (false, true, _) => "Set each note that Security Hub CSPM has; for the first:",
+            (false, false, true) => "Set each note:",
+            (false, false, false) => "Set the notes of those that Security Hub CSPM has:",
+        };
+        let command = (!ids.is_empty()).then_some(command);
+        let step = Step::of(format!("{which} {how}"));
+        Some(step.run(Whose::Security, command.into_iter().collect()))
     }
 
     /// What keeps a false positive from coming again, since the next finding has another id.
@@ -513,7 +586,11 @@ impl RestoreFailure {
                 plan = plan.set("PRINCIPAL", &word(&principal.id));
             }
             steps.push(
-                Step::of("Then plan anew, and read the plan:").run(Whose::Restorer, vec![plan]),
+                Step::of(
+                    "Then plan anew, with the same ACTIVATE and ACCEPT where you had named any, and \
+                     read the plan:",
+                )
+                .run(Whose::Restorer, vec![plan]),
             );
         } else {
             let (partition, here) = (self.execution.partition(), self.execution.account());

@@ -99,6 +99,9 @@ fn change(states: &States, accepted: &str, page: &mut Page) {
             let becomes = if before == Some("Active") { "active" } else { "inactive" };
             let (noun, id) = (one.kind.noun(), one_line(&one.id, 128));
             page.item(format!("make the {noun} `{id}` {becomes}{accepted}"));
+            if becomes == "active" {
+                page.indented(2, "whoever knows it can use it again, maybe an attacker, too");
+            }
         }
         (Item::Boundary, Some(arn)) => {
             page.item(format!("set the permissions boundary{accepted} to:"));
@@ -321,9 +324,22 @@ fn one_shown(shown: &Shown, page: &mut Page) {
             page.item("the finding does not name the evidence that the execution's history does:");
             page.quote(2, one_line(says, 700));
         }
-        Shown::TakenLater { item } => {
+        Shown::TakenLater { item, execution } => {
             page.item("it did not have this before, and a later incident took it away:");
             page.word(2, one_line(&item.to_string(), 700));
+            if let Some(execution) = execution {
+                page.indented(2, "by this execution, whose snapshot lies beside the original:");
+                page.word(2, one_line(execution, 400));
+            }
+        }
+        Shown::OtherFinding { finding, execution } => {
+            page.item(
+                "another finding led to the same case. Its note says that the principal is \
+                 contained, which no restore changes:",
+            );
+            page.id(2, one_line(&finding.id, 512));
+            page.indented(2, "by this execution:");
+            page.word(2, one_line(execution, 400));
         }
         Shown::QuarantinedByAws { arn } => {
             page.item("AWS itself restricts the user, and will take that back at its own request:");

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::record::{ACTIVE, Found, Group, Holds, INACTIVE, Left, Now, Snapshot};
 use super::{Change, Drift, Item, Lost, MARK, Order, RETIREMENT, Shown, States, Version, Why};
 use crate::{
-    Credential, CredentialKind, DenyBy, Execution, Failure, Stored, deny_policy, is_kept, tag_value,
+    Credential, CredentialKind, DenyBy, Execution, Failure, Stored, deny_policy, is_kept, listed,
+    one_line, tag_value,
 };
 
 /// What is known of a principal from before: its case or its retirement.
@@ -95,13 +96,7 @@ pub fn compare(past: &Past, now: &Now, choice: &Choice) -> Result<Comparison, Fa
         let states = States { item: item.clone(), before, left, now };
         comparison.judge(states, &behind, choice, &mut chosen)?;
     }
-    for (asked, found) in [(&choice.accept, &chosen.accept), (&choice.activate, &chosen.activate)] {
-        if let Some(unknown) = asked.difference(found).next() {
-            return Err(Failure::ChoiceUnclear(format!(
-                "`{unknown}` has not drifted, or was not active before"
-            )));
-        }
-    }
+    comparison.refuse_unknown(choice, &chosen)?;
     comparison.makes_room = comparison.lacks_room(past, &now.principal);
     let makes_room = comparison.makes_room;
     comparison
@@ -137,12 +132,40 @@ impl States {
     }
 }
 
+/// So many names people are told of that may be chosen.
+const CHOICES: usize = 10;
+
 /// So many managed policies a principal has, unless its account has asked for more.
 ///
 /// Source: IAM User Guide, "IAM and AWS STS quotas".
 const POLICIES: usize = 10;
 
 impl Comparison {
+    /// Refuses what a person chose that is not to be chosen, and says what is.
+    fn refuse_unknown(&self, choice: &Choice, chosen: &Choice) -> Result<(), Failure> {
+        let says = |unknown: &String, why: &str, rest: Vec<String>| {
+            let rest = match rest.len() {
+                0 => "there is none that can be named".to_owned(),
+                _ => format!("those that can be named are {}", listed(&rest, CHOICES)),
+            };
+            Err(Failure::ChoiceUnclear(format!("`{}` {why}; {rest}", one_line(unknown, 200))))
+        };
+        let quoted = |name: String| format!("`{}`", one_line(&name, 300));
+        if let Some(unknown) = choice.activate.difference(&chosen.activate).next() {
+            let ids = self.inactive.iter().map(|one| one.id.clone());
+            let ids = ids.chain(chosen.activate.iter().cloned()).map(quoted).collect();
+            let why = "is no credential that was active before and is not";
+            return says(unknown, why, ids);
+        }
+        if let Some(unknown) = choice.accept.difference(&chosen.accept).next() {
+            let drift = self.drift.iter().filter(|one| one.why != Why::Gone);
+            let names = drift.map(|one| one.states.item.to_string());
+            let names = names.chain(chosen.accept.iter().cloned()).map(quoted).collect();
+            return says(unknown, "has not drifted", names);
+        }
+        Ok(())
+    }
+
     /// Whether the policies that a principal is to have may have no room beside our deny, which is
     /// its boundary as well: no incident has seen it beside as many.
     fn lacks_room(&self, past: &Past, now: &Snapshot) -> bool {
@@ -486,14 +509,22 @@ impl Past {
             }
         }
         let before = was.holds(&self.partition);
-        let later = self.later.iter().flat_map(|one| one.principal.holds(&self.partition));
-        let taken = later.map(|(item, _)| item).filter(|item| {
-            let rights =
-                matches!(item, Item::Group { .. } | Item::Policy { .. } | Item::Inline { .. });
-            rights && !before.contains_key(item)
-        });
-        let taken: BTreeSet<Item> = taken.collect();
-        shown.extend(taken.into_iter().map(|item| Shown::TakenLater { item }));
+        let mut later: Vec<&Found> = self.later.iter().collect();
+        later.sort_by_key(|one| one.since());
+        let mut taken: BTreeMap<Item, &Execution> = BTreeMap::new();
+        for one in later {
+            let rights = |item: &Item| {
+                matches!(item, Item::Group { .. } | Item::Policy { .. } | Item::Inline { .. })
+            };
+            let items = one.principal.holds(&self.partition).into_keys();
+            for item in items.filter(|item| rights(item) && !before.contains_key(item)) {
+                taken.entry(item).or_insert(&one.incident.execution);
+            }
+        }
+        shown.extend(taken.into_iter().map(|(item, by)| {
+            let execution = Some(by.arn().to_owned());
+            Shown::TakenLater { item, execution }
+        }));
         let by_aws = format!("arn:{}:iam::aws:", self.partition);
         let boundary = self.before().remove(&Item::Boundary);
         let unknown = boundary
@@ -991,7 +1022,9 @@ mod tests {
         let comparison = planned(&past, &now(&denied(credential(Some(false)))));
         assert_eq!(changes(&comparison), ["boundary", "deny"]);
         let taken = [Item::Policy { arn: OWN.into() }, Item::Inline { name: "p".into() }];
-        assert_eq!(comparison.shown, taken.map(|item| Shown::TakenLater { item }));
+        let execution = Some(execution("incident").arn().to_owned());
+        let taken = taken.map(|item| Shown::TakenLater { item, execution: execution.clone() });
+        assert_eq!(comparison.shown, taken);
         assert_eq!(judged(&comparison, "accessKey/AKIA"), Judged::MadeSince);
     }
 
