@@ -106,6 +106,7 @@ impl Telling {
             "FAILED"
             | "FAILED, not clear"
             | "NOT CONTAINED"
+            | "not observed"
             | "denied, not finished"
             | "failed, nothing done"
             | "finding not updated"

@@ -297,10 +297,11 @@ fn in_its_region(facts: Facts<'_>, step: Step) -> Step {
     let mut commands = step.run.iter().flat_map(|(_, commands)| commands);
     let known = "The finding does not tell its Region";
     let each = "CloudTrail answers for one Region at a time";
-    if step.text.contains(each) || step.text.starts_with(known) || !commands.any(asks) {
+    if step.text.starts_with(known) || !commands.any(asks) {
         return step;
     }
     let text = match step.text.strip_suffix(':') {
+        _ if step.text.contains(each) => step.text.clone(),
         Some(text) => format!("{text} ({each}):"),
         None => format!("{} {each}.", step.text),
     };

@@ -228,6 +228,8 @@ impl<'a> Facts<'a> {
             Ending::Contained if self.attacker_is_back() => "contained again",
             Ending::Escalated if self.attacker_is_back() => "contained again, part left to you",
             Ending::Failed if self.input.redrives > 0 => "redrive failed",
+            // No pass was to contain anybody.
+            Ending::NotContained if self.observes() && self.input.redrives == 0 => "not observed",
             Ending::NotRetired if self.keys_are_inactive() => "unused keys inactive, not finished",
             ending => ending.phrase(),
         }

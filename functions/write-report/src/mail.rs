@@ -178,7 +178,10 @@ fn principal(facts: Facts<'_>, outcome: &Outcome, page: &mut Page) {
         }
     }
     if outcome.tagged == Some(false) {
-        page.part("Not tagged: it has no room for more tags.");
+        page.part(
+            "Not tagged: it has no room for more tags. Without the tag Cordon gives nothing back; \
+             the plan of a restore has the command for it.",
+        );
     }
     if outcome.read_back.as_ref().is_some_and(|read| read.unused_password) {
         page.part("It has a console password, as unused as its keys. Cordon leaves that to you.");
