@@ -34,7 +34,8 @@ export async function policy(config: string, { SET }: NodeJS.ProcessEnv): Promis
   const { made, kept } = madeBy(configuration, before, after);
   if (made.length > 0) throw new Failure(made.join('\n'));
   for (const each of kept) console.error(`warning: ${each}`);
-  for (const each of replaced(before, after)) console.error(`in the place of ${each}`);
+  const gone = /^\w+\+=/.test(SET) ? replaced(before, after) : [];
+  for (const each of gone) console.error(`in the place of ${each}`);
   warn({ responsePolicy: after }, 'responsePolicy');
   if (isDeepStrictEqual(before, after)) {
     console.log(`version ${live.version} says so already:\n${live.text}`);
@@ -72,7 +73,7 @@ export function changed(policy: Policy, set: string): Policy {
   }
   if (sign === '+') {
     const there = list.some((one) => isDeepStrictEqual(one, named));
-    const kept = list.filter((one) => !isOfTheSame(one, named));
+    const kept = list.filter((one) => !isOutlasted(one, named));
     return { ...others, [field]: there ? list : [...kept, named] };
   }
   const rest = list.filter((one) => !isNamed(one, named));
@@ -80,20 +81,22 @@ export function changed(policy: Policy, set: string): Policy {
   return { ...others, [field]: rest };
 }
 
-/** Whether an entry has an end or a reason, as another has, for whom or what that one is about. */
-function isOfTheSame(entry: unknown, other: unknown): boolean {
-  const about = (one: unknown): unknown =>
-    typeof one === 'object' && one !== null
-      ? ((one as Policy)['principal'] ?? (one as Policy)['account'])
-      : undefined;
-  return about(entry) !== undefined && about(entry) === about(other);
+/** Whether another entry is about the same principal or account, and stands at least as long. */
+function isOutlasted(entry: unknown, other: unknown): boolean {
+  const [one, two] = [entry, other].map((each) =>
+    typeof each === 'object' && each !== null ? (each as Policy) : {},
+  );
+  const about = (each?: Policy): unknown => each?.['principal'] ?? each?.['account'];
+  const [end, otherEnd] = [one?.['until'], two?.['until']];
+  const isLonger = otherEnd === undefined || (end !== undefined && String(end) <= String(otherEnd));
+  return about(one) !== undefined && about(one) === about(two) && isLonger;
 }
 
 /** The exemptions that are in the policy no more once something was added, as JSON. */
 export function replaced(before: Policy, after: Policy): readonly string[] {
   return ['exemptPrincipals', 'exemptAccounts'].flatMap((field) => {
     const [was, is] = [before[field], after[field]];
-    if (!Array.isArray(was) || !Array.isArray(is) || is.length < was.length) return [];
+    if (!Array.isArray(was) || !Array.isArray(is)) return [];
     const gone = was.filter((one) => !is.some((other) => isDeepStrictEqual(one, other)));
     return gone.map((one) => JSON.stringify(one));
   });

@@ -59,7 +59,13 @@ describe('one field of the response policy', () => {
     const account = { account: '222222222222', reason: 'tests' };
     const noted = changed(accounts, `exemptAccounts+=${JSON.stringify(account)}`);
     assert.deepEqual(noted, { exemptAccounts: [account] });
-    assert.deepEqual(replaced(policy, changed(policy, 'exemptAccounts-=222222222222')), []);
+    // One that stands longer is not cut short.
+    const shorter = changed(after, `exemptPrincipals+=${JSON.stringify(first)}`);
+    assert.deepEqual(shorter, { exemptPrincipals: [whom, 'arn:aws:iam::*:user/x', second, first] });
+    assert.deepEqual(replaced(after, shorter), []);
+    const twice = { exemptPrincipals: [first, { ...first, reason: 'r' }] };
+    const once = changed(twice, `exemptPrincipals+=${JSON.stringify(second)}`);
+    assert.equal(replaced(twice, once).length, 2);
   });
 
   it('is not kept from a change by what was wrong before', () => {
