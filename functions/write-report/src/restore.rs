@@ -327,8 +327,9 @@ impl RestorePlan {
         } else if plan.case.is_some() {
             let text = "If it was given back by hand, close the case, since until then \
                         `make contained` lists it as contained. This changes nothing in the \
-                        account; say who you are, and why:";
-            Step::of(text).run(Whose::Restorer, vec![self.apply()])
+                        account, and takes `restorers` in the configuration; say who you are, and \
+                        why:";
+            Step::of(text).run(Whose::RestorerAlone, vec![self.apply()])
         } else {
             Step::of("Nothing is to be done.")
         });
@@ -364,7 +365,7 @@ impl RestorePlan {
         if bears_the_tag(plan) {
             let text = "Either by Cordon, which does exactly this, where `restorers` of its \
                         configuration lets somebody; say who you are, and why:";
-            return Some(Step::of(text).run(Whose::Restorer, vec![self.apply()]));
+            return Some(Step::of(text).run(Whose::RestorerAlone, vec![self.apply()]));
         }
         let Plan { principal, execution, .. } = plan;
         let about = commands::About::named(execution, principal.kind, &principal.name);
