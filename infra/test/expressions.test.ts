@@ -379,25 +379,36 @@ describe('a redriven pass', () => {
   });
 
   it('names all of whom nobody knows what became, where it fails as a whole', async () => {
-    const outcomes = async (principals: Json, known: Json): Promise<Json> => {
+    const outcomes = async (principals: Json, known: Json, mode = 'contain'): Promise<Json> => {
       const failed = { errorOutput: GONE, context: CONTEXT };
-      const variables = { outcomes: known, principals, redrives: 1 };
-      const assigned = await computed(state('Principals').Catch?.[0]?.Assign, variables, failed);
-      return (assigned as { outcomes: Json }).outcomes;
+      const variables = { outcomes: known, principals, redrives: 1, policy: { mode } };
+      const caught = await computed(state('Principals').Catch?.[0]?.Assign, variables, failed);
+      const { outcomes: all } = caught as { outcomes: Json };
+      const assign = state('MarkUnknown').Assign;
+      return ((await computed(assign, { ...variables, outcomes: all }, {})) as { outcomes: Json })
+        .outcomes;
     };
     const accused = { account: '222222222222', told: true, newly: true };
     const user = { ...accused, resource: 'user', name: 'eve' };
     const unused = { ...accused, resource: 'unused', unusedDays: 90 };
-    const told = { account: '222222222222', verdict: 'pending', unknown: true, pass: 1 };
-    const [first, second] = [
-      { ...told, resource: 'user' },
-      { ...told, resource: 'unused', unusedDays: 90 },
-    ];
-    assert.deepEqual(await outcomes([user], []), [first]);
-    assert.deepEqual(await outcomes([user, unused], []), [first, second]);
-    const known = { resource: 'user', verdict: 'contained' };
+    const told = { account: '222222222222', verdict: 'pending', pass: 1 };
+    const mark = { unknown: true, readBack: null };
+    const second = { ...told, resource: 'unused', unusedDays: 90, ...mark };
+    assert.deepEqual(await outcomes([user], []), [{ ...told, resource: 'user', ...mark }]);
+    assert.deepEqual(await outcomes([user, unused], []), [
+      { ...told, resource: 'user', ...mark },
+      second,
+    ]);
+    const known = { resource: 'user', verdict: 'contained', readBack: {} };
     assert.deepEqual(await outcomes([user, unused], [known]), [known, second]);
     assert.deepEqual(await outcomes([user], [known]), [known]);
+    // What was read of whom an earlier pass has begun with is past, but for whom none deals with.
+    const begun = { resource: 'user', verdict: 'pending', evidence: {}, readBack: {}, pass: 0 };
+    const refused = { resource: 'other', verdict: 'escalated', pass: 0 };
+    assert.deepEqual(await outcomes([user], [begun, refused]), [{ ...begun, ...mark }, refused]);
+    // Observing touches nobody.
+    assert.deepEqual(await outcomes([user], [begun], 'observe'), [begun]);
+    assert.deepEqual(await outcomes([user], [], 'observe'), [{ ...told, resource: 'user' }]);
   });
 
   it('acts on nobody, and ends nothing, before the response policy was read again', async () => {

@@ -62,8 +62,8 @@ pub struct Evidence {
     pub snapshot: Stored,
     /// What the snapshot holds, and later steps may therefore take away.
     pub held: Held,
-    /// What the execution has found, by its first snapshot in the case and by this one, whole:
-    /// what a contained principal has lost by it.
+    /// What the execution has found, by the snapshots of all its passes, whole: what a contained
+    /// principal has lost by it.
     pub had: Holdings,
     /// The same for people, cut.
     pub proof: Proof,

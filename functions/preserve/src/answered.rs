@@ -20,12 +20,17 @@ const READ: usize = 8;
 /// What the step is to know of a finding that may have been answered.
 #[derive(Debug, Deserialize)]
 pub struct Answered {
+    /// The execution's ARN.
+    execution: Execution,
     /// The identified principal.
     principal: Principal,
     /// The finding's identity.
     finding: Identity,
     /// What the finding says of its answer, where it bears one; otherwise it comes as new.
     recurrence: Option<Recurrence>,
+    /// Whether nobody knows what an earlier pass of the execution did with the principal.
+    #[serde(default)]
+    unknown: bool,
     /// When this pass entered the step (RFC 3339).
     entered: String,
 }
@@ -59,13 +64,22 @@ struct Recurrence {
 ///
 /// Of one that comes as new, whether the newest case was left just now and is about this very
 /// finding: then Security Hub does not show the answer yet.
+///
+/// What the execution itself may have done before is no answer: then the deny counts for nothing,
+/// nor does the newest case, where one of its documents is the execution's.
 pub(crate) async fn answered(bucket: &Bucket, input: &Answered) -> Result<bool, Failure> {
-    let Answered { principal, finding, recurrence, entered } = input;
-    if recurrence.is_some() && principal.denied_before.is_some() {
+    let Answered { execution: own, principal, finding, recurrence, unknown, entered } = input;
+    if recurrence.is_some() && principal.denied_before.is_some() && !unknown {
         return Ok(true);
     }
     let cases = Cases::of(bucket, principal, entered).await?;
-    let newest = cases.newest();
+    let mut newest = cases.newest();
+    if let Some(number) = newest
+        && *unknown
+        && cases.is_of(number, own).await?
+    {
+        newest = None;
+    }
     let Some(recurrence) = recurrence else {
         let Some((number, left)) = cases.left(newest).await? else { return Ok(false) };
         let since = cases.entered - left.secs();
@@ -92,6 +106,7 @@ pub(crate) async fn answered(bucket: &Bucket, input: &Answered) -> Result<bool, 
 /// The cases of a principal.
 struct Cases<'a> {
     bucket: &'a Bucket,
+    id: &'a str,
     prefix: String,
     /// Below the prefix.
     keys: Vec<String>,
@@ -100,10 +115,14 @@ struct Cases<'a> {
 }
 
 impl<'a> Cases<'a> {
-    async fn of(bucket: &'a Bucket, principal: &Principal, entered: &str) -> Result<Self, Failure> {
+    async fn of(
+        bucket: &'a Bucket,
+        principal: &'a Principal,
+        entered: &str,
+    ) -> Result<Self, Failure> {
         let prefix = format!("evidence/{}/{}/", principal.account, principal.id);
         let keys = bucket.list(&prefix).await?;
-        Ok(Self { bucket, prefix, keys, entered: time(entered)?.secs() })
+        Ok(Self { bucket, id: &principal.id, prefix, keys, entered: time(entered)?.secs() })
     }
 
     fn newest(&self) -> Option<u16> {
@@ -125,9 +144,32 @@ impl<'a> Cases<'a> {
             return Ok(None);
         }
         let left = self.bucket.read(&format!("{}{key}", self.prefix)).await;
-        match left.and_then(|left| left_at(&left)) {
+        match left.and_then(|left| left_at(&left, self.id, number)) {
             Ok(at) => Ok(Some((number, at)).filter(|_| at.secs() <= self.entered)),
             Err(Failure::EvidenceUnreadable { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Whether the execution has opened the case, or joined it.
+    async fn is_of(&self, number: u16, execution: &Execution) -> Result<bool, Failure> {
+        #[derive(Deserialize)]
+        struct Document {
+            incident: Opener,
+        }
+        #[derive(Deserialize)]
+        struct Opener {
+            execution: Execution,
+        }
+        let joined = format!("{number:04}/{}", execution.name());
+        if self.keys.iter().any(|key| key.starts_with(&joined)) {
+            return Ok(true);
+        }
+        let original = format!("{}{number:04}/original.json", self.prefix);
+        let original = self.bucket.read(&original).await;
+        match original.and_then(|original| original.document::<Document>()) {
+            Ok(document) => Ok(document.incident.execution == *execution),
+            Err(Failure::EvidenceUnreadable { .. }) => Ok(false),
             Err(other) => Err(other),
         }
     }

@@ -6,14 +6,16 @@ use incident::{
     Denial, DenyBy, Execution, Failure, Holdings, Principal, Reach, deny_policy, tag_value,
 };
 use member::credential::Credential;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, holdings};
 use bucket::{Object, unreadable};
 
 const EVIDENCE: &str = "cordon/evidence/2";
 const LEFT: &str = "cordon/left/2";
+const RESTORED: &str = "cordon/restored/1";
 
 /// The tags that a containment leaves on its principal.
 const OUR_TAGS: [&str; 6] = [
@@ -64,7 +66,7 @@ impl Observed {
         principal: &Snapshot,
         partition: &str,
     ) -> Self {
-        let has = principal.together_with(principal, partition);
+        let has = holdings([principal], partition);
         let would_take = match unused_days {
             Some(_) => Holdings { credentials: has.credentials, ..Holdings::default() },
             None => has,
@@ -274,18 +276,41 @@ impl<'a> LeftBehind<'a> {
     }
 }
 
-/// When a case was left, by its `left.json`.
-pub(crate) fn left_at(object: &Object) -> Result<DateTime, Failure> {
+/// When a case was left, by its `left.json`; [`Failure::EvidenceUnreadable`] where that is
+/// another's.
+pub(crate) fn left_at(object: &Object, id: &str, case: u16) -> Result<DateTime, Failure> {
     #[derive(Deserialize)]
     struct Time {
-        schema: String,
         at: String,
     }
-    let Time { schema, at } = object.document()?;
-    if schema != LEFT {
-        return Err(unreadable(&object.stored.uri, format!("it is `{schema}`")));
-    }
+    let Time { at } = of_the_case(object, LEFT, id, case)?;
     time(&at).map_err(|failure| unreadable(&object.stored.uri, failure))
+}
+
+/// Fails with [`Failure::EvidenceUnreadable`] where this is no record of the case's restore.
+pub(crate) fn is_restored(object: &Object, id: &str, case: u16) -> Result<(), Failure> {
+    of_the_case::<serde::de::IgnoredAny>(object, RESTORED, id, case).map(drop)
+}
+
+fn of_the_case<T: DeserializeOwned>(
+    object: &Object,
+    wanted: &str,
+    id: &str,
+    case: u16,
+) -> Result<T, Failure> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: String,
+        id: String,
+        case: Option<String>,
+    }
+    let head: Head = object.document()?;
+    let said = head.case.as_deref().unwrap_or_default();
+    if head.schema != wanted || head.id != id || said != format!("{case:04}") {
+        let why = format!("it is `{}` of `{}`, case `{said}`", head.schema, head.id);
+        return Err(unreadable(&object.stored.uri, why));
+    }
+    object.document()
 }
 
 /// A time of Step Functions'.

@@ -32,8 +32,10 @@ use serde_json::Value;
 use bucket::Object;
 use bucket::schema::canonical;
 use cases::{Case, Decision, Left, Opened, Reached};
-use document::{Document, Incident, LeftBehind, Observed, Place, Read, Verified, left_at, time};
-use snapshot::Snapshot;
+use document::{
+    Document, Incident, LeftBehind, Observed, Place, Read, Verified, is_restored, left_at, time,
+};
+use snapshot::{Snapshot, holdings};
 use today::Would;
 
 pub use answered::Answered;
@@ -50,6 +52,12 @@ const TOLD: usize = 200;
 ///
 /// Source: STS API Reference, `AssumeRole` (`DurationSeconds`).
 const SESSION: i64 = 12 * 60 * 60;
+
+/// So many seconds IAM may show what a containment has taken away.
+const SETTLES: i64 = 60;
+
+/// What closes a case that was given back, in its folder.
+const RESTORED: &str = "restored.json";
 
 /// How often a case is opened beside others who open one, before it is left to a retry.
 const ATTEMPTS: usize = 4;
@@ -287,6 +295,8 @@ impl Kept {
 struct Stock {
     case: Option<String>,
     original: Kept,
+    /// What earlier passes of this execution have stored beside the original, in their order.
+    earlier: Vec<Kept>,
     /// Nothing, where the original is of this pass.
     snapshot: Option<Kept>,
     met: Met,
@@ -298,42 +308,45 @@ enum Met {
     /// It is this execution's own.
     Own { after_restore: bool },
     /// Another execution has opened it.
-    Others {
-        /// The first that this one has stored in it; nothing, where that is this pass's.
-        first: Option<Box<Kept>>,
-        left: Left,
-    },
+    Others { left: Left },
 }
 
 impl Stock {
     fn of(case: Option<String>, original: Kept) -> Self {
-        let met = Met::Own { after_restore: false };
-        Self { case, original, snapshot: None, met, told: Vec::new() }
+        let (met, earlier) = (Met::Own { after_restore: false }, Vec::new());
+        Self { case, original, earlier, snapshot: None, met, told: Vec::new() }
     }
 
     fn evidence(self, partition: &str, room: usize) -> Result<Evidence, Failure> {
-        let Self { case, original, snapshot: own, met, told } = self;
+        let Self { case, original, earlier, snapshot: own, met, told } = self;
         let now = own.as_ref().unwrap_or(&original);
-        let first = match &met {
-            Met::Own { .. } => &original,
-            Met::Others { first, .. } => first.as_deref().unwrap_or(now),
-        };
         let snapshot = &now.document.principal;
-        let had = snapshot.together_with(&first.document.principal, partition);
+        let together = |passes: &[&Kept]| {
+            holdings(passes.iter().map(|one| &one.document.principal), partition)
+        };
+        let mut passes: Vec<&Kept> = earlier.iter().chain([now]).collect();
+        if let Met::Own { .. } = met {
+            passes.insert(0, &original);
+        }
+        let had = together(&passes);
         let before = match met {
             Met::Own { after_restore } => after_restore.then_some(Before::Restored),
-            Met::Others { left, .. } => {
-                let original = &original.document.principal;
-                let gone = original.together_with(original, partition).without(&had).len();
+            Met::Others { left } => {
+                let of_original = together(&[&original]);
                 let regained = match left {
-                    Left::At(left) => !had.is_empty() && left <= first.at()?,
+                    Left::At(left) => {
+                        let since = passes.first().unwrap_or(&now).at()?.secs() - left.secs();
+                        let is_new = !had.without(&of_original).is_empty();
+                        !had.is_empty() && (since > SETTLES || since >= 0 && is_new)
+                    }
                     Left::NotYet | Left::Unreadable => false,
                 };
-                Some(Before::Joined { gone, regained })
+                Some(Before::Joined { gone: of_original.without(&had).len(), regained })
             }
         };
         let mut roles = Vec::new();
-        for one in [now, first, &original] {
+        passes.push(&original);
+        for one in passes {
             if now.at()?.secs() - one.at()?.secs() <= SESSION {
                 roles.extend(&one.document.principal.assumable_roles);
             }
@@ -345,7 +358,7 @@ impl Stock {
             sha256: original.stored.sha256.clone(),
             snapshot: now.stored.uri.clone(),
             snapshot_sha256: now.stored.sha256.clone(),
-            bare: snapshot.together_with(snapshot, partition).is_empty()
+            bare: together(&[now]).is_empty()
                 && snapshot
                     .boundary
                     .as_deref()
@@ -386,12 +399,11 @@ impl Deposit<'_> {
             let mut told = Vec::new();
             let newest = self.newest(of_principal, &mut told).await?;
             let case = newest.as_ref().map(|newest| &newest.case);
-            let after_restore = case.is_some_and(|case| case.restored);
             match (cases::decide(case, reached, now)?, newest) {
                 (Decision::Join(_), Some(Newest { original: Some(original), case, keys })) => {
                     return self.joined(of_principal, original, (case, &keys), told).await;
                 }
-                (Decision::Open(number) | Decision::Join(number), _) => {
+                (Decision::Open(number) | Decision::Join(number), newest) => {
                     let case = format!("{number:04}");
                     let key = format!("{of_principal}{case}/original.json");
                     let bytes = self.document(Place::Opens(&case))?;
@@ -399,6 +411,12 @@ impl Deposit<'_> {
                     let Some(opened) = self.bucket.create(&key, &bytes).await? else { continue };
                     let original = self.kept(&opened)?;
                     let case = Some(case);
+                    let after_restore = match newest {
+                        Some(Newest { case, .. }) if case.restored => {
+                            self.was_restored(of_principal, case.number, &mut told).await?
+                        }
+                        _ => false,
+                    };
                     let met = Met::Own { after_restore };
                     return Ok(Stock { met, told, ..Stock::of(case, original) });
                 }
@@ -428,15 +446,14 @@ impl Deposit<'_> {
         } else {
             Some(self.own(&folder, &self.document(place)?, &mut told).await?)
         };
-        let met = if is_ours {
-            let before = case.number.saturating_sub(1);
-            let restored = format!("{of_principal}{before:04}/restored.json");
-            Met::Own { after_restore: keys.contains(&restored) }
-        } else {
-            let first = self.first(&folder, keys, &mut told).await?;
-            Met::Others { first: first.map(Box::new), left: case.left }
-        };
-        Ok(Stock { snapshot, met, told, ..Stock::of(Some(number), original) })
+        let earlier = self.earlier(&folder, keys, &mut told).await?;
+        let before = case.number.saturating_sub(1);
+        let after_restore = is_ours
+            && keys.contains(&format!("{of_principal}{before:04}/{RESTORED}"))
+            && self.was_restored(of_principal, before, &mut told).await?;
+        let met =
+            if is_ours { Met::Own { after_restore } } else { Met::Others { left: case.left } };
+        Ok(Stock { earlier, snapshot, met, told, ..Stock::of(Some(number), original) })
     }
 
     /// Apart from all cases. Of a later pass, the execution's first snapshot is the original.
@@ -449,20 +466,22 @@ impl Deposit<'_> {
             _ => self.bucket.list(of_principal).await?,
         };
         let keys: Vec<String> = keys.iter().map(|key| format!("{of_principal}{key}")).collect();
-        let (original, snapshot) = match self.first(of_principal, &keys, &mut told).await? {
-            Some(first) => (first, Some(own)),
-            None => (own, None),
-        };
-        Ok(Stock { snapshot, told, ..Stock::of(None, original) })
+        let mut earlier = self.earlier(of_principal, &keys, &mut told).await?;
+        if earlier.is_empty() {
+            return Ok(Stock { told, ..Stock::of(None, own) });
+        }
+        let original = earlier.remove(0);
+        Ok(Stock { earlier, snapshot: Some(own), told, ..Stock::of(None, original) })
     }
 
-    /// What an earlier pass of this execution has stored first in the folder, by these keys.
-    async fn first(
+    /// What earlier passes of this execution have stored in the folder, by these keys.
+    async fn earlier(
         &self,
         folder: &str,
         keys: &[String],
         told: &mut Vec<String>,
-    ) -> Result<Option<Kept>, Failure> {
+    ) -> Result<Vec<Kept>, Failure> {
+        let mut all = Vec::new();
         for pass in 0..self.incident.pass {
             let earlier = Incident { pass, ..self.incident.clone() };
             let key = format!("{folder}{}.json", earlier.name());
@@ -470,14 +489,29 @@ impl Deposit<'_> {
                 continue;
             }
             match self.read(&key).await {
-                Ok(kept) if kept.document.is_of(&earlier) && kept.at().is_ok() => {
-                    return Ok(Some(kept));
-                }
+                Ok(kept) if kept.document.is_of(&earlier) && kept.at().is_ok() => all.push(kept),
                 Ok(kept) => told.push(format!("`{}` is another pass's", kept.stored.uri)),
                 Err(failure) => told.push(told_of(failure)?),
             }
         }
-        Ok(None)
+        Ok(all)
+    }
+
+    /// Whether the case was given back by a restore, by its record. What else lies there is told.
+    async fn was_restored(
+        &self,
+        of_principal: &str,
+        case: u16,
+        told: &mut Vec<String>,
+    ) -> Result<bool, Failure> {
+        let record = self.bucket.read(&format!("{of_principal}{case:04}/{RESTORED}")).await;
+        match record.and_then(|record| is_restored(&record, &self.principal.id, case)) {
+            Ok(()) => Ok(true),
+            Err(failure) => {
+                told.push(told_of(failure)?);
+                Ok(false)
+            }
+        }
     }
 
     /// Stores the snapshot under this pass's own name, or returns what a former attempt of
@@ -550,16 +584,20 @@ impl Deposit<'_> {
                 None
             }
         };
-        let left =
-            if has("left.json") { self.left(&key("left.json"), told).await? } else { Left::NotYet };
+        let left = if has("left.json") {
+            self.left(&key("left.json"), number, told).await?
+        } else {
+            Left::NotYet
+        };
         let (original, opened) = original.unzip();
-        let case = Case { number, opened, left, restored: has("restored.json") };
+        let case = Case { number, opened, left, restored: has(RESTORED) };
         let keys = keys.iter().map(|key| format!("{of_principal}{key}")).collect();
         Ok(Some(Newest { case, original, keys }))
     }
 
-    async fn left(&self, key: &str, told: &mut Vec<String>) -> Result<Left, Failure> {
-        match self.bucket.read(key).await.and_then(|object| left_at(&object)) {
+    async fn left(&self, key: &str, case: u16, told: &mut Vec<String>) -> Result<Left, Failure> {
+        let left = self.bucket.read(key).await;
+        match left.and_then(|object| left_at(&object, &self.principal.id, case)) {
             Ok(at) => Ok(Left::At(at)),
             Err(failure) => {
                 told.push(told_of(failure)?);
@@ -573,16 +611,16 @@ impl Deposit<'_> {
 /// one case leave it once.
 async fn leave(bucket: &Bucket, read: ReadBack) -> Result<Written, Failure> {
     let ReadBack { execution, principal, case, pass, verified } = read;
-    if case_number(&format!("{case}/")).is_none() {
+    let Some(number) = case_number(&format!("{case}/")) else {
         return Err(Failure::InvalidInput(format!("`{case}` is no case")));
-    }
+    };
     let key = format!("evidence/{}/{}/{case}/left.json", principal.account, principal.id);
     let left = LeftBehind::new(&case, &execution, pass, &principal, &verified);
     if let Some(left) = bucket.create(&key, &canonical(&left)?).await? {
         return Ok(Written { stored: Some(left.stored), told: Vec::new() });
     }
     let left = bucket.read(&key).await;
-    match left.and_then(|left| left_at(&left).map(|_| left.stored)) {
+    match left.and_then(|left| left_at(&left, &principal.id, number).map(|_| left.stored)) {
         Ok(stored) => Ok(Written { stored: Some(stored), told: Vec::new() }),
         Err(failure) => Ok(Written { stored: None, told: in_brief(&[told_of(failure)?]) }),
     }
@@ -771,6 +809,123 @@ mod tests {
                 object
             });
         assert_eq!(evidence(&[&holds(ORIGINAL), &read]).await, first);
+    }
+
+    /// What lies under these keys below the case's folder, and is read.
+    fn lie(objects: &[(String, Value)]) -> Vec<Rule> {
+        const FOLDER: &str = "evidence/222222222222/AIDAEVE/0001/";
+        let keys: Vec<_> = objects.iter().map(|(key, _)| format!("{FOLDER}{key}")).collect();
+        let content = |key: &String| format!("<Contents><Key>{key}</Key></Contents>");
+        let list: String = keys.iter().map(content).collect();
+        let list = mock!(aws_sdk_s3::Client::list_objects_v2).then_http_response(move || {
+            respond(200, &format!("<ListBucketResult>{list}</ListBucketResult>"))
+        });
+        let reads = keys.into_iter().zip(objects).map(|(key, (_, object))| {
+            let text = object.to_string();
+            mock!(aws_sdk_s3::Client::get_object)
+                .match_requests(move |get| get.key() == Some(&key))
+                .then_http_response(move || respond(200, &text))
+        });
+        [list].into_iter().chain(reads).collect()
+    }
+
+    /// The evidence of a pass that finds these in its case, and what the first pass stores.
+    async fn of_pass(pass: u32, entered: &str, objects: &[(String, Value)]) -> Evidence {
+        let Input::Containment(mut input) = containment() else { panic!() };
+        (input.pass, input.entered) = (pass, entered.to_owned());
+        let put = mock!(aws_sdk_s3::Client::put_object)
+            .then_output(|| PutObjectOutput::builder().version_id("1").build());
+        let lie = lie(objects);
+        let rules: Vec<_> = lie.iter().chain([&put]).collect();
+        match run(&shows(&eve(), None), &rules, Input::Containment(input)).await.unwrap() {
+            Output::Evidence(evidence) => *evidence,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn original() -> Value {
+        let (takes, stored) = takes(ORIGINAL);
+        evidence(&[&holds(""), &takes]).await;
+        let stored = stored.lock().unwrap().clone();
+        serde_json::from_str(&stored).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_any_pass_has_found_counts_and_not_the_last_alone() {
+        let original = original().await;
+        let mut between = original.clone();
+        between["incident"]["pass"] = json!(10);
+        between["principal"]["groups"][0]["name"] = json!("between");
+        let mut of_others = original.clone();
+        of_others["incident"]["execution"] = json!(format!("{}-another", wire::execution().arn()));
+        let between = (format!("{}-10.json", wire::execution().name()), between);
+        for original in [original, of_others] {
+            let objects = [("original.json".to_owned(), original), between.clone()];
+            let evidence = of_pass(20, "2026-01-01T00:10:00Z", &objects).await;
+            assert_eq!(evidence.had.groups.first, ["between", "group"]);
+            assert_eq!(evidence.held.groups, ["group"]);
+            assert_eq!(evidence.proof.told, Vec::<String>::new());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_it_has_after_it_was_read_back_has_come_back_and_iam_is_given_a_minute() {
+        let mut original = original().await;
+        original["incident"]["execution"] = json!(format!("{}-another", wire::execution().arn()));
+        let mut without_group = original.clone();
+        without_group["principal"]["groups"] = json!([]);
+        let left = |id: &str, case: &str| json!({ "schema": "cordon/left/2", "id": id, "case": case, "at": "2026-01-01T00:01:00Z" });
+        let ours = left("AIDAEVE", "0001");
+        let late = "2026-01-01T00:02:01Z";
+        for (original, left, entered, regained, told) in [
+            (&original, &ours, "2026-01-01T00:01:01Z", false, 0),
+            (&original, &ours, late, true, 0),
+            // What is new can't be what IAM had shown before.
+            (&without_group, &ours, "2026-01-01T00:01:01Z", true, 0),
+            (&without_group, &ours, "2026-01-01T00:00:59Z", false, 0),
+            (&original, &left("AIDAOTHER", "0001"), late, false, 1),
+            (&original, &left("AIDAEVE", "0002"), late, false, 1),
+        ] {
+            let objects = [
+                ("original.json".to_owned(), original.clone()),
+                ("left.json".to_owned(), left.clone()),
+            ];
+            let proof = of_pass(0, entered, &objects).await.proof;
+            let Some(Before::Joined { regained: said, .. }) = proof.before else {
+                assert_eq!((proof.before, told), (None, 1), "{left}");
+                continue;
+            };
+            assert_eq!((said, proof.told.len()), (regained, told), "{left}, {entered}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_restore_is_told_by_its_record_alone() {
+        let original = original().await;
+        let record = |id: &str, case: Option<&str>| json!({ "schema": "cordon/restored/1", "id": id, "case": case });
+        for (record, expected) in [
+            (record("AIDAEVE", Some("0001")), Some(Before::Restored)),
+            (record("AIDAOTHER", Some("0001")), None),
+            (record("AIDAEVE", Some("0002")), None),
+            (record("AIDAEVE", None), None),
+            (json!({}), None),
+        ] {
+            let objects = [
+                ("original.json".to_owned(), original.clone()),
+                ("restored.json".to_owned(), record.clone()),
+            ];
+            let mut input = containment();
+            let Input::Containment(accusation) = &mut input else { panic!() };
+            accusation.reach.since = "2026-01-02T00:00:00Z".into();
+            accusation.entered = "2026-01-02T00:00:01Z".into();
+            let (takes, _) = takes("evidence/222222222222/AIDAEVE/0002/original.json");
+            let lie = lie(&objects);
+            let rules: Vec<_> = lie.iter().chain([&takes]).collect();
+            let output = run(&shows(&eve(), None), &rules, input).await.unwrap();
+            let Output::Evidence(evidence) = output else { panic!("{output:?}") };
+            assert_eq!(evidence.proof.before, expected, "{record}");
+            assert_eq!(evidence.proof.told.is_empty(), expected.is_some(), "{record}");
+        }
     }
 
     #[tokio::test]

@@ -211,23 +211,26 @@ impl Snapshot {
     pub(crate) fn has_console_password(&self) -> bool {
         self.login_profile.is_some()
     }
+}
 
-    /// What this snapshot and an earlier one hold together.
-    pub(crate) fn together_with(&self, earlier: &Self, partition: &str) -> Holdings {
-        let both = [self, earlier];
-        let credentials = both.iter().flat_map(|one| &one.credentials);
-        let policies = both.iter().flat_map(|one| &one.attached_policies);
-        let inline = both.iter().flat_map(|one| &one.inline_policies);
-        let groups = both.iter().flat_map(|one| &one.groups);
-        Holdings {
-            credentials: credentials
-                .filter(|one| one.credential.active)
-                .map(|one| one.credential.named())
-                .collect(),
-            policies: policies.filter(|policy| !is_kept(partition, policy)).cloned().collect(),
-            inline_policies: inline.map(|policy| policy.name.clone()).collect(),
-            groups: groups.map(|group| group.name.clone()).collect(),
-        }
+/// What snapshots hold together that a containment takes away.
+pub(crate) fn holdings<'a>(
+    snapshots: impl IntoIterator<Item = &'a Snapshot>,
+    partition: &str,
+) -> Holdings {
+    let all: Vec<_> = snapshots.into_iter().collect();
+    let credentials = all.iter().flat_map(|one| &one.credentials);
+    let policies = all.iter().flat_map(|one| &one.attached_policies);
+    let inline = all.iter().flat_map(|one| &one.inline_policies);
+    let groups = all.iter().flat_map(|one| &one.groups);
+    Holdings {
+        credentials: credentials
+            .filter(|one| one.credential.active)
+            .map(|one| one.credential.named())
+            .collect(),
+        policies: policies.filter(|policy| !is_kept(partition, policy)).cloned().collect(),
+        inline_policies: inline.map(|policy| policy.name.clone()).collect(),
+        groups: groups.map(|group| group.name.clone()).collect(),
     }
 }
 

@@ -10,7 +10,8 @@ use crate::commands::{About, events, search, taken};
 use crate::errors::{DENIED_BY_A_ROLE, TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
     Ending, Facts, Named, Standing, capitalized, denied_before, first_error, has_lost_keys,
-    has_regained, hidden, is_retired, is_unclear, is_unknown, key_in, named, seen_by, standing,
+    has_regained, hidden, is_lost, is_retired, is_unclear, is_unknown, key_in, named, seen_by,
+    standing,
 };
 use crate::input::Kind;
 use crate::mail::number;
@@ -767,6 +768,7 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
         (Standing::Denied, _) => {
             steps.push(see_the_deny(&who, about, account.clone()));
             if first_error(outcome) == "PrincipalExempt" {
+                steps.extend(what_was_taken(facts, outcome));
                 steps.push(out_of_the_deny(facts, outcome, about, account.clone()));
             }
             if outcome.verdict == Verdict::Pending {
@@ -798,11 +800,17 @@ fn out_of_the_deny(facts: Facts<'_>, outcome: &Outcome, about: About<'_>, accoun
         || outcome.denial.as_ref().is_some_and(|denial| denial.boundary);
     let is_attached = seen_by(outcome) != Some(DenyBy::Boundary);
     let attached = is_attached.then(|| about.policy(&facts.deny(), false));
-    let boundary = is_boundary.then(|| about.boundary(None));
-    let who = if outcome.unknown { " (maybe Cordon, before the redrive)" } else { "" };
+    let may_be_boundary = is_lost(outcome) && !is_boundary;
+    let boundary = (is_boundary || may_be_boundary).then(|| about.boundary(None));
+    let who = if is_lost(outcome) { " (maybe Cordon, before this redrive)" } else { "" };
+    let which = if may_be_boundary {
+        " The second command is for a permissions boundary that is AWSDenyAll, and for no other."
+    } else {
+        ""
+    };
     let text = format!(
-        "Once it is known who put the deny there{who}, and that no attacker uses it, take it away. \
-         The boundary that it had before, if any, does not come back by that:"
+        "Once it is known who put the deny there{who}, and that no attacker uses it, take it \
+         away.{which} The boundary that it had before, if any, does not come back by that:"
     );
     Step::of(text).run(account, attached.into_iter().chain(boundary).collect())
 }
@@ -1022,14 +1030,15 @@ fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
         by_hand(facts, outcome, steps);
     }
     steps.extend(of_its_instance(facts, outcome));
-    steps.extend(what_was_taken(facts, outcome));
+    steps.extend(what_was_taken(facts, outcome).filter(|step| !steps.contains(step)));
 }
 
 /// How people learn what the passes did of which nobody has said anything.
 fn what_was_taken(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
-    let text = "Cordon may have taken something away before the redrive. Have the way back planned, \
-                where Cordon's sources are. That changes nothing, and tells what is gone; where it \
-                is refused since no evidence was stored, nothing but a deny was put there:";
+    let text = "This is a redrive: before it, Cordon had begun, and may have taken something away. \
+                Have the way back planned, where Cordon's sources are. That changes nothing, and \
+                tells what is gone; where it is refused since no evidence was stored, nothing was \
+                taken away:";
     let plan = || Step::of(text).run(Whose::Restorer, vec![plan_of_restore(facts, outcome)]);
     is_unknown(outcome).then(plan)
 }
@@ -1309,8 +1318,9 @@ fn exempted_by(facts: Facts<'_>, outcome: &Outcome) -> Option<Command> {
 /// where the execution is about several.
 fn plan_of_restore(facts: Facts<'_>, outcome: &Outcome) -> Command {
     let command = Command::make("restore").set("EXECUTION", facts.execution().arn());
-    match &outcome.principal {
-        Some(one) if facts.input.outcomes.len() > 1 => command.set("PRINCIPAL", &one.id),
+    let whom = outcome.principal.as_ref().map(|one| one.id.clone());
+    match whom.or_else(|| Some(named(outcome)?.arn)) {
+        Some(whom) if facts.input.outcomes.len() > 1 => command.set("PRINCIPAL", &whom),
         _ => command,
     }
 }

@@ -549,13 +549,21 @@ pub(crate) fn is_unclear(outcome: &Outcome) -> bool {
         && (stood
             || vanished
             || is_refused(outcome) && outcome.principal.is_some()
-            || is_unknown(outcome) && seen_denied(outcome).is_none()
+            || is_lost(outcome) && seen_denied(outcome).is_none()
             || outcome.failures.iter().any(lost))
 }
 
-/// Whether nobody knows what was taken away: the machine failed while it was dealt with.
+/// Whether nobody knows what was done with it: the machine failed while it was dealt with. One
+/// that began before executions kept that has no failure to tell of.
+pub(crate) fn is_lost(outcome: &Outcome) -> bool {
+    let without_a_word = outcome.verdict == Verdict::Pending && outcome.failures.is_empty();
+    outcome.read_back.is_none() && (outcome.unknown || without_a_word)
+}
+
+/// Whether not even what it had is known, of which something may be taken away.
 pub(crate) fn is_unknown(outcome: &Outcome) -> bool {
-    outcome.unknown && outcome.read_back.is_none() && outcome.evidence.is_none()
+    let had = outcome.evidence.as_ref().and_then(|proof| proof.had.as_ref());
+    is_lost(outcome) && had.is_none()
 }
 
 /// Whether a deny stood on it before the incident. Where nobody knows what an earlier pass did,

@@ -372,7 +372,9 @@ fn not_read_back(outcome: &Outcome, page: &mut Page) {
         ),
         _ => page.item("no step has put a deny on it"),
     }
-    if is_unknown(outcome) {
+    if is_unknown(outcome) && outcome.evidence.is_some() {
+        page.item("what more was taken away before the redrive failed is not known");
+    } else if is_unknown(outcome) {
         page.item("what was taken away, if anything, and its evidence are not known");
     } else if outcome.evidence.is_none() {
         page.item("no evidence is stored, so nothing was taken away");

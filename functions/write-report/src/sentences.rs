@@ -4,7 +4,7 @@ use crate::advice::is_hopeless;
 use crate::errors::{TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
     Ending, Facts, Standing, capitalized, denied_before, first_error, given_back, has_lost_keys,
-    has_regained, hidden, is_retired, is_unclear, is_unknown, standing,
+    has_regained, hidden, is_lost, is_retired, is_unclear, named, standing,
 };
 
 /// How it stands with the attacker, by the facts: what a mail says first.
@@ -128,16 +128,18 @@ pub(crate) fn of(facts: Facts<'_>, outcome: &Outcome, alone: bool) -> String {
             )
         }
         Verdict::Escalated if is_unclear(outcome) => format!(
-            "{who} is left to you: {}. Cordon had begun with it, and nobody knows whether a deny \
-             stands on it.",
-            why(facts, outcome)
+            "{who} is left to you: {}. {} had begun with it, and nobody knows whether a deny stands \
+             on {}.",
+            why(facts, outcome),
+            if facts.input.redrives > 0 { "Before this redrive Cordon" } else { "Cordon" },
+            if named(outcome).is_none() { "its owner" } else { "it" }
         ),
         Verdict::Escalated => format!("{who} is left to you: {}.", why(facts, outcome)),
         Verdict::Pending if is_retired(outcome) => {
             let read = if before.is_empty() { ", as read back" } else { before };
             format!("unused keys of {who} are inactive{read}, but not all is done.")
         }
-        Verdict::Pending if outcome.unused_days.is_some() && is_unknown(outcome) => {
+        Verdict::Pending if outcome.unused_days.is_some() && is_lost(outcome) => {
             format!("nobody knows whether unused keys of {who} are inactive.")
         }
         Verdict::Pending if outcome.unused_days.is_some() => {

@@ -33,6 +33,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("told: contained, though the first mail was lost", told_late);
     trials.add_alone("told: a role contained, and a user's unused key inactive", retired_beside);
     trials.add_alone("told: it failed, and nobody knows what was done", nobody_knows);
+    trials.add_alone("told: a redrive failed, and what stood before it may be past", past);
 }
 
 /// The mail of an execution that has failed, which is headed like this and says all of it.
@@ -277,4 +278,32 @@ async fn nobody_knows(alone: &Alone<'_>) -> Result<()> {
         amend(alone, &json!({ "exemptAccounts": [], "exemptPrincipals": [] })).await?;
     }
     Ok(())
+}
+
+/// What an earlier pass has read back is past, once the iterations fail as a whole in a redrive.
+async fn past(alone: &Alone<'_>) -> Result<()> {
+    let account = MEMBERS[0];
+    let end = "/States/Principals/ItemProcessor/States/PrincipalContained/Output/pass";
+    alone.redefine(end, json!("{% $redrives = 1 ? $error('no outcome') : $redrives %}")).await?;
+    let suspect = Suspect::new(alone, account, Case::User).await?;
+    let name = suspect.before.arn.rsplit('/').next().unwrap_or_default();
+    let refused = alone.fault("iam:DetachUserPolicy", Strike::Denied).about(name).always();
+    let refused = refused.stand().await?;
+    let execution = alone.execution_to_be();
+    suspect.start(&execution).await?;
+    is_true(&told(alone, &execution, "denied, not finished:", &[]).await?, &suspect).await?;
+    refused.lift().await?;
+    execution.redrive().await?;
+    execution.fails().await?;
+    let unclear = |mail: &Message| {
+        mail.tells(Telling::Failed, &execution.arn) && mail.subject.contains("FAILED, not clear:")
+    };
+    is_true(&alone.topics().alerts.message("of the redrive", unclear).await?, &suspect).await?;
+    ensure!(suspect.read_back().await?.left().is_empty(), "it was contained");
+    amend(alone, &json!({ "exemptPrincipals": [suspect.before.arn] })).await?;
+    execution.redrive().await?;
+    execution.succeeds().await?;
+    let left = |mail: &Message| mail.tells(Telling::LeftToPeople, &execution.arn);
+    let mail = alone.topics().alerts.message("that it is left to people", left).await?;
+    is_true(&mail, &suspect).await
 }

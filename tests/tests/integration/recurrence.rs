@@ -38,6 +38,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("recurrence: who is left to people beside one that was answered is told", beside);
     trials.add("recurrence: whom it did not name when it was answered is contained", grown);
     trials.add_alone("recurrence: who is exempt by now is told of once", exempt);
+    trials.add_alone("recurrence: a redrive takes no deny of its own for an answer", half_done);
     trials.add("recurrence: a planted case does not pass for an answer", planted);
     trials.add(
         "a product's import that does not show the answer yet is not answered twice",
@@ -397,6 +398,39 @@ async fn exempt(alone: &Alone<'_>) -> Result<()> {
     let mails = it.mails(alone, Telling::LeftToPeople).await?;
     ensure!(mails == 2, "{mails} mails, not one of each");
     ensure!(it.user.read_back().await? == before, "the user has changed");
+    Ok(())
+}
+
+/// The iterations fail as a whole, once with the deny alone, and once with all done: the
+/// redrive finishes what was begun.
+async fn half_done(alone: &Alone<'_>) -> Result<()> {
+    let within = "/States/Principals/ItemProcessor/States";
+    let fails_once = "{% $redrives = 0 ? $error('no outcome') : $redrives %}";
+    let breaks = [
+        (
+            format!("{within}/WhetherToReplaceBoundary/Choices/0/Condition"),
+            "{% $redrives = 0 ? $error('no choice') : false %}",
+        ),
+        (format!("{within}/PrincipalContained/Output/pass"), fails_once),
+    ];
+    for (n, (place, value)) in breaks.into_iter().enumerate() {
+        let mut it = Box::pin(Answered::contained(alone)).await?;
+        it.give_back().await?;
+        alone.redefine(&place, json!(value)).await?;
+        it.update("2", Some(AFTER));
+        alone.import_as_service(&it.finding).await?;
+        it.executions += 1;
+        let execution = it.executed(alone).await?.into_iter().next().context("none has started")?;
+        execution.fails().await?;
+        ensure!(it.is_denied().await?, "{n}: the deny was not put there");
+        execution.redrive().await?;
+        execution.succeeds().await?;
+        let path = execution.history().await?;
+        ensure!(path.last_state() == "Contained", "{n}: {:?}", path.path());
+        let left = it.user.read_back().await?.left();
+        ensure!(left.is_empty(), "{n}: left: {left:?}");
+        alone.undo().await?;
+    }
     Ok(())
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn holds(page: &str, before: &Snapshot, now: &Snapshot) -> Result<()>
     };
     let unread = ["not read back", "Nothing was changed"];
     let unread = unread.iter().any(|unread| told.text.contains(unread));
-    if unread || one_line.contains("Cordon may have taken something away before the redrive") {
+    if unread || one_line.contains("Cordon had begun, and may have taken something away") {
         return Ok(());
     }
     let cut = told.text.contains(" more ");

@@ -153,15 +153,22 @@ fn an_outcome_says_that_a_principal_is_dealt_with_only_where_an_iteration_did() 
                 $refused.resource)]; [$kept, $refused[$not(resource in $kept.resource)]]) %}";
     let read_back = "{% ($now := [$states.result[verdict != 'answered'], $refused]; [$outcomes[verdict in \
                      ['contained', 'retired'] and $not(resource in $now.resource)], $now]) %}";
-    let unknown = "{% ($o := $outcomes; [$o, $principals[$not(resource in $o.resource)].{'resource': \
-                   resource, 'account': account, 'verdict': 'pending', 'unknown': true, 'pass': \
-                   $redrives, 'unusedDays': unusedDays}]) %}";
+    let missing = "{% ($o := $outcomes; [$o, $principals[$not(resource in $o.resource)].{'resource': \
+                   resource, 'account': account, 'verdict': 'pending', 'pass': $redrives, \
+                   'unusedDays': unusedDays}]) %}";
+    let marked = "{% [$outcomes.$merge([$, $policy.mode != 'observe' and resource in \
+                  $principals.resource and $not(verdict in ['contained', 'retired']) ? {'unknown': \
+                  true, 'readBack': null}])] %}";
     let mut assignments = 0;
     for state in Scope::machine().all() {
         let rules = state.choices.iter().map(|rule| (&rule.assign, kept));
-        let catches = state.catch.iter().map(|catch| (&catch.assign, unknown));
-        let read_back = if state.name == "Principals" { read_back } else { kept };
-        for (assign, expected) in rules.chain(catches).chain([(&state.assign, read_back)]) {
+        let catches = state.catch.iter().map(|catch| (&catch.assign, missing));
+        let own = match state.name.as_str() {
+            "Principals" => read_back,
+            "MarkUnknown" => marked,
+            _ => kept,
+        };
+        for (assign, expected) in rules.chain(catches).chain([(&state.assign, own)]) {
             let Some(outcomes) = assign.get("outcomes") else { continue };
             assignments += 1;
             let Some(text) = outcomes.as_str() else {
