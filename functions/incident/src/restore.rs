@@ -482,13 +482,18 @@ pub enum Shown {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         execution: Option<String>,
     },
-    /// Another incident of the case had a finding of its own, whose note says that the principal is
-    /// contained: a restore does not change it.
+    /// Another incident of the case had a finding of its own, whose note may say that the
+    /// principal is contained: a restore does not change it.
     OtherFinding {
         /// The finding.
         finding: Finding,
         /// The ARN of its execution.
         execution: String,
+    },
+    /// The same of so many more, which are not named.
+    MoreFindings {
+        /// How many.
+        more: usize,
     },
     /// AWS itself restricts the user, and no restore touches that.
     QuarantinedByAws {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::primitives::DateTime;
 use bucket::{Bucket, Object, schema};
-use incident::restore::{Found, Left, Now, Past, RETIREMENT, Shown};
+use incident::restore::{Finding, Found, Left, Now, Past, RETIREMENT, Shown};
 use incident::{AccountId, Execution, Failure, Stored, case_number, newest_case, tag_value};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +17,9 @@ use crate::pending;
 
 /// So many objects of a case are read: whoever plants a thousand gets no thousand calls.
 const MOST: usize = 100;
+
+/// So many of a case's other findings are named.
+const OTHERS: usize = 10;
 
 const EVIDENCE: &str = "cordon/evidence/2";
 const LEFT: &str = "cordon/left/2";
@@ -130,7 +133,9 @@ impl Reader<'_> {
             }
         }
         past.tagged.extend(of.tagged.clone());
-        shown.extend(asked.other_findings().filter(|_| case.is_some()));
+        if case.is_some() {
+            shown.extend(asked.other_findings());
+        }
         if let Some(stored) = left.as_ref().filter(|_| case.is_some()) {
             let read: Left = self.document(stored, LEFT).await?;
             if read.id != *id || Some(&read.case) != case.as_ref() {
@@ -179,6 +184,15 @@ impl Reader<'_> {
     }
 }
 
+/// The first of a case's other findings, and how many more there are.
+fn first(mut findings: Vec<Shown>) -> Vec<Shown> {
+    if let more @ 1.. = findings.len().saturating_sub(OTHERS) {
+        findings.truncate(OTHERS);
+        findings.push(Shown::MoreFindings { more });
+    }
+    findings
+}
+
 /// The folder of a principal's cases.
 pub(crate) fn folder(account: &AccountId, id: &str) -> String {
     format!("evidence/{account}/{id}/")
@@ -194,17 +208,22 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The findings of the case's other incidents, each once.
-    fn other_findings(&self) -> impl Iterator<Item = Shown> {
+    /// The findings of the case's other incidents that have read it back, each once: the first,
+    /// and how many more.
+    fn other_findings(&self) -> Vec<Shown> {
         let mut known: BTreeSet<&str> =
             self.own.finding.iter().map(|finding| finding.id.as_str()).collect();
-        let others = self.writers.values().flatten().filter(|other| other.of(self.id).is_some());
-        others.filter_map(move |other| {
-            let finding = other.finding.clone()?;
-            let execution = other.execution.arn().to_owned();
-            let is_new = known.insert(other.finding.as_ref()?.id.as_str());
-            is_new.then_some(Shown::OtherFinding { finding, execution })
-        })
+        let is_left = |other: &&History| other.of(self.id).is_some_and(|of| of.left.is_some());
+        let others = self.writers.values().flatten().filter(is_left);
+        let others = others.filter_map(|other| {
+            let of = other.finding.as_ref()?;
+            known.insert(&of.id).then(|| Shown::OtherFinding {
+                // By these it is named; a plan has no room for all that others say.
+                finding: Finding { title: String::new(), types: Vec::new(), ..of.clone() },
+                execution: other.execution.arn().to_owned(),
+            })
+        });
+        first(others.collect())
     }
 
     /// The objects of the case that is planned, but for how it was left; of a retirement there
@@ -408,6 +427,19 @@ mod tests {
         let own = wire::execution();
         let machine = own.arn().strip_suffix(own.name()).unwrap();
         Execution::try_from(format!("{machine}{name}")).unwrap()
+    }
+
+    #[test]
+    fn of_many_other_findings_the_first_are_named_and_the_others_counted() {
+        for (all, named, more) in [(1, 1, None), (OTHERS, OTHERS, None), (100, OTHERS, Some(90))] {
+            let findings = (0..all).map(|n| Shown::NotCompared { arn: n.to_string() }).collect();
+            let mut shown = first(findings);
+            let counted = match shown.pop_if(|last| matches!(last, Shown::MoreFindings { .. })) {
+                Some(Shown::MoreFindings { more }) => Some(more),
+                _ => None,
+            };
+            assert_eq!((shown.len(), counted), (named, more));
+        }
     }
 
     /// What an execution has stored under the key when it reached the principal on that day.

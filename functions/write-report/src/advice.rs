@@ -9,9 +9,9 @@ use crate::cause::Said;
 use crate::commands::{About, events, search, taken};
 use crate::errors::{DENIED_BY_A_ROLE, TAKEN_FOR_ROOT, UNKNOWN, meaning};
 use crate::facts::{
-    Ending, Facts, Named, Standing, capitalized, denied_before, first_error, has_lost_keys,
-    has_regained, hidden, is_lost, is_retired, is_unclear, is_unknown, key_in, named, seen_by,
-    standing,
+    Ending, Facts, Named, Standing, capitalized, denied_before, first_error, given_back,
+    has_lost_keys, has_regained, hidden, is_lost, is_retired, is_unclear, is_unknown, key_in,
+    named, seen_by, standing,
 };
 use crate::input::Kind;
 use crate::mail::number;
@@ -146,7 +146,7 @@ fn go_on_with(facts: Facts<'_>, beyond: &[&Outcome]) -> Option<Step> {
 
 fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     // Whatever failed, an attacker who is in is put out first.
-    let out_first = facts.ending() == Ending::NotContained && !facts.observes();
+    let out_first = matches!(facts.ending(), Ending::NotContained | Ending::Unclear);
     let is_in = |outcome: &&Outcome| out_first && standing(outcome) == Standing::In;
     let by_people = || left(facts).filter(|outcome| is_for_people(facts, outcome));
     of_each(facts, by_people().filter(is_in), most, steps, |outcome, steps| {
@@ -243,11 +243,14 @@ fn is_about_one(error: &str) -> bool {
 fn redrive(facts: Facts<'_>) -> Step {
     let command = Command::aws("stepfunctions redrive-execution", facts.region())
         .with("--execution-arn", facts.execution().arn());
-    Step::of(
+    let text = if facts.observes() {
+        "Then redrive the execution, within 14 days. It observes again, unless the mode was changed \
+         by then."
+    } else {
         "Then redrive the execution, within 14 days. It goes by the response policy of that day, \
-         reads back what was done, and does what is left.",
-    )
-    .run(Whose::Security, vec![command])
+         reads back what was done, and does what is left."
+    };
+    Step::of(text).run(Whose::Security, vec![command])
 }
 
 /// What to do about a step of the whole incident.
@@ -328,7 +331,7 @@ fn of_a_principal(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step 
         return of_the_claimed(facts, outcome, &known);
     }
     if failed.error == "PrincipalExempt" {
-        return of_the_exempt(failed);
+        return of_the_exempt(facts, failed);
     }
     in_its_region(facts, by_its_error(facts, outcome, failed))
 }
@@ -470,7 +473,7 @@ fn is_denied_by_a_role(failed: &Failed) -> bool {
 }
 
 /// Whom the response policy exempts. For a while it may be by an earlier mail's own advice.
-fn of_the_exempt(failed: &Failed) -> Step {
+fn of_the_exempt(facts: Facts<'_>, failed: &Failed) -> Step {
     let todo = meaning("PrincipalExempt").unwrap_or(UNKNOWN).todo;
     let words = Said::of(failed).words;
     let pattern =
@@ -479,9 +482,17 @@ fn of_the_exempt(failed: &Failed) -> Step {
         return Step::of(todo);
     };
     let end = Command::make("policy").set("SET", &format!("exemptPrincipals-={pattern}"));
+    let then = if facts.observes() {
+        "it counts like any other"
+    } else if facts.without_cspm() {
+        "Cordon contains it with the next finding about it"
+    } else {
+        "Cordon contains it once you send this finding to the custom action, or with the next one \
+         about it"
+    };
     let text = format!(
-        "{todo} Or end the exemption now, which may be of others, too; then Cordon contains it when \
-         a finding about it comes again:"
+        "{todo} Or end the exemption now, which may be of others, too. Unless another one matches, \
+         {then}:"
     );
     Step::of(text).run(Whose::Security, vec![end])
 }
@@ -1242,6 +1253,7 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     let all = || facts.input.outcomes.iter().filter(|one| one.verdict == Verdict::Contained);
     let contained = || all().take(most);
     for outcome in contained() {
+        steps.extend(how_it_came_back(facts, outcome));
         steps.extend(who_gave_it(facts, outcome));
         steps.push(look_back(facts, outcome));
         steps.extend(of_its_instance(facts, outcome));
@@ -1275,7 +1287,8 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
             }
             _ => {
                 " Of those, and of no others, end every session that began before this mail, \
-                 whoever uses it. Not all of them are here:"
+                 whoever uses it. Here are the commands for some; for any other, do the same with \
+                 its name, in its account:"
             }
         };
         let account = Whose::Account(outcome.account.to_string());
@@ -1342,6 +1355,18 @@ fn role_of<'a>(facts: Facts<'_>, pattern: &'a str, outcome: &Outcome) -> Option<
     let is_here = arn.resource == "role" && arn.account == outcome.account.as_str();
     // By those the organization lives, and maybe whoever reads this.
     (is_here && facts.protection_of(&arn).is_none()).then_some(arn.name)
+}
+
+/// How the attacker got in again, where what was taken had been given back.
+fn how_it_came_back(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
+    let is_back = given_back(outcome).is_some() || facts.attacker_is_back_with(outcome);
+    let text = format!(
+        "What was taken from {} had been given back. Find out how the attacker got in again, if one \
+         did: by a key that was made active again, the console password, or credentials made \
+         since. Whatever it was, replace it, and do not give it back another time.",
+        facts.called(outcome)
+    );
+    is_back.then(|| Step::of(text))
 }
 
 /// Who gave back what was taken away.

@@ -215,11 +215,15 @@ impl<'a> Facts<'a> {
     /// Whether the attacker is back with somebody whom the earlier answer had contained: the
     /// account was asked before the deny was put there anew. Who was not named then is new.
     pub(crate) fn attacker_is_back(self) -> bool {
-        let Some(recurrence) = self.recurrence() else { return false };
-        let had: Vec<&str> = recurrence.evidence.iter().map(|one| holder(one)).collect();
-        let contained = self.input.outcomes.iter().filter(|it| it.verdict == Verdict::Contained);
-        let mut cases = contained.filter_map(|one| one.evidence.as_ref());
-        cases.any(|proof| had.contains(&holder(&proof.original)))
+        self.input.outcomes.iter().any(|outcome| self.attacker_is_back_with(outcome))
+    }
+
+    /// The same of one.
+    pub(crate) fn attacker_is_back_with(self, outcome: &Outcome) -> bool {
+        let answers = self.recurrence().map(|recurrence| recurrence.evidence.as_slice());
+        let mut had = answers.unwrap_or_default().iter().map(|one| holder(one));
+        let now = outcome.evidence.as_ref().map(|proof| holder(&proof.original));
+        outcome.verdict == Verdict::Contained && had.any(|had| now == Some(had))
     }
 
     /// How it ended, in a subject.

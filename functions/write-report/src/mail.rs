@@ -264,6 +264,10 @@ fn read_back(facts: Facts<'_>, outcome: &Outcome, read: &ReadBack, page: &mut Pa
     }
     if outcome.unused_days.is_none() {
         console_password(outcome, page);
+        let roles = outcome.evidence.iter().map(|proof| &proof.assumable_roles);
+        if roles.clone().any(|roles| !roles.is_empty()) {
+            page.item("sessions of roles that it assumed before, if it did: they live on");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The words of a restore's plan: what it would give back, what stays as it is, what does not
 //! come back, and the same as commands. Nothing has been changed where these are read.
 
-use incident::restore::{Change, Drift, Item, Plan, RETIREMENT, Shown, States, Why};
+use incident::restore::{Change, Drift, Item, Lost, Plan, RETIREMENT, Shown, States, Why};
 use incident::{Credential, Failure, PrincipalArn, Stored, ascii, cut, deny_policy, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -137,7 +137,10 @@ impl RestorePlan {
         let who = self.who();
         let mut said = vec![match (Ending::of(plan), given.is_empty()) {
             (Ending::Nothing, _) => {
-                format!("There is nothing to give back to {who}, and nothing has been changed.")
+                let denied = if stays_denied(plan) { " AWSDenyAll stands on it." } else { "" };
+                format!(
+                    "There is nothing to give back to {who}, and nothing has been changed.{denied}"
+                )
             }
             (_, false) => format!(
                 "This plan gives back to {who}: {}. Nothing has been changed.",
@@ -150,7 +153,7 @@ impl RestorePlan {
         }];
         if !GiveBack::of(plan).lift.is_empty() {
             let last = if stays_denied(plan) {
-                "Last our deny comes off; AWSDenyAll stands on it all the same."
+                "Last Cordon's deny comes off; another AWSDenyAll stands on it all the same."
             } else {
                 "Last the deny comes off: from then on it can act again."
             };
@@ -225,29 +228,26 @@ impl RestorePlan {
         (accepted, activated(&self.plan).map(|one| word(&one.id)).collect())
     }
 
-    /// Plans it anew with these choices, each beside those of this plan; it says so where there is
-    /// no room for those.
-    fn choose(&self, text: &str, choices: &[(Option<&Item>, &[Credential])]) -> Step {
-        let (accepted, active) = self.chosen();
-        let size: usize = accepted.iter().chain(&active).map(String::len).sum();
+    /// Plans it anew with these choices, beside those of this plan; it says so where there is no
+    /// room for those.
+    fn choose(&self, text: &str, items: &[&Item], credentials: &[Credential]) -> Step {
+        let (mut accept, mut activate) = self.chosen();
+        let size: usize = accept.iter().chain(&activate).map(String::len).sum();
         let has_room = size <= MOST_CHOSEN;
-        let commands = choices.iter().map(|(item, credentials)| {
-            let item = item.map(|item| word(&item.to_string()));
-            let credentials = credentials.iter().map(|one| word(&one.id));
-            let chosen = |of: &[String]| if has_room { of.to_vec() } else { Vec::new() };
-            let accept: Vec<String> = chosen(&accepted).into_iter().chain(item).collect();
-            let activate: Vec<String> = chosen(&active).into_iter().chain(credentials).collect();
-            let named = [("ACTIVATE", activate), ("ACCEPT", accept)];
-            let named = named.into_iter().filter(|(_, words)| !words.is_empty());
-            named.fold(self.plan_again(), |command, (name, words)| {
-                command.set(name, &words.join(" "))
-            })
-        });
+        if !has_room {
+            (accept, activate) = (Vec::new(), Vec::new());
+        }
+        accept.extend(items.iter().map(|item| word(&item.to_string())));
+        activate.extend(credentials.iter().map(|one| word(&one.id)));
+        let named = [("ACTIVATE", activate), ("ACCEPT", accept)];
+        let named = named.into_iter().filter(|(_, words)| !words.is_empty());
+        let command = named
+            .fold(self.plan_again(), |command, (name, words)| command.set(name, &words.join(" ")));
         let text = match text.strip_suffix(':').filter(|_| !has_room) {
             Some(text) => format!("{text}. Name what you had named for this plan, too:"),
             None => text.to_owned(),
         };
-        Step::of(text).run(Whose::Restorer, commands.collect())
+        Step::of(text).run(Whose::Restorer, vec![command])
     }
 
     /// The command that has Cordon carry it out.
@@ -303,7 +303,7 @@ impl RestorePlan {
         }
         if denied {
             let text = if stays_denied(plan) {
-                "Last, take our deny away. AWSDenyAll stands on it all the same:"
+                "Last, take Cordon's deny away. Another AWSDenyAll stands on it all the same:"
             } else {
                 "Last, lift the deny. From then on it can act again:"
             };
@@ -343,16 +343,15 @@ impl RestorePlan {
             let text = "Whoever still needs a credential is given a new one. To have old ones made \
                         active all the same, name them in a new plan, before this one is carried \
                         out:";
-            steps.push(self.choose(text, &[(None, &plan.inactive)]));
+            steps.push(self.choose(text, &[], &plan.inactive));
         }
         let accepted = plan.drift.iter().filter(|one| one.why != Why::Gone);
-        let accepted: Vec<(Option<&Item>, &[Credential])> =
-            accepted.map(|one| (Some(&one.states.item), [].as_slice())).collect();
+        let accepted: Vec<&Item> = accepted.map(|one| &one.states.item).collect();
         if !accepted.is_empty() {
             let text = "What has changed since becomes as it was before where you accept it by \
-                        name in a new plan, before this one is carried out, several names with a \
-                        space between them:";
-            steps.push(self.choose(text, &accepted));
+                        name in a new plan, before this one is carried out. Here are all names; \
+                        leave out of `ACCEPT` what is to stay as it is now:";
+            steps.push(self.choose(text, &accepted, &[]));
         }
     }
 
@@ -363,8 +362,22 @@ impl RestorePlan {
             return None;
         }
         if bears_the_tag(plan) {
-            let text = "Either by Cordon, which does exactly this, where `restorers` of its \
-                        configuration lets somebody; say who you are, and why:";
+            let is_group = |one: &Change| matches!(one.states.item, Item::Group { .. });
+            let but = if plan.changes.iter().any(is_group) {
+                " (without `restoreGroups` all but the groups)"
+            } else {
+                ""
+            };
+            let refused = if plan.case.is_some() && has_active_since(plan) {
+                " It gives nothing back while a credential is active that was made since: make one \
+                 that is known inactive until then."
+            } else {
+                ""
+            };
+            let text = format!(
+                "Either by Cordon, which does exactly this{but}, where `restorers` of its \
+                 configuration lets somebody.{refused} Say who you are, and why:"
+            );
             return Some(Step::of(text).run(Whose::RestorerAlone, vec![self.apply()]));
         }
         let Plan { principal, execution, .. } = plan;
@@ -378,7 +391,7 @@ impl RestorePlan {
                     `SecurityIncident`. Put it there, in the place of another where it has fifty, \
                     and plan again:";
         let tag = about.tag(&[("SecurityIncident", "true")]);
-        let mut step = self.choose(text, &[(None, &[])]);
+        let mut step = self.choose(text, &[], &[]);
         step.run.insert(0, (Whose::Account(principal.account.to_string()), vec![tag]));
         Some(step)
     }
@@ -418,7 +431,7 @@ impl RestorePlan {
     fn elsewhere(&self) -> Step {
         let text = "This mail has no room for the commands. Do nothing by it: the plan's object, \
                     which is named below, holds all of it, and this prints all of it, as it is then:";
-        self.choose(text, &[(None, &[])])
+        self.choose(text, &[], &[])
     }
 
     fn the_end(&self, page: &mut Page) {
@@ -554,6 +567,16 @@ pub(crate) fn stays_denied(plan: &Plan) -> bool {
             && one.states.now.as_deref() == Some(&deny)
     };
     denied_before(plan) || plan.drift.iter().any(stands)
+}
+
+/// Whether a credential is active that the case did not know, or as one that was not.
+fn has_active_since(plan: &Plan) -> bool {
+    let is_active = |one: &Drift| {
+        matches!(one.states.item, Item::Credential(_))
+            && one.states.now.as_deref() == Some("Active")
+    };
+    plan.lost.iter().any(|one| matches!(one, Lost::CredentialMadeSince { active: true, .. }))
+        || plan.drift.iter().any(is_active)
 }
 
 /// How many of what come back that the principal had and has not.

@@ -132,7 +132,11 @@ pub(crate) fn write_failure(failed: &RestoreFailure) -> Result<Told, Failure> {
         principal: failed.principal.as_ref(),
         finding: failed.finding.as_ref(),
         verdict: if failed.apply.is_some() { "restoreFailed" } else { "planFailed" },
-        phrase: if failed.apply.is_some() { "restore failed" } else { "no restore is planned" },
+        phrase: match failed.apply {
+            Some(_) if failed.not_denied_again() => "restore failed, NOT DENIED",
+            Some(_) => "restore failed",
+            None => "no restore is planned",
+        },
         mark: if failed.apply.is_some() { "RESTORE" } else { "PLAN" },
     };
     about.told(&failed.first(), &failed.steps(), String::new(), failed.text())
@@ -210,12 +214,12 @@ impl Words<'_> {
         let who = who(&plan.principal);
         let mut said = vec![match plan.case {
             Some(_) if stays_denied(plan) => format!(
-                "All that the plan gives back to {who} is given back, as read back; AWSDenyAll \
-                 stands on it all the same."
+                "All that the plan gives back to {who} is given back, as read back, and Cordon's \
+                 deny is off; another AWSDenyAll stands on it all the same."
             ),
             Some(_) => format!(
-                "All that the plan gives back to {who} is given back, and our deny is off, as read \
-                 back: it can act again."
+                "All that the plan gives back to {who} is given back, and Cordon's deny is off, as \
+                 read back: it can act again."
             ),
             None => format!("The keys of {who} are as the plan has them, as read back."),
         }];
@@ -235,12 +239,13 @@ impl Words<'_> {
             }
             Disposition::FalsePositive => {
                 "The finding was called a false positive: where Security Hub still has it, it is \
-                 SUPPRESSED, and is not contained again."
+                 SUPPRESSED, and leads to nothing more. Another finding does."
                     .to_owned()
             }
             Disposition::Recovered => {
                 "The finding stays what it was, with a note: if the attack goes on, the principal is \
-                 contained again, unless it is exempt."
+                 contained again, but not while an exemption holds. The plan's mail proposes one for \
+                 two days."
                     .to_owned()
             }
         });
@@ -359,17 +364,21 @@ impl Words<'_> {
             .with("--finding-identifiers", &json!(ids).to_string())
             .with("--note", &note.to_string());
         let which = match findings.len() {
-            1 => "Another finding of the case still says that it is contained; it stands below."
+            1 => "Another finding of the case may still say that it is contained; it stands below."
                 .to_owned(),
-            n => format!(
-                "{n} other findings of the case still say that it is contained; they stand below."
-            ),
+            _ => "Other findings of the case may still say that it is contained; they stand below."
+                .to_owned(),
         };
         let how = match (ids.is_empty(), ids.len() < noted.len(), others.is_empty()) {
             (true, ..) => "Leave their comments as they are: Cordon knows them by those.",
-            (false, true, _) => "Set each note that Security Hub CSPM has; for the first:",
-            (false, false, true) => "Set each note:",
-            (false, false, false) => "Set the notes of those that Security Hub CSPM has:",
+            (false, true, _) => {
+                "Read the notes, and replace those that do, where Security Hub CSPM has them; for \
+                 the first:"
+            }
+            (false, false, true) => "Read the notes, and replace those that do:",
+            (false, false, false) => {
+                "Read the notes, and replace those that do, where Security Hub CSPM has them:"
+            }
         };
         let command = (!ids.is_empty()).then_some(command);
         let step = Step::of(format!("{which} {how}"));
@@ -382,7 +391,7 @@ impl Words<'_> {
             exempt(&self.0.plan.principal.arn, &self.0.at, EXEMPT, &self.0.reason).map(|command| {
                 Step::of(
                 "The next finding has another id, and would be contained. If the same is bound to \
-                 come again, exempt the principal for a while:",
+                 come again, exempt the principal, here for 30 days:",
             )
             .run(Whose::Security, vec![command])
             });
@@ -395,10 +404,11 @@ impl Words<'_> {
     ///
     /// Source: GuardDuty User Guide, "Suppression rules".
     fn suppress(&self) -> Option<Step> {
-        let Principal { kind, name, .. } = &self.0.plan.principal;
+        let Principal { account, kind, name, .. } = &self.0.plan.principal;
         let type_of_finding = guardduty_type(&self.0.plan).filter(|_| *kind == Kind::User)?;
         let region = self.0.plan.finding.id.split(':').nth(3)?;
         let criteria = json!({ "Criterion": {
+            "accountId": { "Eq": [account] },
             "resource.accessKeyDetails.userName": { "Eq": [name] },
             "type": { "Eq": [type_of_finding] },
         }});
@@ -467,8 +477,8 @@ impl RestoreFailure {
         }
         let how_far = match self.begun {
             Some(_) if self.not_denied_again() => format!(
-                "Another incident has reached {who} meanwhile, or may reach it, and the deny could \
-                 not be put back."
+                "THE ATTACKER MAY BE IN: another incident has reached {who} meanwhile, or may reach \
+                 it, and the deny could not be put back."
             ),
             None => format!("Nothing was given back to {who}, and nothing was changed."),
             Some(Begun::GiveBack | Begun::SetStatuses) => format!(
@@ -503,7 +513,8 @@ impl RestoreFailure {
                  that is not all done."
             ),
         };
-        vec!["A restore has failed on its way.".to_owned(), how_far]
+        let failed = "A restore has failed on its way.".to_owned();
+        if self.not_denied_again() { vec![how_far, failed] } else { vec![failed, how_far] }
     }
 
     fn text(&self) -> String {
@@ -539,6 +550,17 @@ impl RestoreFailure {
         page.to_string()
     }
 
+    /// How the execution stands that is waited for, by the failure's words, and what redrives it.
+    fn pending(&self, region: &str) -> Vec<Command> {
+        let words = Said::of(&self.failure).words;
+        let arn = words.split('`').nth(1).map(str::to_owned);
+        let Some(pending) = arn.and_then(|arn| Execution::try_from(arn).ok()) else {
+            return Vec::new();
+        };
+        let of = |operation| Command::aws(operation, region).with("--execution-arn", pending.arn());
+        vec![of("stepfunctions describe-execution"), of("stepfunctions redrive-execution")]
+    }
+
     fn steps(&self) -> Vec<Step> {
         let region = self.execution.region();
         let mut steps = Vec::new();
@@ -571,6 +593,14 @@ impl RestoreFailure {
             _ => todo.to_owned(),
         });
         match &self.principal {
+            _ if error == "IncidentPending" => {
+                let commands = self.pending(region);
+                if !commands.is_empty() {
+                    let how = "The first command shows how it stands, the second redrives it:";
+                    step.text = format!("{} {how}", step.text);
+                }
+                step = step.run(Whose::Security, commands);
+            }
             Some(principal) if error == "PrincipalVanished" => {
                 let account = Whose::Account(principal.account.to_string());
                 step = step.run(account, vec![search(region, &principal.id)]);

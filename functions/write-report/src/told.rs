@@ -56,7 +56,7 @@ fn list(heading: &str, plan: &Plan, mut sorted: Vec<&Change>, room: Room, page: 
         return;
     }
     page.heading(heading);
-    sorted.sort_by_key(|one| plan.order(&one.states));
+    sorted.sort_by_key(|one| (plan.stage(&one.states), plan.order(&one.states)));
     for one in sorted.iter().take(room.items) {
         change(&one.states, if one.accepted { ", as you have accepted" } else { "" }, page);
     }
@@ -196,9 +196,13 @@ fn one_lost(lost: &Lost, password: Password, page: &mut Page) {
             called(one)
         )),
         Lost::CredentialMadeSince { credential, active } => {
-            let status = if *active { "active" } else { "inactive" };
+            let (is, first) = match (password, active) {
+                (Password::CountsNow, true) => ("was active when the plan was made", ""),
+                (_, true) => ("is active", " first"),
+                (_, false) => ("is inactive", ""),
+            };
             page.item(format!(
-                "the {} was made since, and is {status}: unless somebody knows it, remove it first",
+                "the {} was made since, and {is}: unless somebody knows it, remove it{first}",
                 called(credential)
             ));
         }
@@ -334,13 +338,17 @@ fn one_shown(shown: &Shown, page: &mut Page) {
         }
         Shown::OtherFinding { finding, execution } => {
             page.item(
-                "another finding led to the same case. Its note says that the principal is \
+                "another finding led to the same case. Its note may say that the principal is \
                  contained, which no restore changes:",
             );
             page.id(2, one_line(&finding.id, 512));
             page.indented(2, "by this execution:");
             page.word(2, one_line(execution, 400));
         }
+        Shown::MoreFindings { more } => page.item(format!(
+            "{more} more findings led to the same case; their executions have stored evidence \
+             beside the original"
+        )),
         Shown::QuarantinedByAws { arn } => {
             page.item("AWS itself restricts the user, and will take that back at its own request:");
             page.word(2, one_line(arn, 700));

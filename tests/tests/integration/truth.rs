@@ -55,7 +55,13 @@ fn is_denied(principal: &Snapshot) -> bool {
 
 /// Whether an item names something that a principal has or had.
 fn is_a_fact(item: &str) -> bool {
-    let none = ["nothing", "no access key", "denied everything", "gone before this incident"];
+    let none = [
+        "nothing",
+        "no access key",
+        "denied everything",
+        "gone before this incident",
+        "sessions of roles",
+    ];
     !none.iter().any(|none| item.starts_with(none)) && !item.starts_with("and ")
 }
 

@@ -110,6 +110,7 @@ fn after_a_false_positive_the_next_finding_is_thought_of() {
     let criteria = commands.iter().find(|one| one[1] == "create-filter").unwrap();
     let criteria: Value = serde_json::from_str(criteria.last().unwrap()).unwrap();
     let expected = json!({
+        "accountId": { "Eq": ["222222222222"] },
         "resource.accessKeyDetails.userName": { "Eq": ["bob"] },
         "type": { "Eq": ["UnauthorizedAccess:IAMUser/MaliciousIPCaller.Custom"] },
     });
