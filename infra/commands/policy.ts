@@ -45,6 +45,7 @@ export async function policy(config: string, { SET }: NodeJS.ProcessEnv): Promis
   console.log(
     `version ${version} counts from the next finding on:\n${JSON.stringify(after, null, 2)}`,
   );
+  console.error(saidOfFirst(after)[0]);
   if (version !== live.version + 1) {
     console.error(
       `warning: somebody else changed the response policy since version ${live.version}, and that is overwritten: see \`aws ssm get-parameter-history --name /cordon/response-policy\``,

@@ -383,16 +383,24 @@ describe('a redriven pass', () => {
       const failed = { errorOutput: GONE, context: CONTEXT };
       const variables = { outcomes: known, principals, redrives: 1, policy: { mode } };
       const caught = await computed(state('Principals').Catch?.[0]?.Assign, variables, failed);
-      const { outcomes: all } = caught as { outcomes: Json };
+      const { outcomes: all, unknown } = caught as { outcomes: Json; unknown: Json };
       const assign = state('MarkUnknown').Assign;
-      return ((await computed(assign, { ...variables, outcomes: all }, {})) as { outcomes: Json })
-        .outcomes;
+      const marked = await computed(assign, { ...variables, outcomes: all, unknown }, {});
+      return (marked as { outcomes: Json }).outcomes;
     };
     const accused = { account: '222222222222', told: true, newly: true };
     const user = { ...accused, resource: 'user', name: 'eve' };
     const unused = { ...accused, resource: 'unused', unusedDays: 90 };
     const told = { account: '222222222222', verdict: 'pending', pass: 1 };
-    const mark = { unknown: true, readBack: null };
+    const mark = {
+      unknown: true,
+      verdict: 'pending',
+      identifiedBy: null,
+      readBack: null,
+      failures: [],
+      told: false,
+      pass: 1,
+    };
     const second = { ...told, resource: 'unused', unusedDays: 90, ...mark };
     assert.deepEqual(await outcomes([user], []), [{ ...told, resource: 'user', ...mark }]);
     assert.deepEqual(await outcomes([user, unused], []), [
@@ -403,7 +411,7 @@ describe('a redriven pass', () => {
     assert.deepEqual(await outcomes([user, unused], [known]), [known, second]);
     assert.deepEqual(await outcomes([user], [known]), [known]);
     // What was read of whom an earlier pass has begun with is past, but for whom none deals with.
-    const begun = { resource: 'user', verdict: 'pending', evidence: {}, readBack: {}, pass: 0 };
+    const begun = { resource: 'user', verdict: 'escalated', evidence: {}, readBack: {}, pass: 0 };
     const refused = { resource: 'other', verdict: 'escalated', pass: 0 };
     assert.deepEqual(await outcomes([user], [begun, refused]), [{ ...begun, ...mark }, refused]);
     // Observing touches nobody.

@@ -7,7 +7,9 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::primitives::DateTime;
 use bucket::{Bucket, Object, schema};
 use incident::restore::{Finding, Found, Left, Now, Past, RETIREMENT, Shown};
-use incident::{AccountId, Execution, Failure, Stored, case_number, newest_case, tag_value};
+use incident::{
+    AccountId, Execution, Failure, Stored, case_number, deny_policy, newest_case, tag_value,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -93,10 +95,18 @@ impl Reader<'_> {
     /// [`Failure::IncidentPending`] where an execution about it may contain it again.
     pub(crate) async fn read(&self, own: &History, of: &Preserved) -> Result<Case, Failure> {
         self.refuse_pending(&own.execution).await?;
-        let original: Found = self.document(&of.evidence.original, EVIDENCE).await?;
+        let mut original: Found = self.document(&of.evidence.original, EVIDENCE).await?;
         let at = &of.evidence.original;
         is_of(&original, of)?;
         let (id, case) = (&of.principal.id, &of.evidence.case);
+        if original.incident.execution == own.execution
+            && let Some(before) = own.before_its_deny(id)
+        {
+            original.denied_before = before.denied_before;
+            if original.boundary_before == Some(deny_policy(own.execution.partition())) {
+                original.boundary_before.clone_from(&before.boundary);
+            }
+        }
         let mut past = Past {
             partition: own.execution.partition().to_owned(),
             at: at.clone(),

@@ -8,7 +8,7 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus, HistoryEvent};
 use incident::restore::{Finding, Tagging};
-use incident::{Evidence, Execution, Failure, Principal, Stored, cut};
+use incident::{Denial, Evidence, Execution, Failure, Principal, Reach, Stored, cut};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,6 +21,17 @@ pub(crate) struct History {
     pub(crate) finding: Option<Finding>,
     /// Those whose evidence was stored, since they were to be contained or retired.
     pub(crate) preserved: Vec<Preserved>,
+    /// By the principals' ids, how each was met.
+    met: BTreeMap<String, Met>,
+}
+
+/// How an execution met a principal, before it has stored any evidence of it.
+#[derive(Debug)]
+struct Met {
+    /// As it was when it was identified first.
+    reach: Reach,
+    /// Whether the execution put the deny there then.
+    denied: bool,
 }
 
 /// A principal whose evidence an execution has stored.
@@ -72,8 +83,12 @@ pub(crate) async fn read(states: &Client, execution: &Execution) -> Result<Histo
         .into_paginator()
         .items();
     let events = all("states:GetExecutionHistory", pages.send()).await?;
-    let mut history =
-        History { execution: execution.clone(), finding: None, preserved: Vec::new() };
+    let mut history = History {
+        execution: execution.clone(),
+        finding: None,
+        preserved: Vec::new(),
+        met: BTreeMap::new(),
+    };
     for done in answers(&events) {
         history.take(&done)?;
     }
@@ -105,6 +120,11 @@ fn answers(events: &[HistoryEvent]) -> Vec<Done<'_>> {
         Some(Done { state: &entered.name, asked, answered })
     });
     done.collect()
+}
+
+#[derive(Deserialize)]
+struct Reached {
+    reach: Reach,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +162,23 @@ impl History {
                 let Judged { finding } = read_as(&done.answered)?;
                 let finding = finding.map(|one| Finding { types: types(&done.asked), ..one });
                 self.finding = finding.or(self.finding.take());
+            }
+            "AssumeRole" => {
+                if let Ok(Reached { reach }) = Reached::deserialize(&done.answered) {
+                    let met = Met { denied: false, reach };
+                    self.met.entry(met.reach.id.clone()).or_insert(met);
+                }
+            }
+            "Quarantine" => {
+                let About { principal } = read_as(&done.asked)?;
+                let denial = Denial::deserialize(&done.answered);
+                let denies = denial.is_ok_and(|denial| denial.by.is_some() && !denial.already);
+                if denies
+                    && self.of(&principal.id).is_none()
+                    && let Some(met) = self.met.get_mut(&principal.id)
+                {
+                    met.denied = true;
+                }
             }
             "Preserve" => {
                 let About { principal } = read_as(&done.asked)?;
@@ -194,6 +231,12 @@ impl History {
                 }
             }
         }
+    }
+
+    /// How the principal was before the execution put it under a deny, of which it had stored no
+    /// evidence when a redrive met it again: that one takes the deny for another's.
+    pub(crate) fn before_its_deny(&self, id: &str) -> Option<&Reach> {
+        self.met.get(id).filter(|met| met.denied).map(|met| &met.reach)
     }
 
     pub(crate) fn of(&self, id: &str) -> Option<&Preserved> {

@@ -65,17 +65,20 @@ struct Recurrence {
 /// Of one that comes as new, whether the newest case was left just now and is about this very
 /// finding: then Security Hub does not show the answer yet.
 ///
-/// What the execution itself may have done before is no answer: then the deny counts for nothing,
-/// nor does the newest case, where one of its documents is the execution's.
+/// What the execution itself may have done before is no answer: then the deny alone counts for
+/// nothing, nor does the newest case under it, where one of its documents is the execution's.
 pub(crate) async fn answered(bucket: &Bucket, input: &Answered) -> Result<bool, Failure> {
     let Answered { execution: own, principal, finding, recurrence, unknown, entered } = input;
     if recurrence.is_some() && principal.denied_before.is_some() && !unknown {
         return Ok(true);
     }
     let cases = Cases::of(bucket, principal, entered).await?;
+    let denied = principal.denied_before.is_some();
     let mut newest = cases.newest();
+    // Where it has left a case, and the deny is gone, people have given it back.
     if let Some(number) = newest
         && *unknown
+        && (denied || cases.left(newest).await?.is_none())
         && cases.is_of(number, own).await?
     {
         newest = None;
@@ -86,7 +89,10 @@ pub(crate) async fn answered(bucket: &Bucket, input: &Answered) -> Result<bool, 
         return Ok((0..SETTLES).contains(&since) && cases.is_about(number, finding, None).await?);
     };
     let Recurrence { execution, evidence, last_seen } = recurrence;
-    let unclear = |why: &str| Err(Failure::RecurrenceUnclear(why.to_owned()));
+    let unclear = |why: &str| {
+        // The execution has put none there: it left it to people, or found it answered.
+        if denied { Ok(true) } else { Err(Failure::RecurrenceUnclear(why.to_owned())) }
+    };
     let marked = evidence.iter().find_map(|uri| cases.number_in(uri));
     let Some((number, left)) = cases.left(marked).await? else {
         return unclear("no case of the principal that its mark names was left");

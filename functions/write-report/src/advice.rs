@@ -780,7 +780,7 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
             steps.push(see_the_deny(&who, about, account.clone()));
             if first_error(outcome) == "PrincipalExempt" {
                 steps.extend(what_was_taken(facts, outcome));
-                steps.push(out_of_the_deny(facts, outcome, about, account.clone()));
+                steps.extend(out_of_the_deny(facts, outcome, about, account.clone()));
             }
             if outcome.verdict == Verdict::Pending {
                 let step = containing(facts, outcome, about);
@@ -801,29 +801,43 @@ fn by_hand(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
 }
 
 /// How an exempt principal gets out of a deny, whoever put that there.
-fn out_of_the_deny(facts: Facts<'_>, outcome: &Outcome, about: About<'_>, account: Whose) -> Step {
+fn out_of_the_deny(
+    facts: Facts<'_>,
+    outcome: &Outcome,
+    about: About<'_>,
+    account: Whose,
+) -> Vec<Step> {
     if outcome.evidence.is_some() && !denied_before(outcome) {
-        let text = "Cordon put the deny there before the redrive. If no attacker uses it, have the \
-                    way back planned, where Cordon's sources are. That changes nothing:";
-        return Step::of(text).run(Whose::Restorer, vec![plan_of_restore(facts, outcome)]);
+        let who = if outcome.unknown { "Maybe Cordon" } else { "Cordon" };
+        let text = format!(
+            "{who} put the deny there before this redrive. If no attacker uses it, have the way back \
+             planned, where Cordon's sources are. That changes nothing:"
+        );
+        return vec![Step::of(text).run(Whose::Restorer, vec![plan_of_restore(facts, outcome)])];
     }
     let is_boundary = seen_by(outcome) == Some(DenyBy::Boundary)
         || outcome.denial.as_ref().is_some_and(|denial| denial.boundary);
     let is_attached = seen_by(outcome) != Some(DenyBy::Boundary);
     let attached = is_attached.then(|| about.policy(&facts.deny(), false));
-    let may_be_boundary = is_lost(outcome) && !is_boundary;
-    let boundary = (is_boundary || may_be_boundary).then(|| about.boundary(None));
+    let boundary = is_boundary.then(|| about.boundary(None));
     let who = if is_lost(outcome) { " (maybe Cordon, before this redrive)" } else { "" };
-    let which = if may_be_boundary {
-        " The second command is for a permissions boundary that is AWSDenyAll, and for no other."
-    } else {
-        ""
-    };
     let text = format!(
-        "Once it is known who put the deny there{who}, and that no attacker uses it, take it \
-         away.{which} The boundary that it had before, if any, does not come back by that:"
+        "Once it is known who put the deny there{who}, and that no attacker uses it, take it away. \
+         The boundary that it had before, if any, does not come back by that:"
     );
-    Step::of(text).run(account, attached.into_iter().chain(boundary).collect())
+    let commands = attached.into_iter().chain(boundary).collect();
+    let mut steps = vec![Step::of(text).run(account.clone(), commands)];
+    if is_lost(outcome) && !is_boundary {
+        let text = "Only where `get` above shows AWSDenyAll as its permissions boundary, take that \
+                    away, too. Any other boundary is its own:";
+        let get = match about.kind {
+            incident::Kind::User => "get-user",
+            incident::Kind::Role => "get-role",
+        };
+        let text = text.replace("`get`", &format!("`{get}`"));
+        steps.push(Step::of(text).run(account, vec![about.boundary(None)]));
+    }
+    steps
 }
 
 fn see_the_deny(who: &str, about: About<'_>, account: Whose) -> Step {

@@ -223,7 +223,9 @@ impl<'a> Facts<'a> {
         let answers = self.recurrence().map(|recurrence| recurrence.evidence.as_slice());
         let mut had = answers.unwrap_or_default().iter().map(|one| holder(one));
         let now = outcome.evidence.as_ref().map(|proof| holder(&proof.original));
-        outcome.verdict == Verdict::Contained && had.any(|had| now == Some(had))
+        // Under the deny of the earlier answer nobody is back.
+        let met_denied = outcome.reach.as_ref().is_some_and(|reach| reach.denied_before.is_some());
+        outcome.verdict == Verdict::Contained && !met_denied && had.any(|had| now == Some(had))
     }
 
     /// How it ended, in a subject.
@@ -557,11 +559,9 @@ pub(crate) fn is_unclear(outcome: &Outcome) -> bool {
             || outcome.failures.iter().any(lost))
 }
 
-/// Whether nobody knows what was done with it: the machine failed while it was dealt with. One
-/// that began before executions kept that has no failure to tell of.
+/// Whether nobody knows what was done with it: the machine failed while it was dealt with.
 pub(crate) fn is_lost(outcome: &Outcome) -> bool {
-    let without_a_word = outcome.verdict == Verdict::Pending && outcome.failures.is_empty();
-    outcome.read_back.is_none() && (outcome.unknown || without_a_word)
+    outcome.unknown && outcome.read_back.is_none()
 }
 
 /// Whether not even what it had is known, of which something may be taken away.

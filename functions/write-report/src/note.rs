@@ -69,7 +69,7 @@ fn describe(facts: Facts<'_>, one: &Outcome) -> String {
             let before = if denied_before(one) { ", as before this incident" } else { "" };
             format!(
                 "{who} is contained, as read back: {deny}{before}; {}.{tags}{evidence} Sessions of roles \
-                 that it assumed before live on.",
+                 that it assumed before may live on.",
                 counted(one)
             )
         }

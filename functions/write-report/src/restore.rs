@@ -137,7 +137,11 @@ impl RestorePlan {
         let who = self.who();
         let mut said = vec![match (Ending::of(plan), given.is_empty()) {
             (Ending::Nothing, _) => {
-                let denied = if stays_denied(plan) { " AWSDenyAll stands on it." } else { "" };
+                let denied = match (&plan.case, stays_denied(plan)) {
+                    (Some(_), true) => " AWSDenyAll stands on it.",
+                    (Some(_), false) => " No AWSDenyAll stands on it.",
+                    (None, _) => "",
+                };
                 format!(
                     "There is nothing to give back to {who}, and nothing has been changed.{denied}"
                 )
@@ -169,7 +173,17 @@ impl RestorePlan {
             1 => Some("One thing has changed since, and is left alone.".to_owned()),
             n => Some(format!("{n} things have changed since, and are left alone.")),
         });
-        said.extend(match plan.lost.len() {
+        let is_password = |one: &&Lost| matches!(one, Lost::PasswordToChange { .. });
+        let passwords = plan.lost.iter().filter(is_password).count();
+        if passwords > 0 {
+            let when = if GiveBack::of(plan).lift.is_empty() || stays_denied(plan) {
+                "The console password counts wherever nothing denies: set a new one."
+            } else {
+                "The console password counts again once the deny is off: set a new one before."
+            };
+            said.push(when.to_owned());
+        }
+        said.extend(match plan.lost.len() - passwords {
             0 => None,
             1 => Some("One thing does not come back, and people have to see to it.".to_owned()),
             n => Some(format!("{n} things do not come back, and people have to see to them.")),
@@ -345,13 +359,40 @@ impl RestorePlan {
                         out:";
             steps.push(self.choose(text, &[], &plan.inactive));
         }
+        let can_be_printed = |one: &&Drift| {
+            let name = word(&one.states.item.to_string());
+            Command::make("restore").set("ACCEPT", &name).line().is_some()
+        };
         let accepted = plan.drift.iter().filter(|one| one.why != Why::Gone);
-        let accepted: Vec<&Item> = accepted.map(|one| &one.states.item).collect();
-        if !accepted.is_empty() {
+        let (printed, left_out): (Vec<&Drift>, Vec<&Drift>) = accepted.partition(can_be_printed);
+        let stands_alone = |one: &&Drift| {
+            one.why == Why::ChangedBehind || matches!(one.states.item, Item::Deny | Item::Boundary)
+        };
+        let (apart, together): (Vec<&Drift>, Vec<&Drift>) =
+            printed.into_iter().partition(stands_alone);
+        if !together.is_empty() {
+            let items: Vec<&Item> = together.iter().map(|one| &one.states.item).collect();
             let text = "What has changed since becomes as it was before where you accept it by \
-                        name in a new plan, before this one is carried out. Here are all names; \
-                        leave out of `ACCEPT` what is to stay as it is now:";
-            steps.push(self.choose(text, &accepted, &[]));
+                        name in a new plan, before this one is carried out. Leave out of `ACCEPT` \
+                        what is to stay as it is now:";
+            steps.push(self.choose(text, &items, &[]));
+        }
+        if !apart.is_empty() {
+            let text = "Decide about each of these by itself. What stands behind a policy or a \
+                        group says something else now, and that would be given back; a deny or a \
+                        boundary may be of others, and would be lifted. To accept one, name it \
+                        beside what else you accept:";
+            let commands = apart.iter().filter_map(|one| {
+                let step = self.choose(text, &[&one.states.item], &[]);
+                step.run.into_iter().next()?.1.into_iter().next()
+            });
+            steps.push(Step::of(text).run(Whose::Restorer, commands.collect()));
+        }
+        if !left_out.is_empty() {
+            steps.push(Step::of(
+                "A name that has changed since holds what a shell or `make` would not take as it \
+                 is: see to that one by hand.",
+            ));
         }
     }
 
@@ -511,8 +552,8 @@ pub(crate) fn object(stored: &Stored, page: &mut Page) {
 }
 
 /// What people do about what no restore gives back.
-const SEE_TO: &str = "See to what stands under `What does not come back`: first to what may let an attacker in; to what \
-     the owner lacks, once all else is back. If you change more of it than a password, or than the \
+const SEE_TO: &str = "See to what counts again, and to what does not come back, as told above: first to what may let an \
+     attacker in; to what the owner lacks, once all else is back. If you change more of it than a password, or than the \
      commands here remove, plan again.";
 
 /// For so long an exemption is proposed beside a plan: until sessions that live have ended, of

@@ -97,15 +97,24 @@ pub(crate) fn write(restored: &Restored) -> Result<Told, Failure> {
         principal: Some(&plan.principal),
         finding: Some(&plan.finding),
         verdict: if is_whole { "restored" } else { "restoredInPart" },
-        phrase: if is_whole { "given back" } else { "given back in part" },
+        phrase: match (closes_alone(plan), is_whole) {
+            (true, _) => "case closed",
+            (false, true) => "given back",
+            (false, false) => "given back in part",
+        },
         mark: "RESTORE",
     };
     let what = match disposition {
         Disposition::FalsePositive => "false positive",
         Disposition::Recovered => "recovered",
     };
+    let did = if closes_alone(plan) {
+        "has nothing left to be given back, and its case is closed"
+    } else {
+        "was given back what it had"
+    };
     let note = format!(
-        "{} `{}` was given back what it had ({what}), by {}: {}",
+        "{} `{}` {did} ({what}), by {}: {}",
         plan.principal.kind.noun(),
         one_line(&plan.principal.name, 64),
         one_line(by, 100),
@@ -195,6 +204,11 @@ impl About<'_> {
     }
 }
 
+/// Whether a case is only closed, of which nothing was left to be given back.
+fn closes_alone(plan: &Plan) -> bool {
+    plan.case.is_some() && plan.changes.is_empty()
+}
+
 /// The findings of the case's other incidents.
 fn other_findings(plan: &Plan) -> impl Iterator<Item = &Finding> {
     plan.shown.iter().filter_map(|one| match one {
@@ -213,6 +227,13 @@ impl Words<'_> {
         let plan = &self.0.plan;
         let who = who(&plan.principal);
         let mut said = vec![match plan.case {
+            Some(_) if closes_alone(plan) => {
+                let deny = if stays_denied(plan) { "" } else { "no " };
+                format!(
+                    "The case of {who} is closed, and Cordon has changed nothing there: the plan \
+                     found nothing to give back, and {deny}AWSDenyAll on it."
+                )
+            }
             Some(_) if stays_denied(plan) => format!(
                 "All that the plan gives back to {who} is given back, as read back, and Cordon's \
                  deny is off; another AWSDenyAll stands on it all the same."
@@ -242,10 +263,16 @@ impl Words<'_> {
                  SUPPRESSED, and leads to nothing more. Another finding does."
                     .to_owned()
             }
+            // What other products send again of a finding that was dealt with, starts nothing.
+            Disposition::Recovered if guardduty_sent(plan) => {
+                "The finding stays what it was, with a note: if the attack goes on, GuardDuty sends \
+                 it again, and the principal is contained again, but not while an exemption holds."
+                    .to_owned()
+            }
             Disposition::Recovered => {
-                "The finding stays what it was, with a note: if the attack goes on, the principal is \
-                 contained again, but not while an exemption holds. The plan's mail proposes one for \
-                 two days."
+                "The finding stays what it was, with a note, and leads to nothing more by itself. \
+                 Another finding has the principal contained again, but not while an exemption \
+                 holds."
                     .to_owned()
             }
         });
@@ -278,8 +305,15 @@ impl Words<'_> {
         for other in others.iter().take(items) {
             page.id(2, one_line(&other.id, 512));
         }
-        if let more @ 1.. = others.len().saturating_sub(items) {
-            page.indented(2, format!("and {more} more, in the plan's object"));
+        let unnamed = plan.shown.iter().map(|one| match one {
+            Shown::MoreFindings { more } => *more,
+            _ => 0,
+        });
+        if let more @ 1.. = others.len().saturating_sub(items) + unnamed.sum::<usize>() {
+            page.indented(
+                2,
+                format!("and {more} more, by whose executions evidence lies beside the original"),
+            );
         }
         page.heading("Execution");
         page.indented(2, "This one:");
@@ -441,7 +475,7 @@ fn detector(region: &str) -> Option<String> {
 /// for the slash.
 fn guardduty_type(plan: &Plan) -> Option<String> {
     let finding = &plan.finding;
-    if !finding.product_arn.ends_with(":product/aws/guardduty") {
+    if !guardduty_sent(plan) {
         return None;
     }
     finding.types.iter().find_map(|kind| {
@@ -452,6 +486,10 @@ fn guardduty_type(plan: &Plan) -> Option<String> {
         let all = [purpose, resource, family].into_iter().all(is_word);
         all.then(|| format!("{purpose}:{resource}/{family}"))
     })
+}
+
+fn guardduty_sent(plan: &Plan) -> bool {
+    plan.finding.product_arn.ends_with(":product/aws/guardduty")
 }
 
 fn is_of_a_type(byte: u8) -> bool {
@@ -610,7 +648,9 @@ impl RestoreFailure {
             _ => {}
         }
         steps.push(step);
-        if PLAN_AGAIN.contains(&error) || self.apply.is_none() {
+        if error == "NothingToRestore" && self.apply.is_none() {
+            // The same plan would be refused again.
+        } else if PLAN_AGAIN.contains(&error) || self.apply.is_none() {
             let mut plan = Command::make("restore").set("EXECUTION", &self.incident);
             if let Some(principal) = &self.principal {
                 plan = plan.set("PRINCIPAL", &word(&principal.id));

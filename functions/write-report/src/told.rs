@@ -178,12 +178,23 @@ enum Password {
 
 /// What no restore gives back, and what a person does about it.
 fn lost(lost: &[Lost], room: Room, password: Password, page: &mut Page) {
+    let is_password = |one: &&Lost| matches!(one, Lost::PasswordToChange { .. });
+    let (passwords, lost): (Vec<&Lost>, Vec<&Lost>) = lost.iter().partition(is_password);
+    if !passwords.is_empty() {
+        page.heading(match password {
+            Password::Counts => "What comes back with the lift: change it before",
+            Password::MayCount | Password::CountsNow => "What opens the account again: change it",
+        });
+        for one in passwords {
+            one_lost(one, password, page);
+        }
+    }
     if lost.is_empty() {
         return;
     }
     page.heading("What does not come back");
     for one in lost.iter().take(room.items) {
-        self::one_lost(one, password, page);
+        one_lost(one, password, page);
     }
     and_more(page, lost.len(), room);
 }

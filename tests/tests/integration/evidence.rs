@@ -1,6 +1,7 @@
 //! Which case an incident's evidence belongs to, and what may lie in the bucket beside it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_iam::types::StatusType;
@@ -452,6 +453,8 @@ async fn added_right(aws: &LocalAws) -> Result<()> {
     let before = user.read_back().await?;
     contained(aws, &user, 1).await?;
     let added = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+    // For so long IAM may show what was taken away.
+    tokio::time::sleep(Duration::from_secs(32)).await;
     user.attach(added).await?;
     let between = user.read_back().await?;
     let second = contained(aws, &user, 1).await?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::MEMBERS;
 use harness::alone::Alone;
 use harness::calls::source_identity;
@@ -13,6 +13,7 @@ use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::messages::{Message, Telling};
 use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, User};
+use harness::wait::{self, PATIENCE};
 use serde_json::json;
 
 use crate::judged::{End, leads_to};
@@ -34,6 +35,7 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add_alone("told: a role contained, and a user's unused key inactive", retired_beside);
     trials.add_alone("told: it failed, and nobody knows what was done", nobody_knows);
     trials.add_alone("told: a redrive failed, and what stood before it may be past", past);
+    trials.add_alone("told: nobody knows what became of who is exempt no more", exempt_before);
 }
 
 /// The mail of an execution that has failed, which is headed like this and says all of it.
@@ -306,4 +308,33 @@ async fn past(alone: &Alone<'_>) -> Result<()> {
     let left = |mail: &Message| mail.tells(Telling::LeftToPeople, &execution.arn);
     let mail = alone.topics().alerts.message("that it is left to people", left).await?;
     is_true(&mail, &suspect).await
+}
+
+/// An earlier pass left it to people, who have ended the exemption since.
+async fn exempt_before(alone: &Alone<'_>) -> Result<()> {
+    let end = "/States/Principals/ItemProcessor/States/PrincipalContained/Output/pass";
+    alone.redefine(end, json!("{% $error('no outcome') %}")).await?;
+    let [exempt, other] = [alone.user().create().await?, alone.user().create().await?];
+    amend(alone, &json!({ "exemptPrincipals": [exempt.arn] })).await?;
+    let resources = [&exempt, &other].map(|user| json!({ "Type": "AwsIamUser", "Id": user.arn }));
+    let finding = Finding::about(&exempt).with("Resources", json!(resources));
+    let execution = alone.respond_to(&finding).await?;
+    execution.fails().await?;
+    amend(alone, &json!({ "exemptPrincipals": [] })).await?;
+    execution.redrive().await?;
+    execution.fails().await?;
+    ensure!(exempt.read_back().await?.left().is_empty(), "it was contained");
+    let alerts = &alone.topics().alerts;
+    let failed = || {
+        let mut all = alerts.mentioning(&execution.arn);
+        all.retain(|mail| mail.tells(Telling::Failed, &execution.arn));
+        all
+    };
+    wait::until("a mail of each pass", PATIENCE, async || Ok((failed().len() == 2).then_some(())))
+        .await?;
+    let last = failed().pop().context("there is no mail")?;
+    for untrue in ["exempts it", "no deny stands on", "Nobody was touched"] {
+        ensure!(!last.text.contains(untrue), "`{untrue}`: {}", last.text);
+    }
+    Ok(())
 }

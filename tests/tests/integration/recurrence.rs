@@ -406,17 +406,14 @@ async fn exempt(alone: &Alone<'_>) -> Result<()> {
 async fn half_done(alone: &Alone<'_>) -> Result<()> {
     let within = "/States/Principals/ItemProcessor/States";
     let fails_once = "{% $redrives = 0 ? $error('no outcome') : $redrives %}";
-    let breaks = [
-        (
-            format!("{within}/WhetherToReplaceBoundary/Choices/0/Condition"),
-            "{% $redrives = 0 ? $error('no choice') : false %}",
-        ),
-        (format!("{within}/PrincipalContained/Output/pass"), fails_once),
-    ];
-    for (n, (place, value)) in breaks.into_iter().enumerate() {
+    for (n, state) in ["Preserve", "PrincipalContained"].into_iter().enumerate() {
         let mut it = Box::pin(Answered::contained(alone)).await?;
         it.give_back().await?;
-        alone.redefine(&place, json!(value)).await?;
+        if state == "Preserve" {
+            fails_before_evidence(alone).await?;
+        } else {
+            alone.redefine(&format!("{within}/{state}/Output/pass"), json!(fails_once)).await?;
+        }
         it.update("2", Some(AFTER));
         alone.import_as_service(&it.finding).await?;
         it.executions += 1;
@@ -432,6 +429,14 @@ async fn half_done(alone: &Alone<'_>) -> Result<()> {
         alone.undo().await?;
     }
     Ok(())
+}
+
+/// The iterations fail as a whole once the deny stands, and succeed when they are redriven.
+pub(crate) async fn fails_before_evidence(alone: &Alone<'_>) -> Result<()> {
+    let preserve = "/States/Principals/ItemProcessor/States/Preserve";
+    let fails_once = "{% $redrives = 0 ? $error('no pass') : $redrives * 10 + $rounds %}";
+    alone.redefine(&format!("{preserve}/Catch"), json!([])).await?;
+    alone.redefine(&format!("{preserve}/Arguments/Payload/pass"), json!(fails_once)).await
 }
 
 async fn planted(aws: &LocalAws) -> Result<()> {

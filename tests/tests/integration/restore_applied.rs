@@ -21,6 +21,7 @@ use harness::user::{ADMINISTRATOR_ACCESS, DENY_ALL, Snapshot, User, allow_all};
 use serde_json::{Value, json};
 
 use crate::cases;
+use crate::recurrence;
 use crate::restore::retire;
 use crate::restore_by_hand::{Everybody, given, lines};
 use crate::trials::Trials;
@@ -35,6 +36,8 @@ pub(crate) fn add_to(trials: &mut Trials) {
     trials.add("restore: what has drifted stays, or goes where it was accepted by name", drifted);
     trials.add("restore: what has come to a role since goes where it was accepted", drifted_role);
     trials.add("restore: contained and restored twice, it is exact twice", twice);
+    trials
+        .add_alone("restore: the deny goes that a pass without evidence had put there", lost_pass);
     trials.add_alone("restore: groups are left to people unless Cordon may", by_hand);
     trials.add("restore: whoever asks says who it is and why, and for a plan of its own", unclear);
 }
@@ -84,6 +87,27 @@ async fn contain(aws: &LocalAws, user: &User) -> Result<Execution> {
     incident.succeeds().await?;
     ensure!(user.read_back().await?.left().is_empty(), "it is not contained");
     Ok(incident)
+}
+
+/// Its redrive meets the deny of its own first pass, which nothing but its history tells.
+async fn lost_pass(alone: &Alone<'_>) -> Result<()> {
+    let user = alone.user().create().await?;
+    user.attach(ADMINISTRATOR_ACCESS).await?;
+    let before = user.read_back().await?;
+    recurrence::fails_before_evidence(alone).await?;
+    let finding = Finding::about(&user).with("Id", alone.unique("applied"));
+    let incident = alone.respond_to(&finding).await?;
+    incident.fails().await?;
+    ensure!(user.read_back().await?.attached.contains(DENY_ALL), "it is under no deny");
+    ensure!(alone.cases(&user).await? == 0, "it has evidence already");
+    incident.redrive().await?;
+    incident.succeeds().await?;
+    ensure!(user.read_back().await?.left().is_empty(), "it is not contained");
+    let digest = plan(alone, &incident, &json!({})).await?;
+    restore(alone, &asks(&incident, &digest, "recovered")).await?;
+    let now = user.read_back().await?;
+    ensure!(now == before, "it was {before:?} and is {now:?}");
+    Ok(())
 }
 
 /// The block of commands in the chapter for whoever is on call.

@@ -157,8 +157,8 @@ fn an_outcome_says_that_a_principal_is_dealt_with_only_where_an_iteration_did() 
                    resource, 'account': account, 'verdict': 'pending', 'pass': $redrives, \
                    'unusedDays': unusedDays}]) %}";
     let marked = "{% [$outcomes.$merge([$, $policy.mode != 'observe' and resource in \
-                  $principals.resource and $not(verdict in ['contained', 'retired']) ? {'unknown': \
-                  true, 'readBack': null}])] %}";
+                  $principals.resource and $not(verdict in ['contained', 'retired']) ? \
+                  $unknown])] %}";
     let mut assignments = 0;
     for state in Scope::machine().all() {
         let rules = state.choices.iter().map(|rule| (&rule.assign, kept));
