@@ -215,9 +215,15 @@ impl<'a> Contained<'a> {
 
     /// What each change was made of the principal, and that nothing else has changed it.
     async fn was_never_worse(&self) -> Result<Snapshot> {
-        let calls = self.aws.calls_of(&self.restore).await?;
+        // A function whose execution was stopped lives on, and may act between the two.
+        let (calls, now) = loop {
+            let calls = self.aws.calls_of(&self.restore).await?;
+            let now = self.suspect.read_back().await?;
+            if self.aws.calls_of(&self.restore).await?.len() == calls.len() {
+                break (calls, now);
+            }
+        };
         let made = replay(&self.then, &calls, |_, now| holds(now, &self.wanted))?;
-        let now = self.suspect.read_back().await?;
         ensure!(now == made, "its calls make of it {made:?}, and it is {now:?}");
         Ok(now)
     }
