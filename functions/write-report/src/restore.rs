@@ -552,9 +552,9 @@ pub(crate) fn object(stored: &Stored, page: &mut Page) {
 }
 
 /// What people do about what no restore gives back.
-const SEE_TO: &str = "See to what counts again, and to what does not come back, as told above: first to what may let an \
-     attacker in; to what the owner lacks, once all else is back. If you change more of it than a password, or than the \
-     commands here remove, plan again.";
+const SEE_TO: &str = "See to what counts again, and to what does not come back, as told above: \
+     first to what may let an attacker in; to what the owner lacks, once all else is back. If you \
+     change more of it than a password, or than the commands here remove, plan again.";
 
 /// For so long an exemption is proposed beside a plan: until sessions that live have ended, of
 /// which the longest are 36 hours.
