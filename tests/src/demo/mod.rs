@@ -72,9 +72,8 @@ pub async fn run(aws: &LocalAws, out: &mut impl Write, restore: bool) -> Result<
     let mut proven = proof::show(out, style, &incident).await?;
     if restore {
         proven &= way_back::show(out, style, &incident).await?;
-    } else {
-        look_further(out, style, aws)?;
     }
+    look_further(out, style, aws, restore)?;
     Ok(proven)
 }
 
@@ -147,14 +146,26 @@ fn or_none(items: &[String]) -> String {
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
-fn look_further(out: &mut impl Write, style: Style, aws: &LocalAws) -> io::Result<()> {
+/// Where to look. The user's tag names the execution, unless everything is given back.
+fn look_further(
+    out: &mut impl Write,
+    style: Style,
+    aws: &LocalAws,
+    restored: bool,
+) -> io::Result<()> {
     let (url, bucket, member) = (aws.url(), &aws.outputs().evidence_bucket_name, MEMBERS[0]);
     writeln!(out, "\n{}\n", style.strong("Look further"))?;
-    write!(
+    writeln!(
         out,
         "  Everything is still there, at {url}, until `make down`.
-  The mails: target/debug/local mails
-  With the AWS CLI, or any SDK:
+  The mails: target/debug/local mails"
+    )?;
+    if restored {
+        return Ok(());
+    }
+    write!(
+        out,
+        "  With the AWS CLI, or any SDK:
 
   export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={REGION}
   export AWS_ACCESS_KEY_ID={member} AWS_SECRET_ACCESS_KEY=local
