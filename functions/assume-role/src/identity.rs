@@ -14,6 +14,8 @@ use serde::Deserialize;
 /// another name at each look.
 pub(crate) const LOOKS: usize = 5;
 
+const BY_NAME: &str = "the name that the finding gives";
+
 /// Who was identified before.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,7 +44,7 @@ pub(crate) struct Identified {
 /// Whom the finding means.
 pub(crate) async fn first(iam: &Client, accused: &Accused) -> Result<Identified, Failure> {
     let Some(key) = &accused.access_key else {
-        return by_name(iam, accused, "the finding").await;
+        return by_name(iam, accused, BY_NAME).await;
     };
     is_no_user(iam, accused, key).await?;
     for _ in 0..LOOKS {
@@ -182,7 +184,7 @@ async fn by_name_for_want_of_an_owner(
     accused: &Accused,
     key: &str,
 ) -> Result<Identified, Failure> {
-    let by = format!("the finding; IAM knows no owner of the access key `{key}`");
+    let by = format!("{BY_NAME}; IAM knows no owner of the access key `{key}`");
     let identified = by_name(iam, accused, &by).await?;
     if accused.principal_id.is_some() {
         return Ok(identified);
@@ -206,7 +208,7 @@ async fn by_name_and_id(
     if accused.principal_id.is_none() {
         return Err(refused);
     }
-    let by = format!("the finding; IAM refuses to say whose the access key `{key}` is");
+    let by = format!("{BY_NAME}; IAM refuses to say whose the access key `{key}` is");
     match by_name(iam, accused, &by).await {
         Err(Failure::PrincipalNotFound(_) | Failure::PrincipalMismatch(_)) => Err(refused),
         other => other,

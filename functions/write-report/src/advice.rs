@@ -1308,7 +1308,7 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         let account = Whose::Account(outcome.account.to_string());
         let text = format!(
             "Sessions of roles that {who} assumed before live on. Its policies let it assume \
-             {which}. See in CloudTrail (AssumeRole) which it assumed.{how}"
+             {which}. The lookups above show which it assumed (AssumeRole), Region by Region.{how}"
         );
         steps.push(Step::of(text).run(account, sessions));
     }

@@ -405,6 +405,13 @@ fn would(facts: Facts<'_>, outcome: &Outcome, page: &mut Page) {
     page.part("Cordon would:");
     page.item("deny it everything, with the policy:");
     page.alone(2, facts.deny());
+    let boundary = outcome.reach.as_ref().and_then(|reach| reach.boundary.as_deref());
+    if let Some(boundary) = boundary.filter(|one| *one != facts.deny()) {
+        page.item("make that its permissions boundary, too, in the place of its own:");
+        page.word(2, one_line(boundary, 700));
+    } else {
+        page.item("make that its permissions boundary, too");
+    }
     match had {
         Some(had) if holdings(page, &had, Tense::Would) => {}
         Some(_) => page.item("take nothing away, since it has nothing of that"),

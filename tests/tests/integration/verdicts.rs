@@ -219,7 +219,7 @@ async fn user_session(aws: &LocalAws) -> Result<()> {
     let (user, _) = administrator(aws, MEMBERS[0]).await?;
     let finding = cases::finding(aws, "guardduty-user-session")?;
     let finding = cases::about_key_of(&finding, "ASIA2222222222SESSIO", &user.name, &user.id);
-    let told = format!("identified by the finding, and its id `{}`", user.id);
+    let told = format!("identified by the name that the finding gives, and its id `{}`", user.id);
     contains(aws, &user, finding, &[&told]).await
 }
 
