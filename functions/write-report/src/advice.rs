@@ -1042,12 +1042,29 @@ fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
         if !steps.contains(&step) {
             steps.push(step);
         }
+    steps.extend(of_the_holders(facts));
     }
     steps.extend(end_the_sessions(facts, outcome));
     if custom_action_helps(facts, outcome) {
         let (who, more) = whom_it_contains(facts, outcome);
         steps.push(Step::of(format!(
             "To have Cordon contain {who} all the same, unless it is exempt or protected, choose \
+/// What kept Cordon from reading who has a policy.
+fn of_the_holders(facts: Facts<'_>) -> Option<Step> {
+    let failed = facts.input.failure.as_ref().filter(|failed| failed.state == "FindHolders")?;
+    let text = match failed.error.as_str() {
+        "AccessDenied" => refused(failed),
+        error => meaning(error).unwrap_or(UNKNOWN).todo.to_owned(),
+    };
+    let step = Step::of(format!("Cordon could not read who has the policy. {text}"));
+    let (Some(account), "EntryRefused") = (facts.account(), failed.error.as_str()) else {
+        return Some(step);
+    };
+    let role = Command::aws("iam get-role", facts.region())
+        .with("--role-name", "SecurityRemediation-FindHolders");
+    Some(step.run(Whose::Account(account.to_string()), vec![role]))
+}
+
              the finding in Security Hub and send it to Cordon's custom action.{more}"
         )));
     }

@@ -5,7 +5,7 @@ use incident::{
 
 use crate::advice::{Step, Whose, steps};
 use crate::cause::Said;
-use crate::errors::{is_a_decision, meaning};
+use crate::errors::is_a_decision;
 use crate::facts::{
     Ending, Facts, Standing, capitalized, denied_before, given_back, is_unclear, is_unknown, named,
     standing,
@@ -428,22 +428,11 @@ fn holders(facts: Facts<'_>, page: &mut Page) {
     }
     page.heading("Who has the policy");
     for holder in facts.input.holders.iter().take(60) {
-        if holder.contains(' ') {
-            page.quote(2, one_line(holder, 700));
-        } else {
-            page.indented(2, unread(&one_line(holder, 120)));
-        }
+        page.quote(2, one_line(holder, 700));
     }
     if let more @ 1.. = facts.input.holders.len().saturating_sub(60) {
         page.item(format!("and {more} more lines, in the execution"));
     }
-}
-
-/// A line of holders is a sentence. Where they could not be read, the error's name stands in
-/// its place.
-fn unread(error: &str) -> String {
-    let why = meaning(error).map_or_else(String::new, |meaning| format!(": {}", meaning.why));
-    format!("This could not be read, FindHolders failed with {error}{why}.")
 }
 
 /// What to do, with the commands for it.

@@ -344,7 +344,12 @@ fn observed(facts: Facts<'_>) -> Vec<String> {
 
 fn abandoned(facts: Facts<'_>) -> Vec<String> {
     let reason = facts.input.verdict.as_ref().map_or("", |verdict| verdict.reason.as_str());
-    let reason = one_line(reason, 500);
+    let reason = match reason {
+        "AnsweredBefore" => {
+            "the finding was answered before, and nothing has come of it since".into()
+        }
+        reason => one_line(reason, 500),
+    };
     let what = if facts.has_finding() {
         "Nothing more is done about this finding"
     } else {
