@@ -98,7 +98,9 @@ impl Telling {
             None => rest.split_once("] ")?.1.split_once(':')?.0,
         };
         Some(match ending {
-            "contained" | "contained again" | "unused keys inactive" => Self::Done,
+            "contained" | "contained again" | "unused keys inactive" | "no unused key left" => {
+                Self::Done
+            }
             "left to you" | "contained again, part left to you" => Self::LeftToPeople,
             "too many escalations" => Self::Overflow,
             "observed" => Self::Observed,

@@ -203,7 +203,14 @@ fn after_a_failure(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         && steps.len() > before
         && let Some(first) = steps.get_mut(before)
     {
-        first.text = format!("If that can't be mended soon, act by hand. {}", first.text);
+        let policy = "service control policy";
+        let refuses = |failed: &Failed| failed.cause.contains(policy);
+        let exempt = if left(facts).flat_map(causes).any(refuses) {
+            " The service control policy refuses others, too, unless it exempts them."
+        } else {
+            ""
+        };
+        first.text = format!("If that can't be mended soon, act by hand.{exempt} {}", first.text);
     }
     if facts.fresh().any(|one| one.verdict == Verdict::Contained) {
         after_a_containment(facts, most, steps);
@@ -430,13 +437,17 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
         "KeyStillActive" => {
             let list = name
                 .map(|name| Command::aws("iam list-access-keys", region).with("--user-name", name));
-            Step::of(meaning.todo).run(account, list.into_iter().collect())
+            let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
+            let last = keys.take(2).map(|key| last_used(region, key));
+            Step::of(meaning.todo).run(account, list.into_iter().chain(last).collect())
         }
         "RecurrenceUnclear" => {
             let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
             let did = keys.map(|key| calls_by(facts, key));
+            let seen = name.map(|name| events(global, attribute(about), name));
             let changed = name.map(|name| events(global, "ResourceName", name));
-            Step::of(meaning.todo).run(account, did.chain(changed).collect())
+            let changed = changed.filter(|one| Some(one) != seen.as_ref());
+            Step::of(meaning.todo).run(account, did.chain(seen).chain(changed).collect())
         }
         "UnusedPassword" => {
             let command = about.map(About::delete_password);
@@ -926,6 +937,7 @@ fn containing(facts: Facts<'_>, outcome: &Outcome, about: About<'_>) -> Step {
         Verdict::Escalated => "If it is dangerous, deny",
         // Whether it may be contained at all AssumeRole has said, and its answer is lost.
         _ if is_unknown(outcome) => "If it does not, and nothing exempts or protects it, deny",
+        _ if outcome.principal.is_none() => "If nothing exempts or protects it, deny",
         _ => "Deny",
     };
     let text = if is_listed {
@@ -1030,25 +1042,13 @@ fn left_to_people(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
              still comes each time.",
         ));
     }
+    steps.extend(of_the_holders(facts));
     if facts.input.outcomes.iter().any(|one| one.verdict == Verdict::Contained) {
         after_a_containment(facts, most, steps);
     }
     keys_back(facts, most, steps);
 }
 
-fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
-    for failed in outcome.failures.iter().rev().take(2).rev() {
-        let step = of_a_principal(facts, outcome, failed);
-        if !steps.contains(&step) {
-            steps.push(step);
-        }
-    steps.extend(of_the_holders(facts));
-    }
-    steps.extend(end_the_sessions(facts, outcome));
-    if custom_action_helps(facts, outcome) {
-        let (who, more) = whom_it_contains(facts, outcome);
-        steps.push(Step::of(format!(
-            "To have Cordon contain {who} all the same, unless it is exempt or protected, choose \
 /// What kept Cordon from reading who has a policy.
 fn of_the_holders(facts: Facts<'_>) -> Option<Step> {
     let failed = facts.input.failure.as_ref().filter(|failed| failed.state == "FindHolders")?;
@@ -1065,6 +1065,18 @@ fn of_the_holders(facts: Facts<'_>) -> Option<Step> {
     Some(step.run(Whose::Account(account.to_string()), vec![role]))
 }
 
+fn left_to_you(facts: Facts<'_>, outcome: &Outcome, steps: &mut Vec<Step>) {
+    for failed in outcome.failures.iter().rev().take(2).rev() {
+        let step = of_a_principal(facts, outcome, failed);
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+    steps.extend(end_the_sessions(facts, outcome));
+    if custom_action_helps(facts, outcome) {
+        let (who, more) = whom_it_contains(facts, outcome);
+        steps.push(Step::of(format!(
+            "To have Cordon contain {who} all the same, unless it is exempt or protected, choose \
              the finding in Security Hub and send it to Cordon's custom action.{more}"
         )));
     }
@@ -1115,7 +1127,7 @@ fn end_the_sessions(facts: Facts<'_>, outcome: &Outcome) -> Option<Step> {
     let role = About::named(facts.execution(), incident::Kind::Role, name);
     let text = format!(
         "If it is not meant, end the sessions of the role `{}`. This refuses all that began before \
-         this mail, of whoever uses the role:",
+         this mail, of whoever uses the role; later, put the time of then into it:",
         one_line(name, 128)
     );
     let account = Whose::Account(outcome.account.to_string());
@@ -1313,12 +1325,12 @@ fn after_a_containment(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         let how = match sessions.len() {
             0 => "",
             ended if ended == roles.len() => {
-                " Of those, and of no others, end every session that began before this mail, \
-                 whoever uses it:"
+                " Of those, and of no others, end every session that began before this mail (later, \
+                 put the time of then into it), whoever uses it:"
             }
             _ => {
-                " Of those, and of no others, end every session that began before this mail, \
-                 whoever uses it. Here are the commands for some; for any other, do the same with \
+                " Of those, and of no others, end every session that began before this mail (later, \
+                 put the time of then into it), whoever uses it. Here are the commands for some; for any other, do the same with \
                  its name, in its account:"
             }
         };
@@ -1467,6 +1479,7 @@ fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
     of_each(facts, left(facts), most, steps, |outcome, steps| {
         let failed = outcome.failures.iter().take(2);
         steps.extend(failed.map(|failed| of_a_principal(facts, outcome, failed)));
+        steps.extend(of_its_instance(facts, outcome));
     });
     let observed: Vec<_> = facts.fresh().filter(|one| one.verdict == Verdict::Observed).collect();
     of_each(facts, observed.iter().copied(), most, steps, |outcome, steps| {
@@ -1475,6 +1488,7 @@ fn after_an_observation(facts: Facts<'_>, most: usize, steps: &mut Vec<Step>) {
         {
             steps.push(containing(facts, outcome, About::of(facts, &named)));
         }
+        steps.extend(of_its_instance(facts, outcome));
     });
     if !observed.is_empty() && !facts.fresh().any(|one| one.verdict == Verdict::Escalated) {
         steps.push(Step::of(

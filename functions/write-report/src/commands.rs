@@ -187,6 +187,15 @@ impl<'a> About<'a> {
         )
     }
 
+    /// Has a role trust whom the document says, byte for byte.
+    pub(crate) fn trust(self, document: &str) -> Command {
+        Command::exact(
+            "iam update-assume-role-policy",
+            self.region,
+            &[("--role-name", self.name), ("--policy-document", document)],
+        )
+    }
+
     /// Sets the permissions boundary, or deletes it.
     pub(crate) fn boundary(self, arn: Option<&str>) -> Command {
         match arn {

@@ -178,14 +178,15 @@ fn of_steps(error: &str) -> Option<Words> {
 fn of_principals(error: &str) -> Option<Words> {
     Some(match error {
         "PrincipalNotFound" => (
-            "the account has no such principal",
-            "It was deleted or renamed before Cordon came, or never was in the account. Find out \
-             which, and what it had made before: keys, users, roles.",
+            "it was deleted or renamed before, or never was in the account",
+            "Find out what became of it, and what it had made: keys, users, roles. If you find it under \
+             another name, it may be in still: deny that one everything.",
         ),
         "PrincipalMismatch" => (
             "who has that name now may be somebody else",
             "Who has the name now was left alone, since it may be a namesake. Find the one who is \
-             meant. Search for the unique id, and in CloudTrail for who renamed or deleted it.",
+             meant. Search for the unique id, and in CloudTrail for who renamed or deleted it. If \
+             you find that one under another name, it may be in still: deny it everything.",
         ),
         "PrincipalVanished" => (
             "it vanished while it was dealt with",
@@ -257,7 +258,7 @@ fn of_refusals(error: &str) -> Option<Words> {
             "Others may use the role beside the attacker: to contain it ends all of their sessions, \
              and those that begin later. See what this session did (CloudTrail answers for one \
              Region at a time). To end by hand only those sessions that have begun before this \
-             mail, put this policy on the role:",
+             mail, put this policy on the role; later, put the time of then into it:",
         ),
         "Unnamed" => (
             "the finding does not say who is meant",

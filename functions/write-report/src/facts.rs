@@ -236,6 +236,9 @@ impl<'a> Facts<'a> {
             Ending::Failed if self.input.redrives > 0 => "redrive failed",
             // No pass was to contain anybody.
             Ending::NotContained if self.observes() && self.input.redrives == 0 => "not observed",
+            Ending::Retired if !self.input.outcomes.iter().any(has_lost_keys) => {
+                "no unused key left"
+            }
             Ending::NotRetired if self.keys_are_inactive() => "unused keys inactive, not finished",
             ending => ending.phrase(),
         }
@@ -259,11 +262,13 @@ impl<'a> Facts<'a> {
             (Verdict::Pending, Standing::In) => 0,
             (Verdict::Pending, Standing::Denied) => 1,
             (Verdict::Pending, Standing::Out) => 2,
+            // Whoever attacked it is worse.
+            (Verdict::Escalated, _) if !one.told && first_error(one) == "Target" => 4,
             (Verdict::Escalated, _) if !one.told => 3,
-            (Verdict::Contained, _) => 4,
+            (Verdict::Contained, _) => 5,
             // People know of it, and it is no worse.
-            (Verdict::Escalated, _) => 5,
-            (Verdict::Observed | Verdict::Retired, _) => 6,
+            (Verdict::Escalated, _) => 6,
+            (Verdict::Observed | Verdict::Retired, _) => 7,
         });
         outcomes
     }

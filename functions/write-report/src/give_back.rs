@@ -46,12 +46,17 @@ pub(crate) fn about(plan: &Plan) -> About<'_> {
     About::named(&plan.execution, plan.principal.kind, &plan.principal.name)
 }
 
-/// A credential, a device or an instance profile that the case did not know.
+/// What takes away a credential, a device or an instance profile that the case did not know, and
+/// has a role trust whom it trusted.
 fn removed(about: About<'_>, lost: &Lost) -> Option<Command> {
     match lost {
         Lost::CredentialMadeSince { credential, .. } => Some(about.delete(credential)),
         Lost::MfaMadeSince { serial } => Some(about.deactivate_mfa(serial)),
         Lost::InstanceProfileMadeSince { arn } => Some(about.leave_instance_profile(arn)),
+        // A text that was cut for want of room ends with an ellipsis.
+        Lost::TrustChanged { before: Some(before), .. } if !before.ends_with('…') => {
+            Some(about.trust(before))
+        }
         _ => None,
     }
 }

@@ -165,6 +165,12 @@ fn principal(facts: Facts<'_>, outcome: &Outcome, page: &mut Page) {
     }
     if let Some(by) = &outcome.identified_by {
         page.indented(2, format!("Identified by {}.", one_line(by, 400)));
+    } else if let Some(user) = facts.session(outcome).and_then(|session| session.user.as_ref())
+        && let Some(named) = named(outcome)
+        && named.kind == incident::Kind::User
+        && named.name != *user
+    {
+        page.indented(2, format!("The finding calls it the user `{}`.", one_line(user, 128)));
     }
     match (&outcome.read_back, outcome.verdict) {
         (_, Verdict::Observed) => would(facts, outcome, page),
@@ -364,6 +370,7 @@ fn not_read_back(outcome: &Outcome, page: &mut Page) {
         (Some(denial), _) if denial.by.is_some() => {
             let by = match denial.by {
                 Some(DenyBy::Boundary) => "as permissions boundary",
+                _ if denial.boundary => "attached, and as permissions boundary",
                 _ => "attached",
             };
             page.item(format!("Quarantine says: denied everything by AWSDenyAll ({by})"));

@@ -156,7 +156,10 @@ impl RestorePlan {
             ),
         }];
         if !GiveBack::of(plan).lift.is_empty() {
-            let last = if stays_denied(plan) {
+            let last = if boundary_stays(plan) {
+                "Last Cordon's attached deny comes off; AWSDenyAll, which Cordon made its boundary, \
+                 stays, and denies it everything."
+            } else if stays_denied(plan) {
                 "Last Cordon's deny comes off; another AWSDenyAll stands on it all the same."
             } else {
                 "Last the deny comes off: from then on it can act again."
@@ -173,6 +176,9 @@ impl RestorePlan {
             1 => Some("One thing has changed since, and is left alone.".to_owned()),
             n => Some(format!("{n} things have changed since, and are left alone.")),
         });
+        said.extend(new_rights(plan).map(|many| {
+            format!("It keeps {many} that it did not have before: look at those first.")
+        }));
         let is_password = |one: &&Lost| matches!(one, Lost::PasswordToChange { .. });
         let passwords = plan.lost.iter().filter(is_password).count();
         if passwords > 0 {
@@ -292,8 +298,8 @@ impl RestorePlan {
                 SEE_TO.to_owned()
             } else {
                 format!(
-                    "{SEE_TO} What was made since is an attacker's, unless somebody knows it. If \
-                     nobody does, remove it:"
+                    "{SEE_TO} What was made or changed since is an attacker's, unless somebody knows \
+                     it. If nobody does:"
                 )
             };
             steps.push(Step::of(text).run(account(), commands.remove));
@@ -316,7 +322,10 @@ impl RestorePlan {
             steps.push(Step::of(text).run(account(), commands.look));
         }
         if denied {
-            let text = if stays_denied(plan) {
+            let text = if boundary_stays(plan) {
+                "Last, take Cordon's attached deny away. AWSDenyAll stays its boundary, and denies it \
+                 everything:"
+            } else if stays_denied(plan) {
                 "Last, take Cordon's deny away. Another AWSDenyAll stands on it all the same:"
             } else {
                 "Last, lift the deny. From then on it can act again:"
@@ -554,7 +563,7 @@ pub(crate) fn object(stored: &Stored, page: &mut Page) {
 /// What people do about what no restore gives back.
 const SEE_TO: &str = "See to what counts again, and to what does not come back, as told above: \
      first to what may let an attacker in; to what the owner lacks, once all else is back. If you \
-     change more of it than a password, or than the commands here remove, plan again.";
+     change more of it than a password, or than the commands here do, plan again.";
 
 /// For so long an exemption is proposed beside a plan: until sessions that live have ended, of
 /// which the longest are 36 hours.
@@ -610,6 +619,16 @@ pub(crate) fn stays_denied(plan: &Plan) -> bool {
     denied_before(plan) || plan.drift.iter().any(stands)
 }
 
+/// Whether the deny stays that Cordon put in the place of its boundary, since that one is not given
+/// back.
+pub(crate) fn boundary_stays(plan: &Plan) -> bool {
+    let deny = deny_policy(plan.execution.partition());
+    plan.drift.iter().any(|one| {
+        let States { item, left, now, .. } = &one.states;
+        *item == Item::Boundary && left == now && now.as_deref() == Some(&deny)
+    })
+}
+
 /// Whether a credential is active that the case did not know, or as one that was not.
 fn has_active_since(plan: &Plan) -> bool {
     let is_active = |one: &Drift| {
@@ -618,6 +637,21 @@ fn has_active_since(plan: &Plan) -> bool {
     };
     plan.lost.iter().any(|one| matches!(one, Lost::CredentialMadeSince { active: true, .. }))
         || plan.drift.iter().any(is_active)
+}
+
+/// How many policies and groups a plan leaves where they are that the principal did not have
+/// before; nothing, where there are none.
+pub(crate) fn new_rights(plan: &Plan) -> Option<String> {
+    let is_right = |item: &Item| {
+        matches!(item, Item::Group { .. } | Item::Policy { .. } | Item::Inline { .. })
+    };
+    let all = plan.drift.iter().map(|one| &one.states);
+    let new = all.filter(|one| is_right(&one.item) && one.before.is_none() && one.now.is_some());
+    match new.count() {
+        0 => None,
+        1 => Some("1 policy or group".to_owned()),
+        many => Some(format!("{many} policies or groups")),
+    }
 }
 
 /// How many of what come back that the principal had and has not.

@@ -15,7 +15,9 @@ use crate::errors::{UNKNOWN, meaning};
 use crate::give_back::about;
 use crate::message::{Message, Notification, OfARestore};
 use crate::page::Page;
-use crate::restore::{activated, exempt, object, severity, stays_denied, word};
+use crate::restore::{
+    activated, boundary_stays, exempt, new_rights, object, severity, stays_denied, word,
+};
 use crate::shell::Command;
 use crate::told::{Room, after};
 use crate::{LARGEST, mail, unwritable};
@@ -110,8 +112,10 @@ pub(crate) fn write(restored: &Restored) -> Result<Told, Failure> {
     };
     let did = if closes_alone(plan) {
         "has nothing left to be given back, and its case is closed"
-    } else {
+    } else if is_whole && plan.inactive.is_empty() && plan.lost.is_empty() {
         "was given back what it had"
+    } else {
+        "was given back in part what it had"
     };
     let note = format!(
         "{} `{}` {did} ({what}), by {}: {}",
@@ -234,6 +238,11 @@ impl Words<'_> {
                      found nothing to give back, and {deny}AWSDenyAll on it."
                 )
             }
+            Some(_) if boundary_stays(plan) => format!(
+                "All that the plan gives back to {who} is given back, as read back, and Cordon's \
+                 attached deny is off; AWSDenyAll, which Cordon made its boundary, stays, and \
+                 denies it everything."
+            ),
             Some(_) if stays_denied(plan) => format!(
                 "All that the plan gives back to {who} is given back, as read back, and Cordon's \
                  deny is off; another AWSDenyAll stands on it all the same."
@@ -254,6 +263,9 @@ impl Words<'_> {
             1 => Some("One thing has changed since, and was left alone.".to_owned()),
             n => Some(format!("{n} things have changed since, and were left alone.")),
         });
+        said.extend(
+            new_rights(plan).map(|many| format!("It has {many} that it did not have before.")),
+        );
         said.push(match self.0.disposition {
             Disposition::Recovered if plan.case.is_none() => {
                 "The finding stays what it was, with a note.".to_owned()
@@ -347,6 +359,12 @@ impl Words<'_> {
         if self.0.disposition == Disposition::FalsePositive {
             steps.extend(self.never_again());
         }
+        if new_rights(plan).is_some() {
+            steps.push(Step::of(
+                "See to the policies and groups that were left alone, and that it did not have \
+                 before (`before: nothing`): unless somebody knows them, take them away.",
+            ));
+        }
         if !plan.inactive.is_empty() {
             steps.push(Step::of(
                 "Give whoever needs a credential a new one: the old ones stay inactive, since they \
@@ -387,7 +405,7 @@ impl Words<'_> {
             .collect();
         let note = json!({
             "Text": format!(
-                "{} {} was given back what it had. Execution {}.",
+                "{} {} was given back what that execution's record says. Execution {}.",
                 plan.principal.kind.noun(),
                 one_line(&plan.principal.name, 64),
                 one_line(execution.name(), 80)
@@ -563,8 +581,9 @@ impl RestoreFailure {
         page.indented(
             2,
             format!(
-                "{} failed with {}:",
+                "{} failed{} with {}:",
                 one_line(&self.failure.state, 80),
+                said.call.map_or_else(String::new, |call| format!(" at the call {call},")),
                 one_line(&self.failure.error, 120)
             ),
         );

@@ -201,6 +201,7 @@ fn lost(lost: &[Lost], room: Room, password: Password, page: &mut Page) {
 
 fn one_lost(lost: &Lost, password: Password, page: &mut Page) {
     let called = |one: &Credential| format!("{} `{}`", one.kind.noun(), one_line(&one.id, 128));
+    let first = if matches!(password, Password::CountsNow) { "" } else { " first" };
     match lost {
         Lost::CredentialGone(one) => page.item(format!(
             "the {} was deleted, and its secret with it: who needs one gets a new one",
@@ -241,7 +242,9 @@ fn one_lost(lost: &Lost, password: Password, page: &mut Page) {
             page.item("the console password was deleted: who needs one gets a new one");
         }
         Lost::MfaMadeSince { serial } => {
-            page.item("an MFA device was added since: unless somebody knows it, remove it first");
+            page.item(format!(
+                "an MFA device was added since: unless somebody knows it, remove it{first}"
+            ));
             page.word(2, one_line(serial, 700));
         }
         Lost::MfaGone { serial } => {
@@ -274,10 +277,10 @@ fn one_lost(lost: &Lost, password: Password, page: &mut Page) {
             }
         }
         Lost::InstanceProfileMadeSince { arn } => {
-            page.item(
+            page.item(format!(
                 "the role was put into an instance profile since, through which instances act as \
-                 it: unless somebody knows it, take it out first",
-            );
+                 it: unless somebody knows it, take it out{first}"
+            ));
             page.word(2, one_line(arn, 700));
         }
         Lost::InstanceProfileGone { arn } => {
@@ -291,7 +294,10 @@ fn one_lost(lost: &Lost, password: Password, page: &mut Page) {
             page.quote(2, one_line(value, 256));
         }
         Lost::TrustChanged { before, now } => {
-            page.item("the role trusts others now; before:");
+            page.item(format!(
+                "the role trusts others now: unless somebody knows them, put back{first} whom it \
+                 trusted before:"
+            ));
             page.quote(2, one_line(before.as_deref().unwrap_or_default(), 1_000));
             page.indented(2, "and now:");
             page.quote(2, one_line(now.as_deref().unwrap_or_default(), 1_000));
