@@ -18,6 +18,7 @@ use crate::faults::{ANY_FUNCTION, Strike};
 use crate::local_aws::LocalAws;
 use crate::place::{self, Place, repository};
 use crate::progress::Progress;
+use crate::steps::Step;
 use crate::tools::{self, Build};
 
 use report::{Calls, Group, Report};
@@ -80,7 +81,7 @@ pub async fn run(hold_milliseconds: u32, former: Option<&Path>, progress: &Progr
     place::write_json(&path, &report)?;
     println!(
         "\neach call of a function held {hold_milliseconds} ms; medians of {RUNS} runs\n{}",
-        report.table(former.as_ref())
+        report.table(former.as_ref(), &Step::all()?)
     );
     println!("written to `{}`", path.display());
     Ok(())

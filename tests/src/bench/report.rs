@@ -6,8 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::place;
+use crate::steps::Step;
 
 /// No line of the table is longer.
 const WIDTH: usize = 80;
@@ -90,8 +92,9 @@ impl Report {
         Ok(former)
     }
 
-    /// The table; with a former report, both figures of each and by what factor they differ.
-    pub(super) fn table(&self, former: Option<&Self>) -> String {
+    /// The table; with a former report, both figures of each and by what factor they differ. Why
+    /// a step makes a call, its own policies say.
+    pub(super) fn table(&self, former: Option<&Self>, steps: &[Step]) -> String {
         let mut table = String::new();
         if former.is_some() {
             line(&mut table, "", ["now", "before", "ratio"]);
@@ -116,9 +119,19 @@ impl Report {
         }
         for calls in &self.calls {
             heading(&mut table, &calls.of);
-            for (step, calls) in &calls.steps {
-                let calls = calls.iter().map(|(call, count)| format!("{call} {count}"));
-                wrapped(&mut table, step, calls);
+            for (state, calls) in &calls.steps {
+                let _ = writeln!(table, "  {state}");
+                let step = steps.iter().find(|step| step.state == *state);
+                let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+                for (call, count) in calls {
+                    let reason = step.and_then(|step| reason(step, call));
+                    let reason = reason.unwrap_or_else(|| "nobody says why".to_owned());
+                    reasons.entry(reason).or_default().push(format!("{call} {count}"));
+                }
+                for (reason, calls) in reasons {
+                    let _ = writeln!(table, "    {reason}");
+                    wrapped(&mut table, calls);
+                }
             }
         }
         table
@@ -141,6 +154,33 @@ fn ratio(now: f64, before: f64) -> String {
     if before == 0.0 { "-".to_owned() } else { format!("{:.2}", now / before) }
 }
 
+/// Why a step makes a call: the name of the statement that allows it, in words.
+fn reason(step: &Step, call: &str) -> Option<String> {
+    if call == "iam:GetAccountSummary" {
+        return Some("open the connection to IAM, by a call that is refused".to_owned());
+    }
+    let policies = [Some(&step.execution_policy), step.member_policy.as_ref()];
+    let statements = policies.into_iter().flatten().filter_map(|it| it["Statement"].as_array());
+    let is_it = |action: &Value| action == call;
+    let mut allowing = statements.flatten().filter(|statement| statement["Effect"] == "Allow");
+    let statement = allowing.find(|statement| match &statement["Action"] {
+        Value::Array(actions) => actions.iter().any(is_it),
+        action => is_it(action),
+    })?;
+    let mut words = String::new();
+    let mut letters = statement["Sid"].as_str()?.chars().peekable();
+    let mut ends_a_word = false;
+    while let Some(letter) = letters.next() {
+        let begins_one = letters.peek().is_some_and(char::is_ascii_lowercase);
+        if letter.is_ascii_uppercase() && (ends_a_word || begins_one && !words.is_empty()) {
+            words.push(' ');
+        }
+        ends_a_word = letter.is_ascii_lowercase();
+        words.push(letter.to_ascii_lowercase());
+    }
+    Some(words)
+}
+
 // Writing to a string cannot fail.
 
 fn heading(table: &mut String, text: &str) {
@@ -152,10 +192,10 @@ fn line(table: &mut String, name: &str, [now, before, ratio]: [&str; 3]) {
     let _ = writeln!(table, "{}", line.trim_end());
 }
 
-fn wrapped(table: &mut String, name: &str, items: impl Iterator<Item = String>) {
-    const INDENT: usize = 20;
-    let mut items = items.peekable();
-    let mut line = format!("  {name:<width$}", width = INDENT - 2);
+fn wrapped(table: &mut String, items: Vec<String>) {
+    const INDENT: usize = 6;
+    let mut items = items.into_iter().peekable();
+    let mut line = " ".repeat(INDENT);
     while let Some(item) = items.next() {
         let item = if items.peek().is_some() { format!("{item},") } else { item };
         if line.len() > INDENT && line.len() + 1 + item.len() > WIDTH {
@@ -192,7 +232,7 @@ mod tests {
         let report =
             report(40, 340.6, &[("in a row", Unit::Calls, 8.0), ("package", Unit::Megabytes, 3.9)]);
         assert_eq!(
-            report.table(None),
+            report.table(None, &[]),
             "
 a small user
   refused after                                   341 ms
@@ -209,7 +249,7 @@ a small user
         let report =
             report(40, 400.0, &[("start", Unit::Milliseconds, 2.25), ("new", Unit::Calls, 1.0)]);
         assert_eq!(
-            report.table(Some(&former)),
+            report.table(Some(&former), &[]),
             "                                                     now       before   ratio
 
 a small user
@@ -223,8 +263,9 @@ a small user
 
     #[test]
     fn lists_of_calls_are_wrapped_at_the_width() {
-        let calls = ["DeleteUserPolicy", "GetUser", "ListAttachedUserPolicies", "UpdateAccessKey"];
-        let calls = calls.map(|call| (format!("iam:{call}"), 10.0)).into();
+        let calls = ["iam:GetUser", "iam:UpdateAccessKey", "iam:UpdateSigningCertificate"];
+        let more = ["iam:UpdateServiceSpecificCredential", "iam:DeleteUser"];
+        let calls = calls.iter().chain(&more).map(|call| ((*call).to_owned(), 10.0)).collect();
         let report = Report {
             calls: vec![Calls {
                 of: "a large user: after the deny".to_owned(),
@@ -232,13 +273,19 @@ a small user
             }],
             ..Report::default()
         };
-        let table = report.table(None);
+        let table = report.table(None, &Step::all().unwrap());
         assert_eq!(
             table,
             "
 a large user: after the deny
-  DeactivateKeys    iam:DeleteUserPolicy 10, iam:GetUser 10,
-                    iam:ListAttachedUserPolicies 10, iam:UpdateAccessKey 10
+  DeactivateKeys
+    change the status of credentials
+      iam:UpdateAccessKey 10, iam:UpdateServiceSpecificCredential 10,
+      iam:UpdateSigningCertificate 10
+    nobody says why
+      iam:DeleteUser 10
+    see that it is the user that was identified
+      iam:GetUser 10
 "
         );
         assert!(table.lines().all(|line| line.len() <= WIDTH), "{table}");
