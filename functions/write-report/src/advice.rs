@@ -434,20 +434,9 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
         }
         "ExposedKey" => of_an_exposed_key(facts, outcome, key),
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
-        "KeyStillActive" => {
-            let list = name
-                .map(|name| Command::aws("iam list-access-keys", region).with("--user-name", name));
-            let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
-            let last = keys.take(2).map(|key| last_used(region, key));
-            Step::of(meaning.todo).run(account, list.into_iter().chain(last).collect())
-        }
+        "KeyStillActive" => Step::of(meaning.todo).run(account, last_uses(facts, outcome, about)),
         "RecurrenceUnclear" => {
-            let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
-            let did = keys.map(|key| calls_by(facts, key));
-            let seen = name.map(|name| events(global, attribute(about), name));
-            let changed = name.map(|name| events(global, "ResourceName", name));
-            let changed = changed.filter(|one| Some(one) != seen.as_ref());
-            Step::of(meaning.todo).run(account, did.chain(seen).chain(changed).collect())
+            Step::of(meaning.todo).run(account, done_since(facts, outcome, about))
         }
         "UnusedPassword" => {
             let command = about.map(About::delete_password);
@@ -455,6 +444,24 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
         }
         _ => Step::of(meaning.todo),
     }
+}
+
+/// When the keys of a user were last used.
+fn last_uses(facts: Facts<'_>, outcome: &Outcome, about: Option<About<'_>>) -> Vec<Command> {
+    let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
+    let used = keys.take(2).map(|key| last_used(facts.region(), key));
+    about.and_then(About::list_keys).into_iter().chain(used).collect()
+}
+
+/// What a principal did, and what was done to it.
+fn done_since(facts: Facts<'_>, outcome: &Outcome, about: Option<About<'_>>) -> Vec<Command> {
+    let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
+    let mut commands: Vec<Command> = keys.map(|key| calls_by(facts, key)).collect();
+    let by = |attribute, about: About<'_>| events(facts.global_region(), attribute, about.name);
+    commands.extend(about.map(|one| by(attribute(about), one)));
+    commands.extend(about.map(|one| by("ResourceName", one)));
+    commands.dedup();
+    commands
 }
 
 /// What to do about a call that AWS refuses.

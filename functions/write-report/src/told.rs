@@ -294,15 +294,20 @@ fn one_lost(lost: &Lost, password: Password, page: &mut Page) {
             page.quote(2, one_line(value, 256));
         }
         Lost::TrustChanged { before, now } => {
-            page.item(format!(
-                "the role trusts others now: unless somebody knows them, put back{first} whom it \
-                 trusted before:"
-            ));
-            page.quote(2, one_line(before.as_deref().unwrap_or_default(), 1_000));
-            page.indented(2, "and now:");
-            page.quote(2, one_line(now.as_deref().unwrap_or_default(), 1_000));
+            trust(before.as_deref(), now.as_deref(), first, page);
         }
     }
+}
+
+/// Whom a role trusts, where these are others than before.
+fn trust(before: Option<&str>, now: Option<&str>, first: &str, page: &mut Page) {
+    page.item(format!(
+        "the role trusts others now: unless somebody knows them, put back{first} whom it trusted \
+         before:"
+    ));
+    page.quote(2, one_line(before.unwrap_or_default(), 1_000));
+    page.indented(2, "and now:");
+    page.quote(2, one_line(now.unwrap_or_default(), 1_000));
 }
 
 fn kept(kept: &[Item], room: Room, page: &mut Page) {
