@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use aws_credential_types::Credentials;
+use aws_sdk_iam::error::SdkError;
 use serde_json::{Value, json};
 
 use crate::MEMBERS;
 use crate::clients::Clients;
 use crate::local_aws::LocalAws;
-use crate::user::{DENY_ALL, User, allow_all, decode};
+use crate::user::{DENY_ALL, Snapshot, User, allow_all, decode};
 
 /// A role to be.
 pub struct NewRole<'a> {
@@ -30,6 +31,17 @@ impl LocalAws {
             path: "/".to_owned(),
             boundary: None,
         }
+    }
+
+    /// A role as its account has it now, if there is one of that name.
+    pub async fn role_if_any(&self, account: &str, name: &str) -> Result<Option<RoleSnapshot>> {
+        let clients = self.account(account);
+        let found = clients.iam().get_role().role_name(name).send().await;
+        let role = match found.map_err(SdkError::into_service_error) {
+            Err(error) if error.is_no_such_entity_exception() => return Ok(None),
+            found => found?.role.context("IAM returned no role")?,
+        };
+        Role::of(self, clients, account, role).read_back().await.map(Some)
     }
 
     /// A role that is there already.
@@ -298,6 +310,13 @@ pub struct RoleSnapshot {
     pub instance_profiles: BTreeSet<String>,
     /// The tags.
     pub tags: BTreeMap<String, String>,
+}
+
+impl From<RoleSnapshot> for Snapshot {
+    fn from(role: RoleSnapshot) -> Self {
+        let RoleSnapshot { arn, boundary, attached, inline, tags, .. } = role;
+        Self { arn, boundary, attached, inline, tags, ..Self::default() }
+    }
 }
 
 impl RoleSnapshot {

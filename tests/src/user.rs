@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use aws_credential_types::Credentials;
 use aws_sdk_iam::error::SdkError;
 use aws_sdk_iam::operation::get_user::GetUserError;
-use aws_sdk_iam::types::Tag;
+use aws_sdk_iam::types::{StatusType, Tag};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -232,6 +232,13 @@ impl User {
         Ok(AccessKey { id: key.access_key_id, secret: key.secret_access_key })
     }
 
+    /// Makes an access key inactive.
+    pub async fn deactivate(&self, key: &str) -> Result<()> {
+        let update = self.clients.iam().update_access_key().user_name(&self.name);
+        let update = update.access_key_id(key).status(StatusType::Inactive).send().await;
+        update.map(drop).with_context(|| format!("cannot make `{key}` inactive"))
+    }
+
     /// Uploads an SSH public key. Returns its id.
     pub async fn ssh_key(&self) -> Result<String> {
         let uploaded = self
@@ -359,22 +366,24 @@ impl LocalAws {
         Ok(())
     }
 
+    /// A user as its account has it now, if there is one of that name.
+    pub async fn user_if_any(&self, account: &str, name: &str) -> Result<Option<Snapshot>> {
+        let none = |error: &anyhow::Error| {
+            let error = error.downcast_ref::<GetUserError>();
+            error.is_some_and(GetUserError::is_no_such_entity_exception)
+        };
+        match Snapshot::of(&self.account(account), name).await {
+            Err(error) if none(&error) => Ok(None),
+            user => user.map(Some),
+        }
+    }
+
     /// Deletes a user with all that IAM wants deleted first, if there is such a user.
     /// It must have no other credentials than access keys.
     pub async fn remove_user(&self, account: &str, name: &str) -> Result<()> {
         let clients = self.account(account);
         let iam = clients.iam();
-        let user = match Snapshot::of(&clients, name).await {
-            Ok(user) => user,
-            Err(error)
-                if error
-                    .downcast_ref::<GetUserError>()
-                    .is_some_and(GetUserError::is_no_such_entity_exception) =>
-            {
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
+        let Some(user) = self.user_if_any(account, name).await? else { return Ok(()) };
         for arn in user.attached {
             let request = iam.detach_user_policy().user_name(name).policy_arn(arn);
             request.send().await?;

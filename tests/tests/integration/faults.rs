@@ -24,12 +24,13 @@ use harness::faults::{Fault, Strike};
 use harness::local_aws::LocalAws;
 use harness::messages::{Message, Telling};
 use harness::steps::state;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::response_policy::amend;
 use crate::suspect::{Case, Part, Suspect};
 use crate::trials::Trials;
+use crate::truth;
 use crate::ways::{Way, calls_of, changes_something};
 
 /// What is done although a task fails for good: what comes before it and stands beside it.
@@ -53,7 +54,7 @@ const ENTER: &str = "sts:AssumeRole";
 const PUBLISH: &str = "sns:Publish";
 const READ: &str = "securityhub:GetFindings";
 
-const TASKS: [Task; 29] = {
+const TASKS: [Task; 30] = {
     use Part::{Boundary, Deny, Evidence, Groups, Keys, Policies, Tags};
     [
         Task::service("ReadResponsePolicy", Case::User, "ssm:GetParameter"),
@@ -94,6 +95,8 @@ const TASKS: [Task; 29] = {
         Task::service("TellContained", Case::User, PUBLISH)
             .leaves(&Part::ALL, &[])
             .sends(Telling::Done),
+        Task::service("CountRepetitions", Case::BareUser, "dynamodb:UpdateItem")
+            .leaves(&Part::ALL, &[]),
         Task::function("FindHolders", Case::Policy, "iam:ListEntitiesForPolicy", "find-holders"),
         Task::service("ClaimUrgentMail", Case::Policy, "dynamodb:UpdateItem"),
         Task::service("CountEscalations", Case::Policy, "dynamodb:UpdateItem"),
@@ -169,6 +172,13 @@ const OBSERVING: [Task; 4] = [
     Task::function("ReportObserved", Case::User, INVOKE, "write-report"),
     Task::function("Observe", Case::User, "s3:PutObject", "preserve"),
     Task::service("TellObserved", Case::User, PUBLISH).sends(Telling::Observed),
+];
+
+/// Those that are reached only by the first escalation of an hour beyond the limit.
+const OVERFLOWING: [Task; 3] = [
+    Task::service("ClaimOverflowMail", Case::Policy, "dynamodb:UpdateItem"),
+    Task::function("ReportOverflow", Case::Policy, INVOKE, "write-report"),
+    Task::service("TellOverflow", Case::Policy, PUBLISH).sends(Telling::Overflow),
 ];
 
 /// That is reached only where a redrive finds that nothing more is to be done.
@@ -378,7 +388,8 @@ impl Cell {
             // People learn that the holders could not be read; and where nobody can count,
             // they are told all the same.
             (
-                "FindHolders" | "ClaimObservedMail" | "ClaimUrgentMail" | "CountEscalations",
+                "FindHolders" | "ClaimObservedMail" | "ClaimUrgentMail" | "ClaimOverflowMail"
+                | "CountEscalations" | "CountRepetitions",
                 _,
             ) => true,
             _ => false,
@@ -443,6 +454,8 @@ impl Cell {
         };
         // Quarantine calls the same function before, and enters the account with it.
         let again = self.task.state == "ReplaceBoundary" && [INVOKE, ENTER].contains(&&*self.call);
+        // That counts before it claims.
+        let again = again || self.task.state == "ClaimOverflowMail";
         let fault = if again { fault.after(1) } else { fault };
         let fault = if self.way.takes_effect() { fault.after_it_took_effect() } else { fault };
         let fault = if self.lasts { fault.always() } else { fault.times(self.strikes()) };
@@ -628,6 +641,13 @@ pub(crate) fn add_to(trials: &mut Trials) {
             hold_abandoning(alone, ABANDONING.iter().flat_map(some_cells).collect()).await
         },
     );
+    trials.add_alone(
+        "overflowing: what fails passes, or is told, held and redriven",
+        async |alone: &Alone<'_>| {
+            hold_overflowing(alone, OVERFLOWING.iter().flat_map(some_cells).collect()).await
+        },
+    );
+    trials.add("each task of the machine has its row", async |_: &LocalAws| has_each_task());
     for task in TASKS.iter().chain(&OTHERWISE) {
         let name = format!("{} of {:?}: whatever fails", task.state, task.case);
         trials.add_thorough(name, async |aws: &LocalAws| hold(aws, all_cells(task)?).await);
@@ -636,6 +656,12 @@ pub(crate) fn add_to(trials: &mut Trials) {
         amend(alone, &json!({ "mode": "observe" })).await?;
         for task in &OBSERVING {
             hold(alone, all_cells(task)?).await?;
+        }
+        Ok(())
+    });
+    trials.add_thorough_alone("overflowing: whatever fails", async |alone: &Alone<'_>| {
+        for task in &OVERFLOWING {
+            hold_overflowing(alone, all_cells(task)?).await?;
         }
         Ok(())
     });
@@ -664,6 +690,41 @@ async fn hold(aws: &LocalAws, cells: Vec<Cell>) -> Result<()> {
     let broken: Vec<String> =
         results.into_iter().filter_map(|it| it.err().map(|it| format!("{it:#}"))).collect();
     ensure!(broken.is_empty(), "{} cells do not hold:\n\n{}", broken.len(), broken.join("\n\n"));
+    Ok(())
+}
+
+/// Fails with each task of the machine that nothing here makes fail.
+fn has_each_task() -> Result<()> {
+    fn tasks(states: &Value, all: &mut BTreeSet<String>) {
+        for (name, state) in states.as_object().into_iter().flatten() {
+            if state["Type"] == "Task" {
+                all.insert(name.clone());
+            }
+            tasks(&state["ItemProcessor"]["States"], all);
+            for branch in state["Branches"].as_array().into_iter().flatten() {
+                tasks(&branch["States"], all);
+            }
+        }
+    }
+    let machine = include_str!("../../../statemachine/incident-response.asl.json");
+    let machine: Value = serde_json::from_str(machine)?;
+    let mut all = BTreeSet::new();
+    tasks(&machine["States"], &mut all);
+    let rows = TASKS.iter().chain(&OTHERWISE).chain(&OBSERVING).chain(&OVERFLOWING);
+    for task in rows.chain(&ABANDONING) {
+        all.remove(task.state);
+    }
+    ensure!(all.is_empty(), "nothing makes these fail: {all:?}");
+    Ok(())
+}
+
+/// Runs cells one after the other, each as the first of its hour beyond the limit.
+async fn hold_overflowing(alone: &Alone<'_>, cells: Vec<Cell>) -> Result<()> {
+    amend(alone, &json!({ "escalationsPerHour": 0 })).await?;
+    for cell in cells {
+        alone.forget(MEMBERS[0], &["service#escalations"]).await?;
+        hold(alone, vec![cell]).await?;
+    }
     Ok(())
 }
 
@@ -813,7 +874,7 @@ impl Pass<'_> {
         Ok(match (ended.status, history.last_state()) {
             (
                 ExecutionStatus::Succeeded,
-                "Contained" | "Observed" | "ObservedToday" | "Ignored",
+                "Contained" | "Observed" | "ObservedToday" | "EscalatedUnmailed" | "Ignored",
             ) => End::Well,
             (ExecutionStatus::Succeeded, "Escalated") if self.cell.task.case == Case::Policy => {
                 End::Well
@@ -866,25 +927,34 @@ impl Pass<'_> {
     }
 
     /// Waits for a mail about the execution. Returns what it says.
-    async fn mail(&self, telling: Telling) -> Result<String> {
+    async fn mail(&self, telling: Telling) -> Result<Message> {
         let (alerts, arn) = (&self.aws.topics().alerts, &self.execution.arn);
         let which = format_args!("{telling:?} of `{arn}`");
-        Ok(alerts.message(which, |mail| self.is_of(mail, telling)).await?.text)
+        alerts.message(which, |mail| self.is_of(mail, telling)).await
     }
 
     /// All is as if nothing had failed, but that people were told of so many failures.
     async fn ended_well(&self, failures: usize) -> Result<()> {
         let (cell, suspect) = (self.cell, self.suspect);
         let observing = OBSERVING.iter().any(|task| task.state == cell.task.state);
+        let overflowing = OVERFLOWING.iter().any(|task| task.state == cell.task.state);
+        // A redrive is answered, and where nobody can claim the one mail, people are told in full.
+        let unclaimed = failures > 0 || cell.lasts && cell.task.state == "ClaimOverflowMail";
         let (telling, wanted) = match cell.task.case {
+            Case::Policy if overflowing && !unclaimed => (Telling::Overflow, "NEW"),
             Case::Policy if observing => (Telling::LeftToPeople, "NEW"),
             _ if observing => (Telling::Observed, "NEW"),
             Case::Policy => (Telling::LeftToPeople, "NOTIFIED"),
             _ => (Telling::Done, "RESOLVED"),
         };
-        self.mail(telling).await?;
+        let mail = self.mail(telling).await?;
         let status = suspect.workflow().await?;
         ensure!(status == wanted, "the finding is {status}");
+        if cell.task.state == "FindHolders" {
+            let parts = ["Who has the policy", "Failed: FindHolders"];
+            let said = parts.iter().filter(|part| mail.text.contains(*part)).count();
+            ensure!(said == 1, "the holders are told {said} times: {}", mail.page);
+        }
         if telling == Telling::Done {
             let tagged = !cell.may_lack_tags();
             if cell.has_no_report() {
@@ -892,6 +962,7 @@ impl Pass<'_> {
                 ensure!(left.is_empty(), "left: {left:?}");
             } else {
                 Box::pin(suspect.is_dealt_with(self.execution, tagged)).await?;
+                truth::holds(&mail.page, &suspect.before, &suspect.read_back().await?)?;
             }
         } else {
             let now = suspect.read_back().await?;
@@ -937,7 +1008,7 @@ impl Pass<'_> {
             let end = self.ends().await?;
             ensure!(end == End::Well, "redriven, it ended {end:?}: {}", self.path().await?);
         }
-        let told = self.mail(Telling::Abandoned).await?;
+        let told = self.mail(Telling::Abandoned).await?.text;
         ensure!(told.contains("EntryRefused"), "{told}");
         let told = self.mails(Telling::Failed);
         ensure!(told.len() == failures, "people were told of {failures} failures by {told:?}");
@@ -961,7 +1032,7 @@ impl Pass<'_> {
     /// People know what failed and how to go on, what could be done is done, and no more.
     async fn was_told_and_held(&self) -> Result<()> {
         let (task, cell) = (self.cell.task, self.cell);
-        let told = self.mail(Telling::Failed).await?;
+        let told = self.mail(Telling::Failed).await?.text;
         let (failed, why) = self.failure();
         // What appeared, or seems to have, is Verify's to report, by name.
         let reported = cell.expected().is_none() && told.contains(" Left: - ");

@@ -214,8 +214,7 @@ impl Victim {
             iam.tag_role().role_name(&role.name).tags(tag(key, value)?).send().await?;
         }
         let key = user.access_key().await?.id;
-        let inactive = iam.update_access_key().user_name(&user.name).access_key_id(&key);
-        inactive.status(StatusType::Inactive).send().await?;
+        user.deactivate(&key).await?;
         Ok(Self {
             key,
             ssh_key: user.ssh_key().await?,

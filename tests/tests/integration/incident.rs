@@ -11,6 +11,8 @@ use harness::messages::Telling;
 use harness::user::{DENY_ALL, Snapshot, User};
 use serde_json::Value;
 
+use crate::truth;
+
 /// A user, how it was, and the finding about it.
 pub(crate) struct Incident<'a> {
     aws: &'a LocalAws,
@@ -149,7 +151,7 @@ impl<'a> Incident<'a> {
     async fn was_told(&self, execution: &Execution) -> Result<()> {
         let outcome = self.outcome(execution).await?;
         ensure!(outcome.contains(DENY_ALL_NAME), "{outcome}");
-        Ok(())
+        truth::holds(&outcome, &self.before, &self.user.read_back().await?)
     }
 
     /// What people were told in the end.

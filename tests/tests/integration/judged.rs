@@ -1,13 +1,18 @@
 //! What becomes of a finding: the state in which its execution ends, the workflow status that
 //! it then has, and what people are told. The three always go together.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, ensure};
 use harness::execution::Execution;
 use harness::finding::Finding;
 use harness::local_aws::LocalAws;
 use harness::messages::Telling;
+use harness::user::Snapshot;
+use serde_json::Value;
 
 use crate::incident::workflow;
+use crate::truth;
 
 /// How an execution ends that SUCCEEDED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +68,8 @@ pub(crate) struct Judged {
     pub(crate) execution: Execution,
     /// What people were told in the end; nothing, where nobody was.
     pub(crate) told: String,
+    /// The same, line by line.
+    page: String,
 }
 
 impl Judged {
@@ -75,14 +82,73 @@ impl Judged {
         }
         Ok(())
     }
+
+    /// Fails unless the mail is true of whom the finding names, who were like this before.
+    pub(crate) async fn is_true(
+        &self,
+        aws: &LocalAws,
+        finding: &Finding,
+        before: &Accused,
+    ) -> Result<()> {
+        let now = accused(aws, finding).await?;
+        for (who, before) in before {
+            // Who was renamed meanwhile has another ARN in the mail.
+            if let Some(now) = now.get(who).filter(|_| !self.page.is_empty()) {
+                truth::holds(&self.page, before, now)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Sends a finding as its product would, and waits for this end.
 pub(crate) async fn leads_to(aws: &LocalAws, finding: &Finding, end: End) -> Result<Judged> {
     // The futures of the SDK are large.
+    let before = Box::pin(accused(aws, finding)).await?;
     Box::pin(aws.send(finding)).await?;
     let execution = Box::pin(aws.execution_of(finding)).await?;
-    Box::pin(ends(aws, execution, finding, end)).await
+    let judged = Box::pin(ends(aws, execution, finding, end)).await?;
+    Box::pin(judged.is_true(aws, finding, &before)).await?;
+    Ok(judged)
+}
+
+/// The users and roles that a finding names and its account has, as they are, by kind and name.
+pub(crate) type Accused = BTreeMap<(String, String), Snapshot>;
+
+/// Reads whom a finding names, by ARN or as the owner of a key or a session.
+pub(crate) async fn accused(aws: &LocalAws, finding: &Finding) -> Result<Accused> {
+    let mut all = Accused::new();
+    for resource in finding.asff()["Resources"].as_array().into_iter().flatten() {
+        let Some((kind, name)) = named(finding.account(), resource) else { continue };
+        let found = match kind {
+            "user" => aws.user_if_any(finding.account(), name).await?,
+            _ => aws.role_if_any(finding.account(), name).await?.map(Snapshot::from),
+        };
+        all.extend(found.map(|found| ((kind.to_owned(), name.to_owned()), found)));
+    }
+    Ok(all)
+}
+
+/// Whom a resource of a finding names in its account, if IAM allows such a name.
+fn named<'a>(account: &str, resource: &'a Value) -> Option<(&'a str, &'a str)> {
+    let by_arn = || {
+        let arn = resource["Id"].as_str()?.strip_prefix("arn:aws:iam::")?;
+        let (kind, path) = arn.strip_prefix(account)?.strip_prefix(':')?.split_once('/')?;
+        Some((kind, path.rsplit('/').next()?))
+    };
+    let by_details = || {
+        let key = &resource["Details"]["AwsIamAccessKey"];
+        let name = key["PrincipalName"].as_str().or(key["UserName"].as_str())?;
+        let is_role = key["PrincipalType"] == "AssumedRole" || key["PrincipalType"] == "Role";
+        Some((if is_role { "role" } else { "user" }, name))
+    };
+    let is_name = |name: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+        (1..=64).contains(&name.len()) && name.bytes().all(plain)
+    };
+    by_arn()
+        .or_else(by_details)
+        .filter(|(kind, name)| ["user", "role"].contains(kind) && is_name(name))
 }
 
 /// Waits for this end of a finding's execution.
@@ -103,7 +169,7 @@ pub(crate) async fn ends(
         let mails =
             path.iter().any(|state| state.starts_with("Tell") || state.starts_with("Alert"));
         ensure!(!mails, "people were told: {path:?}");
-        return Ok(Judged { execution, told: String::new() });
+        return Ok(Judged { execution, told: String::new(), page: String::new() });
     };
     let told = aws
         .topics()
@@ -112,7 +178,7 @@ pub(crate) async fn ends(
             message.tells(telling, &execution.arn)
         })
         .await?;
-    let judged = Judged { execution, told: told.text };
+    let judged = Judged { execution, told: told.text, page: told.page };
     judged.told(&[finding.id(), finding.account()])?;
     Ok(judged)
 }

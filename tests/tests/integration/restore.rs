@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_iam::types::{StatusType, Tag};
+use aws_sdk_iam::types::Tag;
 use aws_sdk_securityhub::types::AwsSecurityFindingIdentifier;
 use harness::commands::Printed;
 use harness::evidence::Evidence;
@@ -157,8 +157,7 @@ async fn whole(aws: &LocalAws) -> Result<()> {
     let group = user.join_new_group("admins", ADMINISTRATOR_ACCESS).await?;
     let key = user.access_key().await?.id;
     let old = user.access_key().await?.id;
-    let inactive = iam.update_access_key().user_name(&user.name).access_key_id(&old);
-    inactive.status(StatusType::Inactive).send().await?;
+    user.deactivate(&old).await?;
     let ssh = user.ssh_key().await?;
     let certificate = user.signing_certificate().await?;
     let password = user.service_specific_credential("codecommit.amazonaws.com").await?;

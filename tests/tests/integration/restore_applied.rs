@@ -259,8 +259,7 @@ async fn stale(aws: &LocalAws) -> Result<()> {
     let iam = user.account_root().iam();
     let keys = iam.list_access_keys().user_name(&user.name).send().await?.access_key_metadata;
     for key in keys.into_iter().filter_map(|key| key.access_key_id) {
-        let update = iam.update_access_key().user_name(&user.name).access_key_id(key);
-        update.status(StatusType::Inactive).send().await?;
+        user.deactivate(&key).await?;
     }
     restore(aws, &asks).await?;
     let after = user.read_back().await?;

@@ -253,7 +253,13 @@ impl<'a> Contained<'a> {
         let told = self.failures_told();
         ensure!(told == 1, "people were told {told} times of one failure");
         let (state, error) = last_failure(history).context("no task has failed")?;
-        let said = mail.text.contains(&format!("{state} failed with {error}:"))
+        let with = format!("with {error}:");
+        let in_the_mail = mail.text.split(&format!("{state} failed ")).skip(1).any(|how| {
+            let after_the_call =
+                how.strip_prefix("at the call ").and_then(|it| it.split_once(", "));
+            how.starts_with(&with) || after_the_call.is_some_and(|(_, how)| how.starts_with(&with))
+        });
+        let said = in_the_mail
             || mail.text.contains(&format!("A restore failed in {state} with {error}."));
         ensure!(said, "the mail does not say that {state} failed with {error}: {}", mail.page);
         Ok((mail, state, error))

@@ -26,6 +26,8 @@ pub(crate) enum Case {
     /// It contains a user on whom a deny stands already, so that it looks first whether it has
     /// answered the finding before.
     DeniedUser,
+    /// It finds a user contained, and nothing to take away.
+    BareUser,
     /// It contains a role.
     Role,
     /// It contains a role to which no more policies can be attached.
@@ -87,6 +89,15 @@ impl<'a> Suspect<'a> {
     pub(crate) async fn new(aws: &'a LocalAws, account: &str, case: Case) -> Result<Self> {
         let finding = |case: &str| cases::finding_in(aws, account, case);
         let (accused, finding) = match case {
+            Case::BareUser => {
+                let user = aws.user().account(account).boundary(DENY_ALL).create().await?;
+                user.attach(DENY_ALL).await?;
+                let key = user.access_key().await?.id;
+                user.deactivate(&key).await?;
+                let finding = finding("guardduty-user-key")?;
+                let finding = cases::about_key_of(&finding, &key, &user.name, &user.id);
+                (Accused::User(user), finding)
+            }
             Case::User | Case::FullUser | Case::BoundedUser | Case::DeniedUser => {
                 let new = aws.user().account(account);
                 let bounded = case == Case::BoundedUser;
@@ -337,17 +348,7 @@ impl Accused {
     async fn read_back(&self) -> Result<Snapshot> {
         match self {
             Self::User(user) => user.read_back().await,
-            Self::Role(role) => {
-                let role = role.read_back().await?;
-                Ok(Snapshot {
-                    arn: role.arn,
-                    boundary: role.boundary,
-                    attached: role.attached,
-                    inline: role.inline,
-                    tags: role.tags,
-                    ..Snapshot::default()
-                })
-            }
+            Self::Role(role) => Ok(role.read_back().await?.into()),
             Self::Policy(_) => Ok(Snapshot::default()),
         }
     }

@@ -21,16 +21,21 @@ pub(crate) fn holds(page: &str, before: &Snapshot, now: &Snapshot) -> Result<()>
         ensure!(now == before || !page.contains(untouched), "{}", changed());
     }
     let one_line = page.split_whitespace().collect::<Vec<_>>().join(" ");
-    let alone = one_line.matches("Done, as read back:").count() == 1;
-    for (said, denied) in [("THE ATTACKER IS STILL IN", false), ("The attacker is out", true)] {
-        ensure!(!alone || !page.contains(said) || is_denied(now) == denied, "{}", changed());
-    }
     let Some(told) = of(page, &before.arn) else {
         ensure!(now == before || one_line.contains("nobody knows whether"), "{}", changed());
         return Ok(());
     };
+    let alone = one_line.matches("Done, as read back:").count() == 1;
+    for (said, denied) in [("THE ATTACKER IS STILL IN", false), ("The attacker is out", true)] {
+        ensure!(!alone || !page.contains(said) || is_denied(now) == denied, "{}", changed());
+    }
     let unread = ["not read back", "Nothing was changed"];
     let unread = unread.iter().any(|unread| told.text.contains(unread));
+    // Nobody has acted on whom the mail says nothing of but why.
+    if !unread && !told.text.contains("Done, as read back:") {
+        ensure!(now == before || one_line.contains("redrive"), "{}", changed());
+        return Ok(());
+    }
     if unread || one_line.contains("Cordon had begun, and may have taken something away") {
         return Ok(());
     }
@@ -61,6 +66,7 @@ fn is_a_fact(item: &str) -> bool {
         "denied everything",
         "gone before this incident",
         "sessions of roles",
+        "by the evidence a console password",
     ];
     !none.iter().any(|none| item.starts_with(none)) && !item.starts_with("and ")
 }
@@ -70,6 +76,11 @@ fn facts(before: &Snapshot, now: &Snapshot) -> (BTreeSet<String>, BTreeSet<Strin
     let (mut done, mut left) = (BTreeSet::new(), BTreeSet::new());
     if !is_denied(now) {
         left.insert("no deny stands on it".to_owned());
+    }
+    if let Some(own) = before.boundary.as_ref().filter(|own| *own != DENY_ALL)
+        && now.boundary.as_deref() == Some(DENY_ALL)
+    {
+        done.insert(format!("its own permissions boundary is replaced by that: {own}"));
     }
     let mut note = |gone: bool, was: String, is: String| {
         if gone { done.insert(was) } else { left.insert(is) }

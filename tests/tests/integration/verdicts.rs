@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::cases;
 use crate::incident::{Incident, document, named, texts};
-use crate::judged::{End, Judged, ends, leads_to};
+use crate::judged::{self, End, Judged, ends, leads_to};
 use crate::response_policy::amend;
 use crate::trials::Trials;
 
@@ -520,6 +520,7 @@ async fn is_protected(aws: &LocalAws, role: &Role, impostor: bool) -> Result<()>
 
 /// Chooses a finding that Security Hub has, as a person does, and waits for what comes of it.
 pub(crate) async fn choose(aws: &LocalAws, finding: &Finding, end: End) -> Result<Judged> {
+    let accused = Box::pin(judged::accused(aws, finding)).await?;
     let before = by_choice(aws, finding).await?.len();
     aws.send_to_action(&aws.outputs().custom_action_arn, &[finding]).await?;
     let what = format!("an execution for the chosen finding `{}`", finding.id());
@@ -528,7 +529,9 @@ pub(crate) async fn choose(aws: &LocalAws, finding: &Finding, end: End) -> Resul
         Ok((executions.len() > before).then(|| executions.into_iter().next()).flatten())
     })
     .await?;
-    ends(aws, execution, finding, end).await
+    let judged = ends(aws, execution, finding, end).await?;
+    Box::pin(judged.is_true(aws, finding, &accused)).await?;
+    Ok(judged)
 }
 
 /// The executions that people's choice of a finding has started, the newest first: that of its
