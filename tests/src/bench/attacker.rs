@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use aws_sdk_s3::error::SdkError;
 
 use crate::clients::Clients;
 use crate::local_aws::now;
@@ -27,13 +28,17 @@ impl Credential {
         Self { of: of.to_owned(), s3, worked: 0.0, refused: 0.0 }
     }
 
-    /// Whether it works now.
+    /// Whether it works now, or may: what was not answered is not refused.
     async fn works(&mut self) -> Result<bool> {
         let tried = now().as_secs_f64();
         let Err(error) = self.s3.list_buckets().send().await else {
             self.worked = tried;
             return Ok(true);
         };
+        // A connection that broke under the burst has told nothing: the next round asks again.
+        if matches!(error, SdkError::DispatchFailure(_)) {
+            return Ok(true);
+        }
         // An inactive key gets another code than a denied one.
         let status = error.raw_response().map(|response| response.status().as_u16());
         if !matches!(status, Some(401 | 403)) {
@@ -47,7 +52,8 @@ impl Credential {
 /// Fails unless each credential works now.
 pub(super) async fn all_work(credentials: &mut [Credential]) -> Result<()> {
     for credential in credentials {
-        ensure!(credential.works().await?, "a credential of `{}` never worked", credential.of);
+        let works = credential.works().await? && credential.worked > 0.0;
+        ensure!(works, "a credential of `{}` never worked", credential.of);
     }
     Ok(())
 }
