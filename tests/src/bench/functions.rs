@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +20,12 @@ use crate::{REGION, SECURITY};
 
 /// What a function may take to start on a busy machine.
 const LONGEST_START: Duration = Duration::from_secs(10);
+
+/// How the group of the packages is headed.
+const PACKAGES: &str = "package, zipped as it is deployed";
+
+/// What a package may weigh, in megabytes: a cold start loads it.
+const LARGEST_PACKAGE: f64 = 4.0;
 
 /// A function as the stack's template has it.
 #[derive(Deserialize)]
@@ -77,8 +83,18 @@ pub(super) async fn measure(
     Ok(vec![
         group("start of a process, until it asks for work", starts),
         group("most memory that a process held", memory),
-        group("package, zipped as it is deployed", packages),
+        group(PACKAGES, packages),
     ])
+}
+
+/// Fails if a package weighs too much.
+pub(super) fn are_small(groups: &[Group]) -> Result<()> {
+    let packages = groups.iter().filter(|group| group.name == PACKAGES);
+    let packages = packages.flat_map(|group| &group.figures);
+    let large = packages.filter(|package| package.value > LARGEST_PACKAGE);
+    let large: Vec<&str> = large.map(|package| package.name.as_str()).collect();
+    ensure!(large.is_empty(), "over {LARGEST_PACKAGE} MB: the packages of {}", large.join(", "));
+    Ok(())
 }
 
 /// All functions of the security account's stack, by name.

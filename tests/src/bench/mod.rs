@@ -48,7 +48,8 @@ const SCENARIOS: [Scenario; 4] = [
 ];
 
 /// Measures, writes `target/bench.json`, and prints a table, with each call of a function held
-/// for so many milliseconds. A former report, if there is one, stands beside.
+/// for so many milliseconds. A former report, if there is one, stands beside. Fails in the end
+/// if a package is too large.
 pub async fn run(hold_milliseconds: u32, former: Option<&Path>, progress: &Progress) -> Result<()> {
     // First, since it may be the very file that is written in the end.
     let former = former.map(|path| Report::read(path, hold_milliseconds)).transpose()?;
@@ -84,5 +85,5 @@ pub async fn run(hold_milliseconds: u32, former: Option<&Path>, progress: &Progr
         report.table(former.as_ref(), &Step::all()?)
     );
     println!("written to `{}`", path.display());
-    Ok(())
+    functions::are_small(&report.groups)
 }
