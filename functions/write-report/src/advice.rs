@@ -1455,9 +1455,15 @@ fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
         commands.push(events(global, attribute, &named.name));
     }
     commands.dedup();
+    let role = if named(outcome).is_some_and(|named| named.kind == incident::Kind::Role) {
+        " The look-up by the role's name finds who assumed it, and each session's access key; one \
+         by that key finds what the session did."
+    } else {
+        ""
+    };
     let step = Step::of(format!(
         "Find out what was done with {who}: new users, keys, roles, instances. CloudTrail answers \
-         for one Region at a time; IAM's own calls are in {global}."
+         for one Region at a time; IAM's own calls are in {global}.{role}"
     ));
     in_its_region(facts, step.run(Whose::Account(outcome.account.to_string()), commands))
 }

@@ -370,8 +370,8 @@ fn of_the_machine(error: &str) -> Option<Words> {
         ),
         "DenyUnavailable" => (
             "this partition has no policy AWSDenyAll",
-            "This partition has no managed policy AWSDenyAll, so Cordon can deny nobody here. Deny \
-             by hand with an inline policy.",
+            "This partition has no managed policy AWSDenyAll: until AWS has it there, Cordon can \
+             deny nobody, and each principal takes an inline policy by hand.",
         ),
         "UnknownResponse" => (
             "the verdict is none that the machine knows",

@@ -26,15 +26,28 @@ pub(crate) fn subject(facts: Facts<'_>) -> String {
     let account = facts.account();
     let account = account.as_ref().map_or("an unknown account", incident::AccountId::as_str);
     let number = number(facts);
-    let frame = format!("[{severity}] {verdict}:  in {account} ({number})");
+    let outcomes = facts.sorted();
+    let more = match outcomes.len() {
+        0 | 1 => String::new(),
+        all => format!(" and {} more", all - 1),
+    };
+    // Who is elsewhere is not in the account that the subject names.
+    let (here, beside) = match outcomes.split_first() {
+        Some((worst, others))
+            if !facts.is_elsewhere(worst) && others.iter().any(|one| facts.is_elsewhere(one)) =>
+        {
+            (String::new(), more)
+        }
+        _ => (more, String::new()),
+    };
+    let frame = format!("[{severity}] {verdict}:  in {account}{beside} ({number})");
     let room = MOST_OF_A_SUBJECT.saturating_sub(frame.len());
-    let who = whom(facts, room);
-    format!("[{severity}] {verdict}: {who} in {account} ({number})")
+    let who = whom(facts, &outcomes, here, room);
+    format!("[{severity}] {verdict}: {who} in {account}{beside} ({number})")
 }
 
 /// Whom a subject names, in so many ASCII characters; a long name is cut.
-fn whom(facts: Facts<'_>, room: usize) -> String {
-    let outcomes = facts.sorted();
+fn whom(facts: Facts<'_>, outcomes: &[&Outcome], more: String, room: usize) -> String {
     let Some(worst) = outcomes.first() else {
         // Of whom it names nobody has judged: not even that it is nobody.
         let is_nobody = match facts.ending() {
@@ -47,10 +60,6 @@ fn whom(facts: Facts<'_>, room: usize) -> String {
         _ if !facts.is_elsewhere(worst) => String::new(),
         Some(account) => format!(" of {account}"),
         None => " elsewhere".to_owned(),
-    };
-    let more = match outcomes.len() {
-        0 | 1 => String::new(),
-        all => format!(" and {} more", all - 1),
     };
     // Two accounts in a row would read as one place. Something of the name has to be left.
     let named = if account.is_empty() { "" } else { ", named" };
@@ -94,10 +103,6 @@ pub(crate) fn text(facts: Facts<'_>, most: usize) -> String {
     page.prose(sentences::first(facts).join(" "));
     why(facts, &mut page);
     let outcomes = facts.sorted();
-    if let Some(failed) = &facts.input.failure {
-        page.heading("What failed");
-        failure(&mut page, failed);
-    }
     for outcome in outcomes.iter().copied().take(most) {
         principal(facts, outcome, &mut page);
     }
@@ -111,6 +116,10 @@ pub(crate) fn text(facts: Facts<'_>, most: usize) -> String {
         for outcome in outcomes.iter().copied().skip(most) {
             page.item(sentences::of(facts, outcome, false));
         }
+    }
+    if let Some(failed) = &facts.input.failure {
+        page.heading("What failed");
+        failure(&mut page, failed);
     }
     page.heading("What to do now");
     for (number, step) in (1..).zip(steps(facts, most)) {

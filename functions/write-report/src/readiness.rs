@@ -153,7 +153,7 @@ impl Checked {
                  are refused there that a containment makes."
             ),
             (some, _) => format!(
-                "{some} of {accounts} accounts do not let all of Cordon's {steps} steps in: an \
+                "Not all of Cordon's {steps} steps get into {some} of {accounts} accounts: an \
                  incident there would fail, and wait for somebody to mend this."
             ),
         };
@@ -316,8 +316,8 @@ fn phrase(one: Hindrance) -> &'static str {
 fn todo(one: Hindrance, region: &str) -> (&'static str, Command) {
     match one {
         Hindrance::ModeOff => (
-            "No finding is answered until somebody sets it, where Cordon's sources are. Those that \
-             have come since are not answered by that:",
+            "No finding is answered until somebody sets it, to `contain` or to `observe`, where \
+             Cordon's sources are. Those that have come since are not answered by that:",
             Command::make("policy").set("SET", "mode=contain"),
         ),
         Hindrance::PolicyUnusable => (
