@@ -148,7 +148,8 @@ impl<'a> Incident<'a> {
         shows(kept, &self.user.id, &self.before)
     }
 
-    async fn was_told(&self, execution: &Execution) -> Result<()> {
+    /// The mail is true of the user.
+    pub(crate) async fn was_told(&self, execution: &Execution) -> Result<()> {
         let outcome = self.outcome(execution).await?;
         ensure!(outcome.contains(DENY_ALL_NAME), "{outcome}");
         truth::holds(&outcome, &self.before, &self.user.read_back().await?)

@@ -83,7 +83,8 @@ impl Judged {
         Ok(())
     }
 
-    /// Fails unless the mail is true of whom the finding names, who were like this before.
+    /// Fails unless the mail is true of whom the finding names, who were like this before, and
+    /// of whomever else it tells of.
     pub(crate) async fn is_true(
         &self,
         aws: &LocalAws,
@@ -95,6 +96,12 @@ impl Judged {
             // Who was renamed meanwhile has another ARN in the mail.
             if let Some(now) = now.get(who).filter(|_| !self.page.is_empty()) {
                 truth::holds(&self.page, before, now)?;
+            }
+        }
+        for (account, kind, name) in truth::told_of(&self.page) {
+            let known = before.contains_key(&(kind.to_owned(), name.to_owned()));
+            if !known && let Some(now) = principal(aws, account, kind, name).await? {
+                truth::leaves(&self.page, &now)?;
             }
         }
         Ok(())
@@ -119,14 +126,35 @@ pub(crate) type Accused = BTreeMap<(String, String), Snapshot>;
 pub(crate) async fn accused(aws: &LocalAws, finding: &Finding) -> Result<Accused> {
     let mut all = Accused::new();
     for resource in finding.asff()["Resources"].as_array().into_iter().flatten() {
-        let Some((kind, name)) = named(finding.account(), resource) else { continue };
-        let found = match kind {
-            "user" => aws.user_if_any(finding.account(), name).await?,
-            _ => aws.role_if_any(finding.account(), name).await?.map(Snapshot::from),
-        };
-        all.extend(found.map(|found| ((kind.to_owned(), name.to_owned()), found)));
+        let named = named(finding.account(), resource).map(|(kind, name)| (kind, name.to_owned()));
+        let owner = owner(aws, finding.account(), resource).await.map(|owner| ("user", owner));
+        for (kind, name) in [named, owner].into_iter().flatten() {
+            let found = principal(aws, finding.account(), kind, &name).await?;
+            all.extend(found.map(|found| ((kind.to_owned(), name), found)));
+        }
     }
     Ok(all)
+}
+
+/// A user or role as it is, if there is one.
+async fn principal(
+    aws: &LocalAws,
+    account: &str,
+    kind: &str,
+    name: &str,
+) -> Result<Option<Snapshot>> {
+    Ok(match kind {
+        "user" => aws.user_if_any(account, name).await?,
+        _ => aws.role_if_any(account, name).await?.map(Snapshot::from),
+    })
+}
+
+/// The user who has the access key of a resource, if there is one.
+async fn owner(aws: &LocalAws, account: &str, resource: &Value) -> Option<String> {
+    let by_id = || resource["Id"].as_str()?.strip_prefix("AWS::IAM::AccessKey:");
+    let key = resource["Details"]["AwsIamAccessKey"]["AccessKeyId"].as_str().or_else(by_id)?;
+    let iam = aws.account(account).iam();
+    iam.get_access_key_last_used().access_key_id(key).send().await.ok()?.user_name
 }
 
 /// Whom a resource of a finding names in its account, if IAM allows such a name.

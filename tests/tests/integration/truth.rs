@@ -1,16 +1,21 @@
 //! Whether a mail is true: what it says of a principal, held against the principal as read back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use harness::user::{DENY_ALL, Snapshot};
 
 /// What a mail says of one principal, item by item.
 struct Told<'a> {
     /// All of it.
     text: &'a str,
-    done: BTreeSet<String>,
-    left: BTreeSet<String>,
+    done: List,
+    left: List,
+}
+
+/// The items of a list, each on one line; of a credential without its kind.
+struct List {
+    items: BTreeSet<String>,
 }
 
 /// Fails unless the mail is true of a principal that was and is like this: what was done to it,
@@ -39,19 +44,94 @@ pub(crate) fn holds(page: &str, before: &Snapshot, now: &Snapshot) -> Result<()>
     if unread || one_line.contains("Cordon had begun, and may have taken something away") {
         return Ok(());
     }
-    let cut = told.text.contains(" more ");
     let (done, left) = facts(before, now);
-    for item in told.done.iter().filter(|item| is_a_fact(item)) {
-        ensure!(done.contains(item), "`{item}` is not done: {}", changed());
+    told.done.is(&done).with_context(|| format!("done: {}", changed()))?;
+    told.leaves(page, &left).with_context(|| format!("left: {}", changed()))
+}
+
+/// Fails unless what the mail says is left of a principal is what it has, and nothing that was
+/// done to it is: for a principal of which nobody knew before that the mail would tell of it.
+pub(crate) fn leaves(page: &str, now: &Snapshot) -> Result<()> {
+    let Some(told) = of(page, &now.arn) else { return Ok(()) };
+    if !told.text.contains("Done, as read back:") {
+        return Ok(());
     }
-    for item in told.left.iter().filter(|item| is_a_fact(item)) {
-        ensure!(left.contains(item), "`{item}` is not left: {}", changed());
+    let (_, left) = facts(now, now);
+    let said = || format!("it is {now:?}, and people were told: {page}");
+    told.leaves(page, &left).with_context(said)?;
+    for item in &told.done.items {
+        ensure!(!left.contains(&undone(item)), "`{item}` is not done: {}", said());
     }
-    ensure!(cut || done.is_subset(&told.done), "untold: {:?}: {}", done, changed());
-    // Of who is retired, what stays is meant to.
-    let retired = told.text.contains("active and unused") || page.contains("unused keys");
-    ensure!(cut || retired || left.is_subset(&told.left), "untold: {:?}: {}", left, changed());
     Ok(())
+}
+
+/// The users and roles that a mail has a part about: account, kind and name.
+pub(crate) fn told_of(page: &str) -> Vec<(&str, &str, &str)> {
+    let lines: Vec<_> = page.lines().collect();
+    let principals = lines.windows(3).filter_map(|lines| {
+        let [title, "", arn] = *lines else { return None };
+        let (account, rest) = arn.strip_prefix("  arn:aws:iam::")?.split_once(':')?;
+        let (kind, path) = rest.split_once('/')?;
+        let is_title = title.starts_with("User ") || title.starts_with("Role ");
+        is_title.then_some((account, kind, path.rsplit('/').next()?))
+    });
+    principals.collect()
+}
+
+impl Told<'_> {
+    /// Fails unless this is what it says is left. Of who is retired, what stays is meant to.
+    fn leaves(&self, page: &str, left: &BTreeSet<String>) -> Result<()> {
+        let retired = self.text.contains("active and unused") || page.contains("unused keys");
+        if retired { self.left.holds(left) } else { self.left.is(left) }
+    }
+}
+
+impl List {
+    /// Fails unless each item that names something is one of these.
+    fn holds(&self, facts: &BTreeSet<String>) -> Result<()> {
+        for item in self.items.iter().filter(|item| is_a_fact(item)) {
+            ensure!(facts.contains(item), "`{item}` is not true: {facts:?}");
+        }
+        Ok(())
+    }
+
+    /// Fails unless the items are these, of which so many are counted as it says.
+    fn is(&self, facts: &BTreeSet<String>) -> Result<()> {
+        self.holds(facts)?;
+        let mut untold: BTreeMap<&str, usize> = BTreeMap::new();
+        for fact in facts.difference(&self.items) {
+            *untold.entry(noun(fact)).or_default() += 1;
+        }
+        let more = self.items.iter().filter_map(|item| {
+            let (count, noun) = item.strip_prefix("and ")?.split_once(" more ")?;
+            Some((noun, count.parse().ok()?))
+        });
+        let more: BTreeMap<&str, usize> = more.collect();
+        ensure!(untold == more, "{more:?} more are told, and not {untold:?}: {facts:?}");
+        Ok(())
+    }
+}
+
+/// What a mail counts something as, once there is too much of it to be named.
+fn noun(fact: &str) -> &'static str {
+    match fact {
+        _ if fact.starts_with('`') => "credentials",
+        _ if fact.starts_with("policy ") => "policies",
+        _ if fact.starts_with("inline policy ") => "inline policies",
+        _ if fact.contains(" the group `") => "groups",
+        _ => "",
+    }
+}
+
+/// What would be left, had something not been done.
+fn undone(item: &str) -> String {
+    let words = [
+        (" is inactive", " is active"),
+        ("policy detached: ", "policy is attached: "),
+        ("` deleted", "` is there"),
+        ("taken out of ", "is in "),
+    ];
+    words.iter().fold(item.to_owned(), |item, (done, left)| item.replace(done, left))
 }
 
 fn is_denied(principal: &Snapshot) -> bool {
@@ -126,8 +206,7 @@ fn of<'a>(page: &'a str, arn: &str) -> Option<Told<'a>> {
     Some(Told { text, done: part("Done, as read back:\n"), left: part("Left:\n") })
 }
 
-/// The items of a list, each on one line; of a credential without its kind.
-fn items(list: &str) -> BTreeSet<String> {
+fn items(list: &str) -> List {
     let mut items: Vec<String> = Vec::new();
     for line in list.lines() {
         match (line.strip_prefix("- "), items.last_mut()) {
@@ -142,5 +221,5 @@ fn items(list: &str) -> BTreeSet<String> {
         }
         _ => item,
     };
-    items.into_iter().map(plain).collect()
+    List { items: items.into_iter().map(plain).collect() }
 }

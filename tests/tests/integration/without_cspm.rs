@@ -161,6 +161,7 @@ async fn ended_well(aws: &LocalAws, incident: &Incident<'_>, execution: &Executi
     ensure!(kept["finding"]["finding_info"]["uid"] == incident.finding.id(), "{kept:#}");
     let page = told(aws, Telling::Done, execution).await?;
     ensure!(page.contains("The finding is Resolved."), "{page}");
+    incident.was_told(execution).await?;
     let started = aws.executions_of(&incident.finding).await?;
     ensure!(started.len() <= 2, "{} executions were started", started.len());
     for other in started.iter().filter(|one| one.arn != execution.arn) {

@@ -10,8 +10,9 @@ use crate::graph::{Kind, Scope, State};
 /// "Handle transient Lambda service exceptions" and "Integrating services with Step
 /// Functions" (a service's exception is named `<Service>.<Exception>`); the API References
 /// of Systems Manager (`GetParameter`), Security Hub (`GetFindings`), Amazon SNS
-/// (`Publish`) and `DynamoDB` (`UpdateItem`). `Runtime.ExitError`, `Runtime.OutOfMemory` and `Sandbox.Timedout` are the `errorType` of
-/// Lambda's answer for a function that exits or runs out of time.
+/// (`Publish`) and `DynamoDB` (`UpdateItem`). `Runtime.ExitError`, `Runtime.OutOfMemory` and
+/// `Sandbox.Timedout` are the `errorType` of Lambda's answer for a function that exits or runs
+/// out of memory or time.
 const OF_AWS: [&str; 36] = [
     "States.ALL",
     "States.Timeout",

@@ -150,20 +150,15 @@ const NAMES: [(&str, &str); 14] = [
 /// What is in no case.
 const PLAIN: &str = "Zq";
 
-/// The same with each name of the cases replaced by one of others, and JSON in JSON.
+/// The same with each name of the cases replaced by one of others.
 fn renamed(value: &Value, to: &str) -> Value {
     match value {
-        Value::String(text) => match serde_json::from_str(text) {
-            Ok(inner @ (Value::Object(_) | Value::Array(_))) => {
-                Value::String(renamed(&inner, to).to_string())
-            }
-            _ => {
-                let names = NAMES.iter().enumerate();
-                Value::String(names.fold(text.clone(), |text, (n, (name, begin))| {
-                    text.replace(name, &format!("{begin}{to}{n}"))
-                }))
-            }
-        },
+        Value::String(text) => {
+            let names = NAMES.iter().enumerate();
+            Value::String(names.fold(text.clone(), |text, (n, (name, begin))| {
+                text.replace(name, &format!("{begin}{to}{n}"))
+            }))
+        }
         Value::Array(all) => all.iter().map(|one| renamed(one, to)).collect(),
         Value::Object(all) => {
             // Of what a finding or a policy names, a name that IAM allows is taken for one alone.
