@@ -1,13 +1,13 @@
 //! Which access keys and passwords count as unused. Changes nothing.
 
-use aws_calls::{Answer, all};
+use aws_calls::Answer;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::primitives::{DateTime, DateTimeFormat};
 use incident::Failure;
 use serde::Deserialize;
 
 use crate::concurrently;
-use crate::credential::{Credential, CredentialKind, is_active, last_used};
+use crate::credential::{Credential, CredentialKind, credentials_of, last_used};
 use crate::user::login_profile;
 
 /// Which access keys count as unused, as a step's input says it.
@@ -33,10 +33,14 @@ impl Unused {
     ///
     /// Source: Security Hub User Guide, controls IAM.8 and IAM.22.
     pub fn since(&self) -> Result<UnusedSince, Failure> {
-        let at = DateTime::from_str(&self.at, DateTimeFormat::DateTime)
-            .map_err(|error| Failure::InvalidInput(format!("`{}` is no time: {error}", self.at)))?;
+        let at = time(&self.at)?;
         Ok(UnusedSince(DateTime::from_secs(at.secs() - i64::from(self.days) * 24 * 60 * 60)))
     }
+}
+
+fn time(text: &str) -> Result<DateTime, Failure> {
+    DateTime::from_str(text, DateTimeFormat::DateTime)
+        .map_err(|error| Failure::InvalidInput(format!("`{text}` is no time: {error}")))
 }
 
 /// The time since when nothing happened with what is unused.
@@ -55,16 +59,21 @@ pub async fn unused_keys(
     name: &str,
     since: UnusedSince,
 ) -> Result<Vec<Credential>, Failure> {
-    let pages = iam.list_access_keys().user_name(name).into_paginator().items();
-    let keys = all("iam:ListAccessKeys", pages.send()).await?;
-    let active = keys.into_iter().filter(|key| key.status.as_ref().is_none_or(is_active));
-    let unused = active.map(async |key| {
-        let Some(id) = key.access_key_id else { return Ok(None) };
-        let used = last_used(iam, &id).await?.and_then(|used| used.last_used_date);
-        let unused = since.is_after(used) && since.is_after(key.create_date);
-        let created = key.create_date.map(|date| date.to_string());
-        let kind = CredentialKind::AccessKey;
-        Ok(unused.then_some(Credential { kind, id, active: true, created, service: None }))
+    let keys = credentials_of(iam, name, CredentialKind::AccessKey).await?;
+    unused_of(iam, &keys, since).await
+}
+
+/// The active access keys among a user's credentials that are unused since then.
+pub async fn unused_of(
+    iam: &Client,
+    credentials: &[Credential],
+    since: UnusedSince,
+) -> Result<Vec<Credential>, Failure> {
+    let keys = credentials.iter().filter(|one| one.kind == CredentialKind::AccessKey);
+    let unused = keys.filter(|key| key.active).map(async |key| {
+        let made = key.created.as_deref().map(time).transpose()?;
+        let used = last_used(iam, &key.id).await?.and_then(|used| used.last_used_date);
+        Ok((since.is_after(used) && since.is_after(made)).then(|| key.clone()))
     });
     Ok(concurrently(unused).await?.into_iter().flatten().collect())
 }

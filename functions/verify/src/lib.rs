@@ -10,7 +10,7 @@ use member::credential::{Credential, credentials};
 use member::deny::{denied, is_denied_by_boundary};
 use member::policy::{attached_policies, inline_policies};
 use member::principal::{find_same, vanished};
-use member::unused::{Unused, has_unused_password, unused_keys};
+use member::unused::{Unused, has_unused_password, unused_of};
 use member::user::groups;
 use member::{Entry, Grant, Readiness};
 use serde::{Deserialize, Serialize};
@@ -164,19 +164,19 @@ async fn retired(
     Had { holdings: had, room }: &Had,
 ) -> Result<Output, Failure> {
     let (since, name) = (unused.since()?, principal.name.as_str());
+    let (_, all, unused_password) = try_join!(
+        find_same(iam, principal),
+        credentials(iam, name),
+        has_unused_password(iam, name, since),
+    )?;
+    // Of one list, or what is done and what is left may be of two times.
     let doubtful = async {
         if !meant.days_assumed || meant.key.is_some() {
             return Ok(Vec::new());
         }
-        unused_keys(iam, name, unused.since_at_the_latest()?).await
+        unused_of(iam, &all, unused.since_at_the_latest()?).await
     };
-    let (_, all, unused, unused_password, doubtful) = try_join!(
-        find_same(iam, principal),
-        credentials(iam, name),
-        unused_keys(iam, name, since),
-        has_unused_password(iam, name, since),
-        doubtful,
-    )?;
+    let (unused, doubtful) = try_join!(unused_of(iam, &all, since), doubtful)?;
     let of_credentials = |credentials| Holdings { credentials, ..Holdings::default() };
     let (had, active_now) = (of_credentials(had.credentials.clone()), of_credentials(active(&all)));
     let left = of_credentials(active(&unused)).cut(*room);
@@ -220,26 +220,29 @@ pub const READINESS: Readiness = Readiness::entry_alone(include_str!("../member-
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use wire::{
         DENY, HttpResponse, Rule, answer, attached, builder, error, eve, mock, namesake, shown,
     };
 
     use super::*;
 
-    async fn verified(rules: &[&Rule], principal: Principal) -> Result<Output, Failure> {
+    async fn verified(rules: &[&Rule], input: Input) -> Result<Output, Failure> {
         let sts = wire::sts(&[&wire::lets_in()]);
         let entry = Entry::new(sts, wire::iam(rules), "role".into(), "id".into());
-        let execution = wire::execution();
-        let input = Input {
-            execution,
+        verify(&entry, input).await
+    }
+
+    fn input(principal: Principal) -> Input {
+        Input {
+            execution: wire::execution(),
             principal,
             unused: None,
             key: None,
             days_assumed: false,
             had: None,
             principals: 1,
-        };
-        verify(&entry, input).await
+        }
     }
 
     fn lists_groups(answer: fn() -> HttpResponse) -> Rule {
@@ -266,7 +269,7 @@ mod tests {
         let attached = attached(&[DENY]);
         let mut rules = vec![&shows, &attached, groups];
         rules.extend(lists);
-        verified(&rules, eve()).await
+        verified(&rules, input(eve())).await
     }
 
     fn as_eve() -> HttpResponse {
@@ -281,6 +284,38 @@ mod tests {
         assert_eq!(lists.each_ref().map(Rule::num_calls), [1; 5]);
     }
 
+    /// IAM may still show a key as it was, and then no more.
+    #[tokio::test]
+    async fn of_unused_keys_what_is_done_and_what_is_left_are_of_one_time() {
+        let [_, ssh_keys, certificates, service_specific] = wire::no_credentials();
+        let key = |status: &str| {
+            let key = format!("<AccessKeyId>AKIA</AccessKeyId><Status>{status}</Status>");
+            let key =
+                format!("<member>{key}<CreateDate>2020-01-01T00:00:00Z</CreateDate></member>");
+            answer("ListAccessKeys", &format!("<AccessKeyMetadata>{key}</AccessKeyMetadata>"))
+        };
+        let keys = mock!(Client::list_access_keys)
+            .sequence()
+            .http_response(move || key("Active"))
+            .http_response(move || key("Inactive"))
+            .build();
+        let shows = mock!(Client::get_user).then_http_response(as_eve);
+        let never = mock!(Client::get_access_key_last_used).then_http_response(|| {
+            answer("GetAccessKeyLastUsed", "<AccessKeyLastUsed></AccessKeyLastUsed>")
+        });
+        let no_password =
+            mock!(Client::get_login_profile).then_http_response(|| error("NoSuchEntity"));
+        let rules =
+            [&shows, &keys, &ssh_keys, &certificates, &service_specific, &never, &no_password];
+        let unused = json!({ "days": 90, "at": "2026-04-01T00:00:00Z" });
+        let key = incident::Credential { kind: CredentialKind::AccessKey, id: "AKIA".into() };
+        let had = Holdings { credentials: [key].into_iter().collect(), ..Holdings::default() };
+        let unused = Some(serde_json::from_value(unused).unwrap());
+        let input = Input { unused, had: Some(had.clone()), ..input(eve()) };
+        let read = verified(&rules, input).await.unwrap().read_back;
+        assert_eq!((read.contained, read.left, read.done), (false, had, Holdings::default()));
+    }
+
     #[tokio::test]
     async fn a_role_is_read_as_a_role() {
         let rules = [
@@ -293,7 +328,7 @@ mod tests {
             &mock!(Client::list_role_policies)
                 .then_http_response(|| answer("ListRolePolicies", "")),
         ];
-        verified(&rules, builder()).await.unwrap();
+        verified(&rules, input(builder())).await.unwrap();
     }
 
     #[tokio::test]
