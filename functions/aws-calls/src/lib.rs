@@ -1,12 +1,15 @@
 //! How functions call AWS: the configuration of every client, and what a failed call
 //! means for the state machine.
 
+use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::future::pagination_stream::PaginationStream;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -18,9 +21,28 @@ pub use aws_config::SdkConfig;
 /// The configuration of every client: what has no answer after seconds is tried again,
 /// and three attempts together stay below the function's own time-out of 20 seconds. All
 /// clients made from it, of whatever credentials, share one pool of connections.
-pub async fn sdk_config() -> SdkConfig {
+///
+/// Whose calls they are, and where they go, Lambda says in the environment, and nothing else:
+/// neither a profile nor a metadata service is asked.
+///
+/// Sources: Lambda Developer Guide, "Defined runtime environment variables"; AWS SDKs and Tools
+/// Reference Guide, "Service-specific endpoints" and "Dual-stack and FIPS endpoints".
+#[must_use]
+pub fn sdk_config() -> SdkConfig {
+    configured(|name| env::var(name).ok())
+}
+
+fn configured(set: impl Fn(&str) -> Option<String>) -> SdkConfig {
+    let credentials = EnvironmentVariableCredentialsProvider::new();
     let tls = tls::Provider::Rustls(CryptoMode::AwsLc);
-    aws_config::defaults(BehaviorVersion::latest())
+    let mut config = SdkConfig::builder();
+    config
+        .set_endpoint_url(set("AWS_ENDPOINT_URL"))
+        .set_use_fips(set("AWS_USE_FIPS_ENDPOINT").map(|fips| fips.eq_ignore_ascii_case("true")));
+    config
+        .behavior_version(BehaviorVersion::latest())
+        .region(set("AWS_REGION").map(Region::new))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
         .retry_config(
             RetryConfig::standard()
@@ -34,8 +56,7 @@ pub async fn sdk_config() -> SdkConfig {
                 .operation_timeout(Duration::from_secs(9))
                 .build(),
         )
-        .load()
-        .await
+        .build()
 }
 
 /// The failure that `error` means, for the call that IAM names `call`.
@@ -160,6 +181,24 @@ mod tests {
         let rule = mock!(Client::get_user).then_http_response(answer);
         let iam = Client::from_conf(wire::iam(&[&rule]).build());
         iam.get_user().send().await.to("iam:GetUser").unwrap_err()
+    }
+
+    #[test]
+    fn where_calls_go_is_what_lambda_says() {
+        let of = |variables: &'static [(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(each, _)| *each == name);
+            configured(|name| value(name).map(|(_, value)| (*value).to_owned()))
+        };
+        let here = of(&[("AWS_REGION", "us-gov-west-1")]);
+        assert_eq!(here.region().unwrap().as_ref(), "us-gov-west-1");
+        assert_eq!((here.endpoint_url(), here.use_fips()), (None, None));
+        let there =
+            of(&[("AWS_ENDPOINT_URL", "https://vpce.invalid"), ("AWS_USE_FIPS_ENDPOINT", "True")]);
+        assert_eq!(
+            (there.endpoint_url(), there.use_fips()),
+            (Some("https://vpce.invalid"), Some(true))
+        );
+        assert_eq!(of(&[("AWS_USE_FIPS_ENDPOINT", "false")]).use_fips(), Some(false));
     }
 
     #[tokio::test]

@@ -10,7 +10,6 @@
 mod measured;
 
 use incident::{Failure, Organization};
-use lambda_runtime::tracing::subscriber;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,7 +24,7 @@ where
     I: DeserializeOwned,
     O: Serialize,
 {
-    subscriber::fmt().json().with_target(false).with_max_level(tracing::Level::INFO).init();
+    tracing_subscriber::fmt().json().with_target(false).with_max_level(tracing::Level::INFO).init();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let subject = Subject::of(&event.payload);
         let result = invoke(&step, event.payload).await;

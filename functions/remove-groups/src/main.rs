@@ -2,7 +2,7 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    let entry = member::Entry::from_env(&aws_calls::sdk_config().await)?;
+    let entry = member::Entry::from_env(&aws_calls::sdk_config())?;
     member::run(&entry, remove_groups::READINESS, async |input| {
         remove_groups::remove_groups(&entry, input).await
     })

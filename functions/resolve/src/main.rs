@@ -2,6 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    let hub = resolve::client(&aws_calls::sdk_config().await);
+    let hub = resolve::client(&aws_calls::sdk_config());
     lambda::run(async |input| resolve::resolve(&hub, input).await).await
 }
