@@ -505,9 +505,27 @@ fn is_of(service: &str, error: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
     use incident::{Failure, Refusal};
+    use serde_json::Value;
 
     use super::*;
+
+    /// The errors that a machine's states name: those that they expect, and their own.
+    fn named(machine: &Value, errors: &mut BTreeSet<String>) {
+        let Value::Object(fields) = machine else {
+            return machine.as_array().into_iter().flatten().for_each(|each| named(each, errors));
+        };
+        for (name, value) in fields {
+            let expected = value.as_array().filter(|_| name == "ErrorEquals");
+            let said = Some(value).filter(|_| name == "error");
+            let said = said.into_iter().chain(expected.into_iter().flatten());
+            errors.extend(said.filter_map(Value::as_str).map(str::to_owned));
+            named(value, errors);
+        }
+    }
 
     #[test]
     fn every_error_has_a_meaning_of_its_own() {
@@ -520,6 +538,22 @@ mod tests {
         assert_eq!(meaning("SNS.AmazonSNSException"), meaning("Sns.KmsAccessDeniedException"));
         for error in ["", "Custom.Error", "NoSuchError", "timeout"] {
             assert_eq!(meaning(error), None, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_machines_name_has_a_meaning() {
+        for machine in ["incident-response", "restore"] {
+            let path = format!("../../statemachine/{machine}.asl.json");
+            let mut errors = BTreeSet::new();
+            named(&serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap(), &mut errors);
+            assert!(errors.remove("States.ALL"));
+            errors.retain(|error| !error.starts_with("{%"));
+            assert!(errors.contains("Runtime.OutOfMemory"), "{errors:?}");
+            for error in &errors {
+                let known = meaning(error).is_some() || of_restores(error).is_some();
+                assert!(known, "`{error}` has no advice");
+            }
         }
     }
 }
