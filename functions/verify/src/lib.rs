@@ -164,19 +164,20 @@ async fn retired(
     Had { holdings: had, room }: &Had,
 ) -> Result<Output, Failure> {
     let (since, name) = (unused.since()?, principal.name.as_str());
-    let (_, all, unused_password) = try_join!(
-        find_same(iam, principal),
-        credentials(iam, name),
-        has_unused_password(iam, name, since),
-    )?;
-    // Of one list, or what is done and what is left may be of two times.
-    let doubtful = async {
-        if !meant.days_assumed || meant.key.is_some() {
-            return Ok(Vec::new());
-        }
-        unused_of(iam, &all, unused.since_at_the_latest()?).await
+    let of_keys = async {
+        // Of one list, or what is done and what is left may be of two times.
+        let all = credentials(iam, name).await?;
+        let doubtful = async {
+            if !meant.days_assumed || meant.key.is_some() {
+                return Ok(Vec::new());
+            }
+            unused_of(iam, &all, unused.since_at_the_latest()?).await
+        };
+        let (unused, doubtful) = try_join!(unused_of(iam, &all, since), doubtful)?;
+        Ok((all, unused, doubtful))
     };
-    let (unused, doubtful) = try_join!(unused_of(iam, &all, since), doubtful)?;
+    let (_, (all, unused, doubtful), unused_password) =
+        try_join!(find_same(iam, principal), of_keys, has_unused_password(iam, name, since),)?;
     let of_credentials = |credentials| Holdings { credentials, ..Holdings::default() };
     let (had, active_now) = (of_credentials(had.credentials.clone()), of_credentials(active(&all)));
     let left = of_credentials(active(&unused)).cut(*room);
