@@ -299,29 +299,57 @@ fn calls_by(facts: Facts<'_>, key: &str) -> Command {
     events(facts.finding_region().unwrap_or(facts.region()), "AccessKeyId", key)
 }
 
-/// Says of a step that asks what a key did that this is for one Region, and not for the finding's
-/// where that is not known.
+/// By what CloudTrail finds what a user did; and who assumed a role, and who changed it.
+///
+/// Source: CloudTrail User Guide, "Viewing recent management events with the AWS CLI". What a role
+/// did bears its sessions' names; `AssumeRole` has the role's ARN, and IAM's own calls its name.
+fn traces(facts: Facts<'_>, named: &Named) -> Vec<Command> {
+    let global = facts.global_region();
+    if named.kind == incident::Kind::User {
+        return vec![events(global, "Username", &named.name)];
+    }
+    let region = facts.finding_region().unwrap_or(facts.region());
+    let assumed = Some(&named.arn).filter(|arn| arn.starts_with("arn:"));
+    let assumed = assumed.map(|arn| events(region, "ResourceName", arn));
+    assumed.into_iter().chain([events(global, "ResourceName", &named.name)]).collect()
+}
+
+/// Says of a step that asks what a key did, or who assumed a role, that this is for one Region,
+/// and not for the finding's where that is not known; and what the look-ups of a role find.
 fn in_its_region(facts: Facts<'_>, step: Step) -> Step {
-    let asks = |command: &Command| {
-        command.line().is_some_and(|line| line.contains(r#""AttributeKey":"AccessKeyId""#))
+    let asks = |by: &str| {
+        let mut commands = step.run.iter().flat_map(|(_, commands)| commands);
+        commands.any(|command| command.line().is_some_and(|line| line.contains(by)))
     };
-    let mut commands = step.run.iter().flat_map(|(_, commands)| commands);
     let known = "The finding does not tell its Region";
     let each = "CloudTrail answers for one Region at a time";
-    if step.text.starts_with(known) || !commands.any(asks) {
+    let by_key = asks(r#""AttributeKey":"AccessKeyId""#);
+    let by_role = asks(r#""AttributeKey":"ResourceName","AttributeValue":"arn:"#);
+    if step.text.starts_with(known) || !(by_key || by_role) {
         return step;
     }
-    let text = match step.text.strip_suffix(':') {
-        _ if step.text.contains(each) => step.text.clone(),
-        Some(text) => format!("{text} ({each}):"),
-        None => format!("{} {each}.", step.text),
+    let (bare, end) = match step.text.strip_suffix(':') {
+        Some(text) => (text, ":"),
+        None => (step.text.trim_end_matches('.'), "."),
     };
+    let text = match end {
+        _ if bare.contains(each) => bare.to_owned(),
+        ":" => format!("{bare} ({each})"),
+        _ => format!("{} {each}", step.text),
+    };
+    let of_a_role = if by_role {
+        ". A look-up by the role's ARN finds who assumed it, and each session's access key; by \
+         that key, what the session did; by the role's name, who changed the role"
+    } else {
+        ""
+    };
+    let text = format!("{text}{of_a_role}{end}");
+    let asked = if by_key { "what the key did" } else { "who assumed the role" };
     let text = match facts.finding_region() {
         Some(_) => text,
-        None => format!(
-            "{known}: to ask what the key did, use that in place of {}. {text}",
-            facts.region()
-        ),
+        None => {
+            format!("{known}: to ask {asked}, use that in place of {}. {text}", facts.region())
+        }
     };
     Step { text, ..step }
 }
@@ -396,7 +424,7 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
             Step::of(meaning.todo).run(account, commands)
         }
         "RootUser" if facts.taken_for_root(outcome) => {
-            let seen = name.map(|name| events(global, attribute(about), name));
+            let seen = named.iter().flat_map(|named| traces(facts, named));
             of_taken_for_root(facts, outcome, of_key().into_iter().chain(seen).collect())
         }
         "RootKey" => of_a_root_key(facts, outcome, key),
@@ -428,7 +456,7 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
             Step::of(meaning.todo).run(account, id.into_iter().chain(of_key()).collect())
         }
         "UnusualBehavior" | "MayBeIntended" | "NoRule" | "LeftByPolicy" => {
-            let seen = name.map(|name| events(global, attribute(about), name));
+            let seen = named.iter().flat_map(|named| traces(facts, named));
             let seen = of_key().into_iter().chain(seen).collect();
             Step::of(meaning.todo).run(account, seen)
         }
@@ -436,7 +464,7 @@ fn by_its_error(facts: Facts<'_>, outcome: &Outcome, failed: &Failed) -> Step {
         "WidePolicy" => Step::of(meaning.todo).run(account, of_a_policy(facts, outcome)),
         "KeyStillActive" => Step::of(meaning.todo).run(account, last_uses(facts, outcome, about)),
         "RecurrenceUnclear" => {
-            Step::of(meaning.todo).run(account, done_since(facts, outcome, about))
+            Step::of(meaning.todo).run(account, done_since(facts, outcome, named.as_ref()))
         }
         "UnusedPassword" => {
             let command = about.map(About::delete_password);
@@ -454,12 +482,13 @@ fn last_uses(facts: Facts<'_>, outcome: &Outcome, about: Option<About<'_>>) -> V
 }
 
 /// What a principal did, and what was done to it.
-fn done_since(facts: Facts<'_>, outcome: &Outcome, about: Option<About<'_>>) -> Vec<Command> {
+fn done_since(facts: Facts<'_>, outcome: &Outcome, named: Option<&Named>) -> Vec<Command> {
     let keys = outcome.principal.iter().flat_map(|one| &one.access_keys);
     let mut commands: Vec<Command> = keys.map(|key| calls_by(facts, key)).collect();
-    let by = |attribute, about: About<'_>| events(facts.global_region(), attribute, about.name);
-    commands.extend(about.map(|one| by(attribute(about), one)));
-    commands.extend(about.map(|one| by("ResourceName", one)));
+    if let Some(named) = named {
+        commands.extend(traces(facts, named));
+        commands.push(events(facts.global_region(), "ResourceName", &named.name));
+    }
     commands.dedup();
     commands
 }
@@ -530,8 +559,7 @@ fn of_an_exposed_key(facts: Facts<'_>, outcome: &Outcome, key: Option<&str>) -> 
     let last = long_term.map(|key| last_used(facts.region(), key));
     let did = key.map(|key| calls_by(facts, key));
     let named = named(outcome);
-    let about = named.as_ref().filter(|_| key.is_none()).map(|named| About::of(facts, named));
-    let seen = about.map(|about| events(facts.global_region(), attribute(Some(about)), about.name));
+    let seen = named.iter().filter(|_| key.is_none()).flat_map(|named| traces(facts, named));
     let commands: Vec<Command> = last.into_iter().chain(did).chain(seen).collect();
     let todo = meaning("ExposedKey").unwrap_or(UNKNOWN).todo;
     if commands.is_empty() {
@@ -548,14 +576,6 @@ fn of_taken_for_root(facts: Facts<'_>, outcome: &Outcome, seen: Vec<Command>) ->
     let root = Command::aws("iam get-account-summary", region);
     let commands = last.into_iter().chain(seen).chain([root]).collect();
     Step::of(TAKEN_FOR_ROOT.todo).run(Whose::Account(outcome.account.to_string()), commands)
-}
-
-/// By what CloudTrail finds a principal's own calls, or those that name it.
-fn attribute(about: Option<About<'_>>) -> &'static str {
-    match about.map(|about| about.kind) {
-        Some(incident::Kind::User) => "Username",
-        _ => "ResourceName",
-    }
 }
 
 /// Whose a long-term key is.
@@ -1447,23 +1467,11 @@ fn look_back(facts: Facts<'_>, outcome: &Outcome) -> Step {
     let session = facts.session(outcome).and_then(|session| session.key.as_deref());
     let mut commands: Vec<Command> = keys.into_iter().map(|key| calls_by(facts, key)).collect();
     commands.extend(session.map(|key| calls_by(facts, key)));
-    if let Some(named) = named(outcome) {
-        let attribute = match named.kind {
-            incident::Kind::User => "Username",
-            incident::Kind::Role => "ResourceName",
-        };
-        commands.push(events(global, attribute, &named.name));
-    }
+    commands.extend(named(outcome).iter().flat_map(|named| traces(facts, named)));
     commands.dedup();
-    let role = if named(outcome).is_some_and(|named| named.kind == incident::Kind::Role) {
-        " The look-up by the role's name finds who assumed it, and each session's access key; one \
-         by that key finds what the session did."
-    } else {
-        ""
-    };
     let step = Step::of(format!(
         "Find out what was done with {who}: new users, keys, roles, instances. CloudTrail answers \
-         for one Region at a time; IAM's own calls are in {global}.{role}"
+         for one Region at a time; IAM's own calls are in {global}."
     ));
     in_its_region(facts, step.run(Whose::Account(outcome.account.to_string()), commands))
 }

@@ -502,3 +502,23 @@ fn only_roots_own_key_is_to_be_deleted() {
         assert_eq!(mail.contains("assume-root"), error == "RootKey", "{error}: {mail}");
     }
 }
+
+/// `AssumeRole` is recorded where it is called, under the role's ARN; IAM's own calls elsewhere,
+/// under its name.
+#[test]
+fn who_assumed_a_role_is_asked_where_it_was_assumed() {
+    let mut input = Case::named("contained-role").input;
+    let arn = "arn:aws:securityhub:eu-west-1::product/aws/guardduty";
+    input["finding"]["productArn"] = json!(arn);
+    let mail = mail(&report(&input));
+    for (region, name) in
+        [("eu-west-1", "arn:aws:iam::222222222222:role/orders-app"), ("us-east-1", "orders-app")]
+    {
+        let by = format!(r#"[{{"AttributeKey":"ResourceName","AttributeValue":"{name}"}}]"#);
+        let command = format!("lookup-events --region {region} --lookup-attributes '{by}'");
+        assert!(mail.contains(&command), "{command}: {mail}");
+    }
+    input["finding"]["productArn"] = json!("");
+    let mail = self::mail(&report(&input)).replace(char::is_whitespace, " ");
+    assert!(mail.contains("The finding does not tell its Region"), "{mail}");
+}
