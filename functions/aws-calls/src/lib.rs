@@ -23,7 +23,8 @@ pub use aws_config::SdkConfig;
 /// clients made from it, of whatever credentials, share one pool of connections.
 ///
 /// Whose calls they are, and where they go, Lambda says in the environment, and nothing else:
-/// neither a profile nor a metadata service is asked.
+/// neither a profile nor a metadata service is asked. Of other endpoints, `AWS_ENDPOINT_URL` and
+/// `AWS_USE_FIPS_ENDPOINT` are heeded; one for a single service is not, nor dual-stack ones.
 ///
 /// Sources: Lambda Developer Guide, "Defined runtime environment variables"; AWS SDKs and Tools
 /// Reference Guide, "Service-specific endpoints" and "Dual-stack and FIPS endpoints".
