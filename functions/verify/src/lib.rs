@@ -177,7 +177,7 @@ async fn retired(
         Ok((all, unused, doubtful))
     };
     let (_, (all, unused, doubtful), unused_password) =
-        try_join!(find_same(iam, principal), of_keys, has_unused_password(iam, name, since),)?;
+        try_join!(find_same(iam, principal), of_keys, has_unused_password(iam, name, since))?;
     let of_credentials = |credentials| Holdings { credentials, ..Holdings::default() };
     let (had, active_now) = (of_credentials(had.credentials.clone()), of_credentials(active(&all)));
     let left = of_credentials(active(&unused)).cut(*room);
